@@ -1,0 +1,73 @@
+// swift-tools-version: 6.2
+// The arrows between these targets are the architecture: README.md has the table, Tests/HouseRules holds it.
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("ExistentialAny"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+
+func module(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .target(name: name, dependencies: imports, swiftSettings: settings)
+}
+
+func program(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: imports, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ imports: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: imports, path: "Tests/\(name)", swiftSettings: settings)
+}
+
+let package = Package(
+    name: "sluice",
+    products: [
+        .executable(name: "lbd", targets: ["lbd"]),
+        .executable(name: "lbctl", targets: ["lbctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+    ],
+    targets: [
+        // Borders to C: headers, and the macros that Swift cannot import.
+        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CLinux"),
+
+        // Pure: values in, values out.
+        module("Model", []),
+        module("Decisions", ["Model"]),
+        module("Rollout", ["Model", "Decisions"]),
+        module("ControlProtocol", ["Model"]),
+        module("Configuration", ["CYaml", "Model"]),
+
+        // The kernel, and the two worlds on top of it.
+        module("SystemCalls", ["CLinux", "Model"]),
+        module("EventLoop", ["CLibevent", "SystemCalls", "Model"]),
+        module("Statistics", ["SystemCalls", "Model"]),
+        module("Proxy", ["CLibevent", "CLinux", "SystemCalls", "Statistics", "Decisions", "Model"]),
+        module("Probing", ["EventLoop", "SystemCalls", "Decisions", "Model"]),
+
+        // Wiring.
+        module("Daemon", [
+            "Probing", "Proxy", "Statistics", "EventLoop", "SystemCalls", "ControlProtocol",
+            "Configuration", "Decisions", "Model", logging,
+        ]),
+        module("ControlClient", ["ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        module("Orchestrator", ["Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+
+        program("lbd", ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model", argumentParser, logging]),
+        program("lbctl", [
+            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration",
+            "EventLoop", "SystemCalls", "Model", argumentParser,
+        ]),
+        // The small backend and load generator behind Config/quickstart and the end-to-end tests.
+        program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,71 @@
+// Kernel interfaces that Swift's Glibc module leaves out, and macros that Swift
+// cannot import, as inline functions and constants of the same meaning.
+#ifndef SLUICE_CLINUX_H
+#define SLUICE_CLINUX_H
+
+// No _GNU_SOURCE here: it would change structures that Swift's Glibc module has
+// already defined without it. What needs it is declared below, as in its manual page.
+#include <errno.h>
+#include <linux/sockios.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+
+// Processors that the calling thread may run on, or -1 with errno.
+static inline int sluice_processors(void) {
+    unsigned char mask[1024];
+    long bytes = syscall(SYS_sched_getaffinity, 0, sizeof mask, mask);
+    if (bytes < 0) return -1;
+    int count = 0;
+    for (long i = 0; i < bytes; i++) count += __builtin_popcount(mask[i]);
+    return count;
+}
+
+// The user behind the other end of a Unix socket (SO_PEERCRED); -1 with errno.
+static inline int sluice_peer_user(int descriptor, unsigned int *user) {
+    struct { pid_t process; uid_t user; gid_t group; } credentials;
+    socklen_t size = sizeof credentials;
+    if (getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) return -1;
+    *user = credentials.user;
+    return 0;
+}
+
+// pidfd_open(2) has no glibc wrapper before 2.36 and none in Swift's module map.
+static inline int sluice_pidfd_open(pid_t pid) {
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static inline int sluice_pidfd_send_signal(int pidfd, int signal) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, NULL, 0);
+}
+
+// waitid(P_PIDFD): fills the status in the two numbers that matter.
+// Returns 1 when the child has ended, 0 when it still runs, -1 with errno.
+static inline int sluice_wait_pidfd(int pidfd, int *code, int *status) {
+    siginfo_t info;
+    memset(&info, 0, sizeof info);
+    if (waitid((idtype_t)3 /* P_PIDFD */, (id_t)pidfd, &info, WEXITED | WNOHANG) < 0) return -1;
+    if (info.si_pid == 0) return 0;
+    *code = info.si_code;
+    *status = info.si_status;
+    return 1;
+}
+
+// Bytes that the kernel still holds for the peer of a stream socket (SIOCOUTQ).
+static inline int sluice_unsent(int descriptor, int *bytes) {
+    return ioctl(descriptor, SIOCOUTQ, bytes);
+}
+
+static inline int sluice_wait_exited(int status) { return WIFEXITED(status); }
+static inline int sluice_wait_exit_status(int status) { return WEXITSTATUS(status); }
+
+#endif

@@ -1,0 +1,7 @@
+// libyaml's parser, the C library under most YAML bindings.
+#ifndef SLUICE_CYAML_H
+#define SLUICE_CYAML_H
+
+#include <yaml.h>
+
+#endif

@@ -1,0 +1,159 @@
+// A stream socket for the control plane: connect, accept, lines in, bytes out, each an awaited call.
+import Glibc
+import Model
+import SystemCalls
+
+/// Why a call on a socket did not do its work.
+package enum SocketFailure: Error, Equatable, CustomStringConvertible {
+    case system(SystemError)
+    case cancelled
+
+    package var description: String {
+        switch self {
+        case .system(let error): error.description
+        case .cancelled: "cancelled"
+        }
+    }
+}
+
+@ControlPlane package final class AsyncSocket {
+    private let descriptor: Descriptor
+    private var received: [UInt8] = []
+    private var receivedEnd = false
+
+    package init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+    package var number: Int32 { descriptor.number }
+
+    package static func connect(to endpoint: Endpoint) async throws(SocketFailure) -> AsyncSocket {
+        let address = SocketAddress(endpoint)
+        let socket: AsyncSocket
+        do { socket = AsyncSocket(owning: try Sockets.open(for: address)) } catch { throw .system(error) }
+        switch Sockets.startConnect(socket.number, to: address) {
+        case .connected: return socket
+        case .failed(let failure): throw .system(SystemError("connect", failure, on: endpoint.description))
+        case .inProgress:
+            try await socket.ready(for: .writable)
+            let failure = Sockets.takeError(of: socket.number)
+            guard failure == 0 else { throw .system(SystemError("connect", failure, on: endpoint.description)) }
+            return socket
+        }
+    }
+
+    /// Some bytes, at most `bytesMax`; empty when the peer has ended its direction.
+    package func receive(bytesMax: Int = 64 * 1024) async throws(SocketFailure) -> [UInt8] {
+        guard received.isEmpty else {
+            defer { received = [] }
+            return received
+        }
+        return try await receiveMore(bytesMax: bytesMax)
+    }
+
+    private func receiveMore(bytesMax: Int) async throws(SocketFailure) -> [UInt8] {
+        while true {
+            var transfer = Transfer.wouldBlock
+            let bytes = [UInt8](unsafeUninitializedCapacity: bytesMax) { buffer, count in
+                transfer = Sockets.receive(descriptor.number, into: buffer.baseAddress!, capacity: bytesMax)
+                if case .bytes(let received) = transfer { count = received }
+            }
+            switch transfer {
+            case .bytes: return bytes
+            case .end: return []
+            case .wouldBlock: try await ready(for: .readable)
+            case .failed(let failure): throw .system(SystemError("receive", failure))
+            }
+        }
+    }
+
+    /// What came of asking for a line.
+    package enum Line: Equatable, Sendable {
+        /// Without its newline, and without a carriage return before it.
+        case line([UInt8])
+        /// More than the bound without a newline; the rest is still unread.
+        case tooLong
+        /// The peer ended; a last part without a newline is not a line.
+        case end
+    }
+
+    /// The next line of at most `bytesMax` bytes.
+    package func line(bytesMax: Int) async throws(SocketFailure) -> Line {
+        var searched = 0
+        while true {
+            if let newline = received[searched...].firstIndex(of: 0x0A) {
+                guard newline <= bytesMax else { return .tooLong }
+                var line = Array(received[..<newline])
+                if line.last == 0x0D { line.removeLast() }
+                received.removeFirst(newline + 1)
+                return .line(line)
+            }
+            searched = received.count
+            guard received.count <= bytesMax else { return .tooLong }
+            guard !receivedEnd else { return .end }
+            let more = try await receiveMore(bytesMax: 16 * 1024)
+            if more.isEmpty { receivedEnd = true } else { received += more }
+        }
+    }
+
+    package func send(_ bytes: [UInt8]) async throws(SocketFailure) {
+        var sent = 0
+        while sent < bytes.count {
+            let transfer = bytes.withUnsafeBytes {
+                Sockets.send(descriptor.number, from: $0.baseAddress! + sent, count: $0.count - sent)
+            }
+            switch transfer {
+            case .bytes(let count): sent += count
+            case .wouldBlock: try await ready(for: .writable)
+            case .end: preconditionFailure("a write has no end of stream")
+            case .failed(let failure): throw .system(SystemError("send", failure))
+            }
+        }
+    }
+
+    package func shutdownWrite() { Sockets.shutdownWrite(descriptor.number) }
+
+    /// Returns when the peer is gone altogether (not when it has only ended its direction), or on cancellation.
+    package func hungUp() async {
+        guard await wait(for: .closed, on: descriptor.number) == .ready else { return }
+        // A half-closed peer may still read: `echo status | socat - UNIX-CONNECT:…` does. Level-triggered
+        // readiness cannot tell it apart, so from here on it is asked once a second.
+        while !isHungUp {
+            guard await pause(for: .seconds(1)) else { return }
+        }
+    }
+
+    private var isHungUp: Bool {
+        var entry = pollfd(fd: descriptor.number, events: 0, revents: 0)
+        return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
+    }
+
+    private func ready(for interest: Interest) async throws(SocketFailure) {
+        guard await wait(for: interest, on: descriptor.number) == .ready else { throw .cancelled }
+    }
+}
+
+/// A listening socket of the control plane.
+@ControlPlane package final class AsyncListener {
+    private let descriptor: Descriptor
+
+    /// Takes over a socket that listens.
+    package init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+    /// The next connection. When descriptors run out it waits and tries again: the backlog holds the peers.
+    package func accept() async throws(SocketFailure) -> AsyncSocket {
+        while true {
+            let (number, failure) = Sockets.accept(on: descriptor.number)
+            switch failure {
+            case 0:
+                return AsyncSocket(owning: Descriptor(owning: number))
+            case EAGAIN:
+                guard await wait(for: .readable, on: descriptor.number) == .ready else { throw .cancelled }
+            case EMFILE, ENFILE, ENOBUFS, ENOMEM:
+                guard await pause(for: .milliseconds(100)) else { throw .cancelled }
+            case ECONNABORTED, EPROTO:
+                continue
+            default:
+                throw .system(SystemError("accept", failure))
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+// The configuration as values: what a checked file means, with every default filled in.
+
+package struct BalancerConfiguration: Equatable, Sendable {
+    /// Path of the control socket.
+    package var control: String
+    /// Folder of the lock and the saved wishes.
+    package var stateDirectory: String
+    /// How long connections may go on after SIGTERM.
+    package var stopDeadline: Duration
+    package var workers: WorkerCount
+    package var log: LogConfiguration
+    package var listeners: [ListenerConfiguration]
+    package var pools: [PoolConfiguration]
+
+    package init(
+        control: String, stateDirectory: String, stopDeadline: Duration, workers: WorkerCount,
+        log: LogConfiguration, listeners: [ListenerConfiguration], pools: [PoolConfiguration]
+    ) {
+        self.control = control
+        self.stateDirectory = stateDirectory
+        self.stopDeadline = stopDeadline
+        self.workers = workers
+        self.log = log
+        self.listeners = listeners
+        self.pools = pools
+    }
+}
+
+/// Data-plane threads. `auto`: one for each processor that this process may use.
+package enum WorkerCount: Equatable, Sendable {
+    case auto
+    case exactly(Int)
+}
+
+package struct LogConfiguration: Equatable, Sendable {
+    package enum Level: String, CaseIterable, Sendable { case debug, info, warning, error }
+    package enum Format: String, CaseIterable, Sendable { case text, json }
+
+    package var level: Level
+    package var format: Format
+    package init(level: Level, format: Format) {
+        self.level = level
+        self.format = format
+    }
+}
+
+package struct ListenerConfiguration: Equatable, Sendable {
+    package var name: ListenerName
+    /// Port 0 takes a free one from the kernel; `status` tells which.
+    package var bind: Endpoint
+    package var pool: PoolName
+    /// Connections that the kernel holds for us until they are accepted.
+    package var backlog: Int
+
+    package init(name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int) {
+        self.name = name
+        self.bind = bind
+        self.pool = pool
+        self.backlog = backlog
+    }
+}
+
+package enum Balance: String, CaseIterable, Sendable {
+    case roundRobin = "round-robin"
+    case leastConnections = "least-connections"
+}
+
+package struct PoolConfiguration: Equatable, Sendable {
+    package var name: PoolName
+    package var balance: Balance
+    package var timeouts: PoolTimeouts
+    /// Further attempts after a failed connect, on another backend where one is available.
+    package var connectRetries: Int
+    package var health: HealthConfiguration
+    /// How long `drain --wait` waits where the command does not say.
+    package var drainDeadline: Duration
+    package var backends: [BackendConfiguration]
+    package var restart: RestartConfiguration?
+
+    package init(
+        name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
+        drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?
+    ) {
+        self.name = name
+        self.balance = balance
+        self.timeouts = timeouts
+        self.connectRetries = connectRetries
+        self.health = health
+        self.drainDeadline = drainDeadline
+        self.backends = backends
+        self.restart = restart
+    }
+}
+
+package struct PoolTimeouts: Equatable, Sendable {
+    package var connect: Duration
+    /// No byte either way for so long: closed.
+    package var idle: Duration
+    /// One direction has ended and nothing came the other way for so long: closed.
+    package var halfClosed: Duration
+
+    package init(connect: Duration, idle: Duration, halfClosed: Duration) {
+        self.connect = connect
+        self.idle = idle
+        self.halfClosed = halfClosed
+    }
+}
+
+package struct BackendConfiguration: Equatable, Sendable {
+    package var name: BackendName
+    package var address: Endpoint
+    /// Share of new connections relative to the others, 1 to 256.
+    package var weight: Int
+    /// Takes traffic only while no other backend of the pool is available.
+    package var backup: Bool
+    /// The wish at first start; a saved one wins.
+    package var wish: Wish
+
+    package init(name: BackendName, address: Endpoint, weight: Int, backup: Bool, wish: Wish) {
+        self.name = name
+        self.address = address
+        self.weight = weight
+        self.backup = backup
+        self.wish = wish
+    }
+}
+
+package struct HealthConfiguration: Equatable, Sendable {
+    package enum Check: Equatable, Sendable {
+        /// No probes: the backend counts as up.
+        case none
+        /// A TCP connect that succeeds.
+        case connect
+        /// A connect, then `send` where given, then `expect` at the start of what the backend says.
+        case banner(send: String?, expect: String)
+    }
+
+    package var check: Check
+    package var interval: Duration
+    package var timeout: Duration
+    /// Successes in a row that turn `down` into `up`.
+    package var rise: Int
+    /// Failures in a row that turn `up` into `down`.
+    package var fall: Int
+
+    package init(check: Check, interval: Duration, timeout: Duration, rise: Int, fall: Int) {
+        self.check = check
+        self.interval = interval
+        self.timeout = timeout
+        self.rise = rise
+        self.fall = fall
+    }
+}
+
+/// How a rollout restarts one backend.
+package struct RestartConfiguration: Equatable, Sendable {
+    /// Program and arguments; `{pool}`, `{backend}`, `{address}`, `{host}`, `{port}` are filled in.
+    package var command: [String]
+    package var timeout: Duration
+
+    package init(command: [String], timeout: Duration) {
+        self.command = command
+        self.timeout = timeout
+    }
+}

@@ -1,0 +1,74 @@
+// What happened: one value for the log, the `events` verb and whoever follows them.
+
+package struct Event: Equatable, Sendable {
+    /// Counts from 1 in each run of lbd, without gaps.
+    package let sequence: UInt64
+    package let time: Timestamp
+    package let change: Change
+
+    package init(sequence: UInt64, time: Timestamp, change: Change) {
+        self.sequence = sequence
+        self.time = time
+        self.change = change
+    }
+
+    package enum Change: Equatable, Sendable {
+        case started(version: String, process: Int32)
+        case listenerOpened(ListenerName, Endpoint)
+        case listenerClosed(ListenerName)
+        /// `by` is the drain's owner or the user behind the socket.
+        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
+        case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
+        case availability(BackendReference, from: Availability, to: Availability)
+        case acceptPaused(worker: Int, reason: String)
+        case acceptResumed(worker: Int)
+        case stopping(deadline: Duration)
+        case stopped(connectionsClosed: Int)
+    }
+}
+
+extension Event.Change {
+    /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
+    package var subject: String {
+        switch self {
+        case .started, .stopping, .stopped: "lbd"
+        case .listenerOpened(let name, _), .listenerClosed(let name): "listener \(name)"
+        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
+            backend.description
+        case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
+        }
+    }
+
+    /// The kind, as JSON carries it.
+    package var kind: String {
+        switch self {
+        case .started: "started"
+        case .listenerOpened: "listenerOpened"
+        case .listenerClosed: "listenerClosed"
+        case .wish: "wish"
+        case .probe: "probe"
+        case .availability: "availability"
+        case .acceptPaused: "acceptPaused"
+        case .acceptResumed: "acceptResumed"
+        case .stopping: "stopping"
+        case .stopped: "stopped"
+        }
+    }
+
+    /// What happened and why, in words for the operator at 3 a.m.
+    package var text: String {
+        switch self {
+        case .started(let version, let process): "started, version \(version), pid \(process)"
+        case .listenerOpened(_, let endpoint): "listens on \(endpoint)"
+        case .listenerClosed: "closed: no more connections are accepted"
+        case .wish(_, let from, let to, let by, let reason):
+            "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
+        case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
+        case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
+        case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
+        case .acceptResumed: "accepting again"
+        case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
+        case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
+        }
+    }
+}

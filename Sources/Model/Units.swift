@@ -1,0 +1,121 @@
+// Durations, sizes and times as people write them.
+
+/// Why a text is not a quantity, in words that continue "X: …".
+package struct UnitError: Error, Equatable, CustomStringConvertible {
+    package let description: String
+}
+
+/// Units of a written duration, largest first, in milliseconds.
+private let durationUnits: [(suffix: String, milliseconds: Int64)] = [
+    ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1),
+]
+
+extension Duration {
+    /// Reads `250ms`, `2s`, `5m`, `1h`, `7d`. Whole numbers only; at most 10 years.
+    package init(written text: String) throws(UnitError) {
+        guard !text.hasPrefix("-") else { throw UnitError(description: "a duration cannot be negative") }
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        let suffix = text.dropFirst(digits.count)
+        guard !digits.isEmpty, let unit = durationUnits.first(where: { $0.suffix == suffix }) else {
+            throw UnitError(description: "a duration is a whole number and a unit, such as 250ms, 2s, 5m, 1h or 7d")
+        }
+        let (milliseconds, overflow) = (Int64(digits) ?? .max).multipliedReportingOverflow(by: unit.milliseconds)
+        guard !overflow, milliseconds <= 10 * 366 * 86_400_000 else {
+            throw UnitError(description: "a duration is at most 10 years")
+        }
+        self = .milliseconds(milliseconds)
+    }
+
+    /// The shortest exact form with one unit: `90s`, `1500ms`, `2h`; `0s` for none.
+    package var written: String {
+        let milliseconds = wholeMilliseconds
+        guard milliseconds != 0 else { return "0s" }
+        let unit = durationUnits.first { milliseconds % $0.milliseconds == 0 }!
+        return "\(milliseconds / unit.milliseconds)\(unit.suffix)"
+    }
+
+    /// For people: `0.3 s`, `12 s`, `4 m 10 s`, `1 h 2 m`.
+    package var spoken: String {
+        let milliseconds = max(0, wholeMilliseconds)
+        let seconds = milliseconds / 1000
+        switch seconds {
+        case 0..<10: return "\(seconds).\(milliseconds % 1000 / 100) s"
+        case 10..<60: return "\(seconds) s"
+        case 60..<3600: return "\(seconds / 60) m \(seconds % 60) s"
+        case 3600..<86_400: return "\(seconds / 3600) h \(seconds % 3600 / 60) m"
+        default: return "\(seconds / 86_400) d \(seconds % 86_400 / 3600) h"
+        }
+    }
+
+    /// Whole milliseconds, rounded towards zero; saturates beyond Int64.
+    package var wholeMilliseconds: Int64 {
+        let (thousands, overflow) = components.seconds.multipliedReportingOverflow(by: 1000)
+        guard !overflow else { return components.seconds < 0 ? .min : .max }
+        return thousands + components.attoseconds / 1_000_000_000_000_000
+    }
+
+    /// Whole nanoseconds, rounded towards zero; saturates beyond Int64 (292 years).
+    package var wholeNanoseconds: Int64 {
+        let (billions, overflow) = components.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        guard !overflow else { return components.seconds < 0 ? .min : .max }
+        return billions + components.attoseconds / 1_000_000_000
+    }
+
+    /// Seconds as JSON and metrics carry them.
+    package var inSeconds: Double { Double(wholeNanoseconds) / 1e9 }
+}
+
+/// A point on the machine's monotonic clock, in nanoseconds. Comparable within one boot only.
+package struct MonotonicTime: InstantProtocol, Hashable, Sendable {
+    package var nanoseconds: Int64
+    package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
+
+    package func advanced(by duration: Duration) -> MonotonicTime {
+        let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
+        return MonotonicTime(nanoseconds: overflow ? .max : sum)
+    }
+    package func duration(to other: MonotonicTime) -> Duration {
+        .nanoseconds(other.nanoseconds - nanoseconds)
+    }
+    package static func < (left: Self, right: Self) -> Bool { left.nanoseconds < right.nanoseconds }
+}
+
+/// A point of calendar time, for people and files; never used to measure how long something took.
+package struct Timestamp: Hashable, Comparable, Sendable {
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    package let milliseconds: Int64
+    package init(milliseconds: Int64) { self.milliseconds = milliseconds }
+
+    package static func < (left: Self, right: Self) -> Bool { left.milliseconds < right.milliseconds }
+
+    /// RFC 3339 in UTC with milliseconds: `2026-11-21T08:33:04.120Z`.
+    /// The date follows H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days.
+    package var rfc3339: String {
+        let days = milliseconds.floorDivided(by: 86_400_000)
+        let inDay = milliseconds - days * 86_400_000
+        let shifted = days + 719_468
+        let era = shifted.floorDivided(by: 146_097)
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let monthFromMarch = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
+        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
+        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+        return "\(year.padded(4))-\(month.padded(2))-\(day.padded(2))T"
+            + "\((inDay / 3_600_000).padded(2)):\((inDay / 60_000 % 60).padded(2)):"
+            + "\((inDay / 1000 % 60).padded(2)).\((inDay % 1000).padded(3))Z"
+    }
+}
+
+extension Int64 {
+    fileprivate func floorDivided(by divisor: Int64) -> Int64 {
+        let quotient = self / divisor
+        return self % divisor < 0 ? quotient - 1 : quotient
+    }
+
+    fileprivate func padded(_ width: Int) -> String {
+        let digits = String(self)
+        return String(repeating: "0", count: Swift.max(0, width - digits.count)) + digits
+    }
+}

@@ -1,0 +1,92 @@
+// Small files: read with a bound, replaced atomically, locked by one process at a time.
+import CLinux
+import Glibc
+
+package enum Files {
+    /// The whole content; a folder, a missing file or more than `bytesMax` is an error (EISDIR, ENOENT, EFBIG).
+    package static func read(_ path: String, bytesMax: Int) throws(SystemError) -> [UInt8] {
+        let file = try open(path, O_RDONLY | O_NONBLOCK)
+        var content: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+        while true {
+            let count = try checked("read", on: path) { Glibc.read(file.number, &buffer, buffer.count) }
+            guard count > 0 else { return content }
+            content += buffer[..<count]
+            guard content.count <= bytesMax else { throw SystemError("read", EFBIG, on: path) }
+        }
+    }
+
+    /// Writes beside, fsyncs, renames: a reader sees the old content or the new, never a part.
+    package static func replace(_ path: String, with content: [UInt8], mode: mode_t = 0o640) throws(SystemError) {
+        let beside = path + ".new"
+        do {
+            let file = try open(beside, O_WRONLY | O_CREAT | O_TRUNC, mode)
+            try write(content, to: file.number, on: beside)
+            try checked("fsync", on: beside) { fsync(file.number) }
+        }
+        try checked("rename", on: path) { rename(beside, path) }
+        let folder = try open(Files.folder(of: path), O_RDONLY | O_DIRECTORY)
+        try checked("fsync", on: path) { fsync(folder.number) }
+    }
+
+    package static func open(_ path: String, _ flags: Int32, _ mode: mode_t = 0) throws(SystemError) -> Descriptor {
+        Descriptor(owning: try checked("open", on: path) { Glibc.open(path, flags | O_CLOEXEC, mode) })
+    }
+
+    /// Writes everything to a blocking descriptor.
+    package static func write(_ content: [UInt8], to descriptor: Int32, on subject: String? = nil) throws(SystemError) {
+        var rest = content[...]
+        while !rest.isEmpty {
+            let written = try checked("write", on: subject) {
+                rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            }
+            rest = rest.dropFirst(written)
+        }
+    }
+
+    /// Creates the folder and those above it where they are missing.
+    package static func makeFolder(_ path: String, mode: mode_t = 0o750) throws(SystemError) {
+        guard mkdir(path, mode) != 0 else { return }
+        switch errno {
+        case EEXIST:
+            var status = stat()
+            try checked("stat", on: path) { stat(path, &status) }
+            guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemError("mkdir", ENOTDIR, on: path) }
+        case ENOENT where folder(of: path) != path:
+            try makeFolder(folder(of: path), mode: mode)
+            try makeFolder(path, mode: mode)
+        case let failure:
+            throw SystemError("mkdir", failure, on: path)
+        }
+    }
+
+    /// Takes the file's lock for as long as the descriptor lives, or throws EAGAIN: another process has it.
+    package static func lock(_ path: String) throws(SystemError) -> Descriptor {
+        let file = try open(path, O_RDWR | O_CREAT, 0o640)
+        try checked("flock", on: path) { flock(file.number, LOCK_EX | LOCK_NB) }
+        return file
+    }
+
+    /// Removes a name; one that is not there is no error.
+    package static func remove(_ path: String) throws(SystemError) {
+        guard unlink(path) != 0, errno != ENOENT else { return }
+        throw SystemError("unlink", errno, on: path)
+    }
+
+    package static func workingFolder() throws(SystemError) -> String {
+        guard let path = getcwd(nil, 0) else { throw SystemError("getcwd", errno) }
+        defer { free(path) }
+        return String(cString: path)
+    }
+
+    /// `path` itself where it is absolute, else below `folder`.
+    package static func resolve(_ path: String, in folder: String) -> String {
+        path.hasPrefix("/") ? path : folder == "/" ? "/" + path : folder + "/" + path
+    }
+
+    /// The folder that a path lies in: `.` for a bare name.
+    package static func folder(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+}

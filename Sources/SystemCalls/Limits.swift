@@ -1,0 +1,22 @@
+// What the kernel grants this process: descriptors and processors.
+import CLinux
+import Glibc
+
+package enum Limits {
+    /// Raises the soft descriptor limit to the hard one; the limit that then holds.
+    package static func raiseDescriptors() throws(SystemError) -> Int {
+        var limit = rlimit()
+        try checked("getrlimit") { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+        if limit.rlim_cur < limit.rlim_max {
+            limit.rlim_cur = limit.rlim_max
+            try checked("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
+        }
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    /// Processors that this process may run on.
+    package static func processors() -> Int {
+        let allowed = Int(sluice_processors())
+        return allowed > 0 ? allowed : max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+    }
+}

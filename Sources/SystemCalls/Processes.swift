@@ -1,0 +1,89 @@
+// Child processes: started in a group of their own, watched by a pidfd, ended with their group.
+import CLinux
+import Glibc
+
+/// How a process ended.
+package enum ProcessEnd: Equatable, Sendable, CustomStringConvertible {
+    case exited(status: Int32)
+    case killed(signal: Int32)
+
+    package var description: String {
+        switch self {
+        case .exited(let status): "exit status \(status)"
+        case .killed(let signal): "killed by \(Signals.name(signal))"
+        }
+    }
+}
+
+/// A running child. Its pidfd becomes readable when it has ended.
+package struct ChildProcess: ~Copyable, Sendable {
+    package let process: pid_t
+    private let descriptor: Descriptor
+
+    package var number: Int32 { descriptor.number }
+
+    /// Starts `arguments[0]`, looked up in PATH, in a new process group, with default signals, standard
+    /// input from /dev/null and both outputs to `output` (nil: to ours).
+    package init(starting arguments: [String], output: Int32?) throws(SystemError) {
+        var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        if let output {
+            posix_spawn_file_actions_adddup2(&actions, output, 1)
+            posix_spawn_file_actions_adddup2(&actions, output, 2)
+        }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+
+        var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+        words.append(nil)
+        defer { for word in words { free(word) } }
+        var started: pid_t = 0
+        let failure = posix_spawnp(&started, arguments[0], &actions, &attributes, words, environ)
+        guard failure == 0 else { throw SystemError("spawn", failure, on: arguments[0]) }
+        self.init(process: started, descriptor: Descriptor(owning: try checked("pidfd_open") { sluice_pidfd_open(started) }))
+    }
+
+    private init(process: pid_t, descriptor: consuming Descriptor) {
+        self.process = process
+        self.descriptor = descriptor
+    }
+
+    /// How it ended, or nil while it runs. To be asked until it answers: this also reaps it.
+    package func end() throws(SystemError) -> ProcessEnd? {
+        var code: Int32 = 0
+        var status: Int32 = 0
+        let ended = try checked("waitid") { sluice_wait_pidfd(descriptor.number, &code, &status) }
+        guard ended == 1 else { return nil }
+        return code == Int32(CLD_EXITED) ? .exited(status: status) : .killed(signal: status)
+    }
+
+    /// Signals the child and everything it started that stayed in its group; a group that has ended is no error.
+    package func signalGroup(_ signal: Int32) throws(SystemError) {
+        guard kill(-process, signal) != 0, errno != ESRCH else { return }
+        throw SystemError("kill", errno, on: "process group \(process)")
+    }
+}
+
+package enum Processes {
+    package static var own: Int32 { getpid() }
+
+    /// The name of a user, or its number where it has none.
+    package static func userName(_ user: UInt32) -> String {
+        guard let entry = getpwuid(user), let name = entry.pointee.pw_name else { return "uid \(user)" }
+        return String(cString: name)
+    }
+
+    package static var ownUser: UInt32 { getuid() }
+}

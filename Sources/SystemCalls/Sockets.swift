@@ -1,0 +1,150 @@
+// Stream sockets: opened, listened on, connected, read, written, ended.
+import CLinux
+import Glibc
+import Model
+
+/// What a read or a write on a non-blocking descriptor came to. 'Would block' is an answer, not an error.
+@frozen package enum Transfer: Equatable, Sendable {
+    /// More than nothing, in bytes.
+    case bytes(Int)
+    /// The peer has ended its direction (reads only).
+    case end
+    case wouldBlock
+    case failed(errorNumber: Int32)
+}
+
+/// What starting a connect came to.
+@frozen package enum ConnectStart: Equatable, Sendable {
+    case connected
+    case inProgress
+    case failed(errorNumber: Int32)
+}
+
+package enum Sockets {
+    /// A non-blocking, close-on-exec stream socket for the endpoint's family.
+    package static func open(for address: SocketAddress) throws(SystemError) -> Descriptor {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+        return Descriptor(owning: try checked("socket") { socket(address.family, type, 0) })
+    }
+
+    /// Sets an integer option.
+    package static func set(_ descriptor: Int32, level: Int32, option: Int32, to value: Int32) throws(SystemError) {
+        var value = value
+        try checked("setsockopt") { setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) }
+    }
+
+    /// Binds, without listening yet. The address must be free: SO_REUSEPORT is set only after the bind,
+    /// so a second program does not silently share the port, and `another` socket of ours then can.
+    package static func bind(_ endpoint: Endpoint, sharingWithOurOwn another: Bool = false) throws(SystemError) -> Descriptor {
+        let address = SocketAddress(endpoint)
+        let descriptor = try open(for: address)
+        let number = descriptor.number
+        if address.family != AF_UNIX {
+            try set(number, level: SOL_SOCKET, option: SO_REUSEADDR, to: 1)
+            if another { try set(number, level: SOL_SOCKET, option: SO_REUSEPORT, to: 1) }
+        }
+        if address.family == AF_INET6 {
+            try set(number, level: Int32(IPPROTO_IPV6), option: IPV6_V6ONLY, to: 1)
+        }
+        try checked("bind", on: endpoint.description) { address.withPointer { Glibc.bind(number, $0, $1) } }
+        if address.family != AF_UNIX, !another { try set(number, level: SOL_SOCKET, option: SO_REUSEPORT, to: 1) }
+        return descriptor
+    }
+
+    package static func listen(_ descriptor: Int32, backlog: Int) throws(SystemError) {
+        try checked("listen") { Glibc.listen(descriptor, Int32(clamping: backlog)) }
+    }
+
+    /// The address a socket is bound to, with the port that the kernel chose.
+    package static func localEndpoint(of descriptor: Int32) throws(SystemError) -> Endpoint {
+        try name(of: descriptor, "getsockname", getsockname)
+    }
+
+    private static func name(
+        of descriptor: Int32, _ call: String,
+        _ function: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) throws(SystemError) -> Endpoint {
+        var address = SocketAddress()
+        let result = withUnsafeMutablePointer(to: &address.storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { function(descriptor, $0, &address.length) }
+        }
+        guard result == 0 else { throw SystemError(call, errno) }
+        guard let endpoint = address.endpoint else { throw SystemError(call, EAFNOSUPPORT) }
+        return endpoint
+    }
+
+    /// Starts a connect on a non-blocking socket.
+    @inlinable package static func startConnect(_ descriptor: Int32, to address: SocketAddress) -> ConnectStart {
+        while true {
+            let result = address.withPointer { connect(descriptor, $0, $1) }
+            if result == 0 { return .connected }
+            let failure = errno
+            if failure == EINPROGRESS { return .inProgress }
+            if failure != EINTR { return .failed(errorNumber: failure) }
+        }
+    }
+
+    /// The outcome of a connect that has become writable: 0, or its errno. Reading it clears it.
+    @inlinable package static func takeError(of descriptor: Int32) -> Int32 {
+        var failure: Int32 = 0
+        var size = socklen_t(MemoryLayout<Int32>.size)
+        return getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 ? failure : errno
+    }
+
+    /// Accepts one connection: non-blocking, close-on-exec; the number, or nil with the errno.
+    @inlinable package static func accept(on listener: Int32) -> (accepted: Int32, errorNumber: Int32) {
+        while true {
+            let accepted = accept4(listener, nil, nil, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
+            if accepted >= 0 { return (accepted, 0) }
+            let failure = errno
+            if failure != EINTR { return (-1, failure) }
+        }
+    }
+
+    @inlinable package static func receive(
+        _ descriptor: Int32, into buffer: UnsafeMutableRawPointer, capacity: Int
+    ) -> Transfer {
+        while true {
+            let count = recv(descriptor, buffer, capacity, 0)
+            if count > 0 { return .bytes(count) }
+            if count == 0 { return .end }
+            let failure = errno
+            if failure == EAGAIN { return .wouldBlock }
+            if failure != EINTR { return .failed(errorNumber: failure) }
+        }
+    }
+
+    @inlinable package static func send(_ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int) -> Transfer {
+        while true {
+            let sent = Glibc.send(descriptor, buffer, count, Int32(MSG_NOSIGNAL))
+            if sent >= 0 { return .bytes(sent) }
+            let failure = errno
+            if failure == EAGAIN { return .wouldBlock }
+            if failure != EINTR { return .failed(errorNumber: failure) }
+        }
+    }
+
+    /// Ends our direction: what was sent before arrives, then a FIN. False where the peer has gone already.
+    @inlinable @discardableResult package static func shutdownWrite(_ descriptor: Int32) -> Bool {
+        shutdown(descriptor, Int32(SHUT_WR)) == 0
+    }
+
+    /// Makes the next close a reset. What the peer has not been sent yet is lost: flush first.
+    @inlinable package static func resetOnClose(_ descriptor: Int32) {
+        var now = linger(l_onoff: 1, l_linger: 0)
+        _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
+    }
+
+    /// Bytes that the peer has not acknowledged yet; 0 also where the socket is dead.
+    @inlinable package static func unsentBytes(_ descriptor: Int32) -> Int {
+        var bytes: Int32 = 0
+        return sluice_unsent(descriptor, &bytes) == 0 ? Int(bytes) : 0
+    }
+
+    /// The user behind a Unix socket's other end.
+    package static func peerUser(of descriptor: Int32) throws(SystemError) -> UInt32 {
+        var user: UInt32 = 0
+        try checked("getsockopt SO_PEERCRED") { sluice_peer_user(descriptor, &user) }
+        return user
+    }
+}
