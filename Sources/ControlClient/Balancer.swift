@@ -1,0 +1,87 @@
+// One balancer seen from outside: a conversation over its control socket per command.
+import ControlProtocol
+import EventLoop
+import FoundationEssentials
+import Model
+import SystemCalls
+
+/// A balancer by the path of its control socket. Calls may be cancelled (Ctrl-C, deadlines): the connection is
+/// then closed, which ends whatever the balancer was waiting for on our behalf.
+package struct Balancer: Hashable, Sendable {
+    package let control: String
+
+    /// Longest line that a balancer sends: a full status of some thousand backends.
+    private static let replyBytesMax = 64 * 1024 * 1024
+
+    package init(control: String) { self.control = control }
+
+    /// Sends one command and hands on each data line as it arrives. Throws the balancer's own refusal, or
+    /// `noAnswer` when nobody answers at the socket.
+    @ControlPlane package func perform(
+        _ request: Request, line: @ControlPlane (String) throws(Failure) -> Void
+    ) async throws(Failure) {
+        let socket = try await connect()
+        do throws(SocketFailure) {
+            try await socket.send(Array(request.line.utf8) + [0x0A])
+        } catch {
+            throw broken(error)
+        }
+        while true {
+            switch try await reply(from: socket) {
+            case .data(let text): try line(text)
+            case .ok: return
+            case .failure(let failure): throw failure
+            }
+        }
+    }
+
+    /// The same for answers in JSON, one value a line.
+    @ControlPlane package func perform<Record: Decodable>(
+        _ command: Command, decoding type: Record.Type, record: @ControlPlane (Record) -> Void
+    ) async throws(Failure) {
+        try await perform(Request(command, output: .json)) { text throws(Failure) in
+            do { record(try JSONDecoder().decode(type, from: Data(text.utf8))) } catch {
+                throw Failure(.failed, "\(control): the answer is not the JSON that this lbctl knows: \(error)")
+            }
+        }
+    }
+
+    @ControlPlane package func status(_ scope: StatusScope = .everything) async throws(Failure) -> StatusReport {
+        var report: StatusReport?
+        try await perform(.status(scope), decoding: StatusReport.self) { report = $0 }
+        guard let report else { throw Failure(.failed, "\(control): the balancer sent no status") }
+        return report
+    }
+
+    @ControlPlane private func connect() async throws(Failure) -> AsyncSocket {
+        guard control.utf8.count <= Endpoint.unixPathBytesMax else {
+            throw Failure(.badUsage, "\(control): a Unix socket's path has at most \(Endpoint.unixPathBytesMax) bytes")
+        }
+        do throws(SocketFailure) {
+            return try await AsyncSocket.connect(to: .unix(path: control))
+        } catch {
+            throw Failure(.noAnswer, "no balancer answers at \(control): \(error)")
+        }
+    }
+
+    @ControlPlane private func reply(from socket: AsyncSocket) async throws(Failure) -> ReplyLine {
+        let received: AsyncSocket.Line
+        do throws(SocketFailure) { received = try await socket.line(bytesMax: Balancer.replyBytesMax) } catch { throw broken(error) }
+        switch received {
+        case .line(let bytes):
+            guard let reply = ReplyLine(String(decoding: bytes, as: UTF8.self)) else {
+                throw Failure(.failed, "\(control): not an answer that this lbctl knows: \(String(decoding: bytes, as: UTF8.self).escapedForOneLine)")
+            }
+            return reply
+        case .tooLong: throw Failure(.failed, "\(control): the balancer sent an endless line")
+        case .end: throw Failure(.noAnswer, "\(control): the balancer closed the connection in the middle of an answer")
+        }
+    }
+
+    private func broken(_ failure: SocketFailure) -> Failure {
+        switch failure {
+        case .cancelled: Failure(.failed, "interrupted")
+        case .system(let error): Failure(.noAnswer, "\(control): the connection broke: \(error)")
+        }
+    }
+}

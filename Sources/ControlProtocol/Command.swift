@@ -1,0 +1,261 @@
+// The commands of the control socket: each with its words and keys, read from a line and written to one.
+import Model
+
+package enum Output: String, Sendable { case text, json }
+
+/// A request: what to do, and how to print the answer.
+package struct Request: Equatable, Sendable {
+    package let command: Command
+    package let output: Output
+
+    package init(_ command: Command, output: Output = .text) {
+        self.command = command
+        self.output = output
+    }
+}
+
+/// What `status` is about.
+package enum StatusScope: Equatable, Sendable {
+    case everything
+    case pool(PoolName)
+    case backend(BackendReference)
+}
+
+package struct DrainOrder: Equatable, Sendable {
+    package let backends: [BackendReference]
+    /// nil: the user behind the socket.
+    package let owner: String?
+    package let reason: String?
+    /// A drain that is not renewed for so long ends; nil: it stays.
+    package let lease: Duration?
+    package let waiting: Waiting
+
+    package enum Waiting: Equatable, Sendable {
+        case no
+        /// Until all are empty, at most `deadline` (nil: the pool's own).
+        case untilEmpty(deadline: Duration?)
+    }
+
+    package init(backends: [BackendReference], owner: String? = nil, reason: String? = nil, lease: Duration? = nil, waiting: Waiting = .no) {
+        self.backends = backends
+        self.owner = owner
+        self.reason = reason
+        self.lease = lease
+        self.waiting = waiting
+    }
+}
+
+package enum Command: Equatable, Sendable {
+    case help
+    case status(StatusScope)
+    case drain(DrainOrder)
+    case undrain([BackendReference], owner: String?, force: Bool)
+    case maintain([BackendReference], owner: String?)
+    case ready([BackendReference], owner: String?, force: Bool)
+    case probe([BackendReference], timeout: Duration?)
+    case events(follow: Bool)
+    case configCheck
+}
+
+/// One verb as `help` prints it and as `Request.init` checks it.
+package struct Verb: Sendable {
+    package let name: String
+    package let arguments: String
+    package let doc: String
+    let keys: [String]
+
+    package static let all: [Verb] = [
+        Verb(name: "help", arguments: "", doc: "this list", keys: []),
+        Verb(name: "status", arguments: "[POOL[/BACKEND]]", doc: "wish, probe, availability and connections", keys: []),
+        Verb(
+            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D]",
+            doc: "no new connections; what stands goes on", keys: ["wait", "deadline", "owner", "reason", "lease"]),
+        Verb(
+            name: "undrain", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
+            doc: "back in rotation", keys: ["owner", "force"]),
+        Verb(
+            name: "maintain", arguments: "POOL/BACKEND... [owner=NAME]",
+            doc: "out of rotation and out of probing", keys: ["owner"]),
+        Verb(
+            name: "ready", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
+            doc: "back from maintenance or drain", keys: ["owner", "force"]),
+        Verb(
+            name: "probe", arguments: "POOL/BACKEND... [timeout=D]",
+            doc: "fresh probes now, until rise or timeout, and their finding", keys: ["timeout"]),
+        Verb(name: "events", arguments: "[follow=yes]", doc: "every state change", keys: ["follow"]),
+        Verb(name: "config", arguments: "check", doc: "checks the configuration file on disk", keys: []),
+    ]
+
+    package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
+}
+
+extension Request {
+    /// Reads a request line. Every error names the word and what would be right.
+    package init(line: [UInt8]) throws(LineError) {
+        let words = try RequestLine.words(line)
+        guard let name = words.first else { throw LineError(description: "the line is empty: try 'help'") }
+        guard let verb = Verb.all.first(where: { $0.name == name }) else {
+            let nearest = name.nearest(among: Verb.all.map(\.name)).map { "did you mean '\($0)'?" } ?? "try 'help'"
+            throw LineError(description: "unknown verb '\(name.escapedForOneLine)'; \(nearest)")
+        }
+        var arguments = try Arguments(verb: verb, words: words.dropFirst())
+        let output = try arguments.output()
+        self.init(try Command(&arguments), output: output)
+        try arguments.finish()
+    }
+
+    /// The line that reads back as this request.
+    package var line: String {
+        let words = command.words + (output == .json ? ["output=json"] : [])
+        return words.map(RequestLine.quoted).joined(separator: " ")
+    }
+}
+
+/// The words of one request while they are taken apart.
+private struct Arguments {
+    let verb: Verb
+    private var plain: ArraySlice<String>
+    private var values: [String: String] = [:]
+
+    init(verb: Verb, words: ArraySlice<String>) throws(LineError) {
+        self.verb = verb
+        var plain: [String] = []
+        for word in words {
+            guard let equals = word.firstIndex(of: "=") else {
+                plain.append(word)
+                continue
+            }
+            let key = String(word[..<equals])
+            guard key == "output" || verb.keys.contains(key) else {
+                let known = verb.keys + ["output"]
+                let nearest = key.nearest(among: known) ?? known.joined(separator: ", ")
+                throw LineError(description: "'\(verb.name)' has no key '\(key.escapedForOneLine)'; it knows: \(nearest)")
+            }
+            guard values.updateValue(String(word[word.index(after: equals)...]), forKey: key) == nil else {
+                throw LineError(description: "key '\(key)' stands twice")
+            }
+        }
+        self.plain = plain[...]
+    }
+
+    mutating func word() -> String? { plain.popFirst() }
+
+    mutating func backends() throws(LineError) -> [BackendReference] {
+        var backends: [BackendReference] = []
+        while let word = word() {
+            let backend: BackendReference
+            do { backend = try BackendReference(word) } catch { throw LineError(description: error.description) }
+            if !backends.contains(backend) { backends.append(backend) }
+        }
+        guard !backends.isEmpty else { throw LineError(description: "'\(verb.name)' needs a backend: \(verb.usage)") }
+        return backends
+    }
+
+    /// Free text that goes into logs and status lines: printable, at most 200 bytes.
+    mutating func text(_ key: String) throws(LineError) -> String? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        guard !text.isEmpty, text.utf8.count <= 200 else {
+            throw LineError(description: "\(key) is 1 to 200 bytes of text")
+        }
+        return text
+    }
+
+    mutating func duration(_ key: String) throws(LineError) -> Duration? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        do { return try Duration(written: text) } catch {
+            throw LineError(description: "\(key)=\(text.escapedForOneLine): \(error)")
+        }
+    }
+
+    mutating func flag(_ key: String) throws(LineError) -> Bool {
+        switch values.removeValue(forKey: key) {
+        case nil, "no": return false
+        case "yes": return true
+        case .some(let text): throw LineError(description: "\(key)=\(text.escapedForOneLine): write yes or no")
+        }
+    }
+
+    mutating func output() throws(LineError) -> Output {
+        guard let text = values.removeValue(forKey: "output") else { return .text }
+        guard let output = Output(rawValue: text) else {
+            throw LineError(description: "output=\(text.escapedForOneLine): write text or json")
+        }
+        return output
+    }
+
+    func finish() throws(LineError) {
+        guard let extra = plain.first else { return }
+        throw LineError(description: "'\(extra.escapedForOneLine)' is too much: \(verb.usage)")
+    }
+}
+
+extension Command {
+    fileprivate init(_ arguments: inout Arguments) throws(LineError) {
+        switch arguments.verb.name {
+        case "help": self = .help
+        case "status": self = .status(try Command.scope(arguments.word()))
+        case "drain": self = .drain(try Command.drainOrder(&arguments))
+        case "undrain":
+            self = .undrain(
+                try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
+        case "maintain": self = .maintain(try arguments.backends(), owner: try arguments.text("owner"))
+        case "ready":
+            self = .ready(
+                try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
+        case "probe": self = .probe(try arguments.backends(), timeout: try arguments.duration("timeout"))
+        case "events": self = .events(follow: try arguments.flag("follow"))
+        case "config":
+            guard arguments.word() == "check" else { throw LineError(description: "write: config check") }
+            self = .configCheck
+        case let name: preconditionFailure("verb '\(name)' stands in the list but is not read")
+        }
+    }
+
+    private static func scope(_ word: String?) throws(LineError) -> StatusScope {
+        guard let word else { return .everything }
+        do {
+            return word.contains("/") ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
+        } catch {
+            throw LineError(description: "'\(word.escapedForOneLine)' is neither POOL nor POOL/BACKEND: \(error)")
+        }
+    }
+
+    private static func drainOrder(_ arguments: inout Arguments) throws(LineError) -> DrainOrder {
+        let backends = try arguments.backends()
+        let deadline = try arguments.duration("deadline")
+        let waits = try arguments.flag("wait")
+        guard waits || deadline == nil else { throw LineError(description: "deadline= needs wait=yes") }
+        return DrainOrder(
+            backends: backends, owner: try arguments.text("owner"), reason: try arguments.text("reason"),
+            lease: try arguments.duration("lease"), waiting: waits ? .untilEmpty(deadline: deadline) : .no)
+    }
+
+    fileprivate var words: [String] {
+        switch self {
+        case .help: return ["help"]
+        case .status(.everything): return ["status"]
+        case .status(.pool(let pool)): return ["status", pool.text]
+        case .status(.backend(let backend)): return ["status", backend.description]
+        case .drain(let order):
+            var words = ["drain"] + order.backends.map(\.description)
+            switch order.waiting {
+            case .no: break
+            case .untilEmpty(let deadline):
+                words += ["wait=yes"] + key("deadline", deadline?.written)
+            }
+            return words + key("owner", order.owner) + key("reason", order.reason) + key("lease", order.lease?.written)
+        case .undrain(let backends, let owner, let force):
+            return ["undrain"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
+        case .maintain(let backends, let owner):
+            return ["maintain"] + backends.map(\.description) + key("owner", owner)
+        case .ready(let backends, let owner, let force):
+            return ["ready"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
+        case .probe(let backends, let timeout):
+            return ["probe"] + backends.map(\.description) + key("timeout", timeout?.written)
+        case .events(let follow): return ["events"] + key("follow", follow ? "yes" : nil)
+        case .configCheck: return ["config", "check"]
+        }
+    }
+
+    private func key(_ name: String, _ value: String?) -> [String] { value.map { ["\(name)=\($0)"] } ?? [] }
+}

@@ -1,0 +1,223 @@
+// What the balancer answers, as values: the same ones become JSON and text. Keys are camelCase, times RFC 3339,
+// durations seconds.
+import Model
+
+package struct StatusReport: Codable, Equatable, Sendable {
+    package var version: String
+    package var pid: Int32
+    /// Number of the routing that the workers follow; grows with every change.
+    package var generation: UInt64
+    package var startedAt: String
+    package var stopping: Bool
+    package var workers: Int
+    package var listeners: [ListenerReport]
+    package var pools: [PoolReport]
+
+    package init(
+        version: String, pid: Int32, generation: UInt64, startedAt: String, stopping: Bool, workers: Int,
+        listeners: [ListenerReport], pools: [PoolReport]
+    ) {
+        self.version = version
+        self.pid = pid
+        self.generation = generation
+        self.startedAt = startedAt
+        self.stopping = stopping
+        self.workers = workers
+        self.listeners = listeners
+        self.pools = pools
+    }
+}
+
+package struct ListenerReport: Codable, Equatable, Sendable {
+    package var name: String
+    /// With the port that the kernel chose where the file says 0.
+    package var bind: String
+    package var pool: String
+    package var connections: Int
+    package var connectionsTotal: UInt64
+
+    package init(name: String, bind: String, pool: String, connections: Int, connectionsTotal: UInt64) {
+        self.name = name
+        self.bind = bind
+        self.pool = pool
+        self.connections = connections
+        self.connectionsTotal = connectionsTotal
+    }
+}
+
+package struct PoolReport: Codable, Equatable, Sendable {
+    package var name: String
+    package var balance: String
+    package var drainDeadline: Double
+    package var restart: RestartReport?
+    package var backends: [BackendReport]
+
+    package init(name: String, balance: String, drainDeadline: Double, restart: RestartReport?, backends: [BackendReport]) {
+        self.name = name
+        self.balance = balance
+        self.drainDeadline = drainDeadline
+        self.restart = restart
+        self.backends = backends
+    }
+}
+
+package struct RestartReport: Codable, Equatable, Sendable {
+    package var command: [String]
+    package var timeout: Double
+
+    package init(command: [String], timeout: Double) {
+        self.command = command
+        self.timeout = timeout
+    }
+}
+
+package struct BackendReport: Codable, Equatable, Sendable {
+    package var name: String
+    package var address: String
+    package var wish: Wish
+    package var probe: ProbeFinding
+    package var availability: Availability
+    package var connections: Int
+    package var connectionsTotal: UInt64
+    package var connectFailures: UInt64
+    /// Connections that the backend ended with a reset.
+    package var resets: UInt64
+    package var bytesToBackend: UInt64
+    package var bytesToClient: UInt64
+    package var weight: Int
+    package var backup: Bool
+    /// Finished probes since lbd started.
+    package var probeSequence: UInt64
+    package var probedAt: String?
+    /// Why the last probe failed.
+    package var probeFailure: String?
+    package var drain: DrainReport?
+
+    package init(
+        name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
+        connections: Int, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
+        bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, backup: Bool,
+        probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?
+    ) {
+        self.name = name
+        self.address = address
+        self.wish = wish
+        self.probe = probe
+        self.availability = availability
+        self.connections = connections
+        self.connectionsTotal = connectionsTotal
+        self.connectFailures = connectFailures
+        self.resets = resets
+        self.bytesToBackend = bytesToBackend
+        self.bytesToClient = bytesToClient
+        self.weight = weight
+        self.backup = backup
+        self.probeSequence = probeSequence
+        self.probedAt = probedAt
+        self.probeFailure = probeFailure
+        self.drain = drain
+    }
+}
+
+package struct DrainReport: Codable, Equatable, Sendable {
+    package var owner: String
+    package var reason: String?
+    package var since: String
+    package var lease: Double?
+
+    package init(_ drain: DrainLease) {
+        owner = drain.owner
+        reason = drain.reason
+        since = drain.since.rfc3339
+        lease = drain.lease?.inSeconds
+    }
+}
+
+/// One line of `drain`'s answer: at once, and with wait=yes again at every change and once a second.
+package struct DrainRecord: Codable, Equatable, Sendable {
+    package var backend: String
+    package var availability: Availability
+    package var connections: Int
+    /// Seconds since the command was given.
+    package var waited: Double
+
+    package init(backend: String, availability: Availability, connections: Int, waited: Double) {
+        self.backend = backend
+        self.availability = availability
+        self.connections = connections
+        self.waited = waited
+    }
+
+    package var text: String {
+        switch availability {
+        case .drained: "\(backend) drained: no connection holds it"
+        case .draining: "\(backend) draining: \(connections) \(connections == 1 ? "connection holds" : "connections hold") it"
+        case .available, .warming, .unknown, .down, .maintenance: "\(backend) \(availability.rawValue): the drain was ended"
+        }
+    }
+}
+
+/// The answer to `undrain`, `maintain` and `ready`, a line a backend.
+package struct WishRecord: Codable, Equatable, Sendable {
+    package var backend: String
+    package var wish: Wish
+    package var availability: Availability
+
+    package init(backend: String, wish: Wish, availability: Availability) {
+        self.backend = backend
+        self.wish = wish
+        self.availability = availability
+    }
+
+    package var text: String { "\(backend) wish \(wish.rawValue), \(availability.rawValue)" }
+}
+
+/// The answer to `probe`, a line a backend: every probe behind it began after the command.
+package struct ProbeRecord: Codable, Equatable, Sendable {
+    package var backend: String
+    package var probe: ProbeFinding
+    package var probeSequence: UInt64
+    package var failure: String?
+
+    package init(backend: String, probe: ProbeFinding, probeSequence: UInt64, failure: String?) {
+        self.backend = backend
+        self.probe = probe
+        self.probeSequence = probeSequence
+        self.failure = failure
+    }
+
+    package var text: String { "\(backend) \(probe.rawValue)" + (failure.map { ": \($0)" } ?? "") }
+}
+
+/// One event; `from` and `to` where a state changed.
+package struct EventRecord: Codable, Equatable, Sendable {
+    package var sequence: UInt64
+    package var time: String
+    package var event: String
+    package var subject: String
+    package var from: String?
+    package var to: String?
+    package var by: String?
+    package var reason: String?
+    package var text: String
+
+    package init(_ event: Event) {
+        sequence = event.sequence
+        time = event.time.rfc3339
+        self.event = event.change.kind
+        subject = event.change.subject
+        text = event.change.text
+        switch event.change {
+        case .wish(_, let from, let to, let by, let reason):
+            (self.from, self.to, self.by, self.reason) = (from.rawValue, to.rawValue, by, reason)
+        case .probe(_, let from, let to, let reason):
+            (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
+        case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
+        case .acceptPaused(_, let reason): self.reason = reason
+        case .started, .listenerOpened, .listenerClosed, .acceptResumed, .stopping, .stopped: break
+        }
+    }
+
+    /// `2026-11-21T08:33:04.120Z web/web-1 availability available -> draining`
+    package var line: String { "\(time) \(subject) \(text)" }
+}

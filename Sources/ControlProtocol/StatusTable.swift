@@ -1,0 +1,56 @@
+// The status as a table for people: the same over the socket and from lbctl.
+
+package enum StatusTable {
+    /// Lines without trailing blanks. `wide` adds failures, resets, bytes and the last probe's failure.
+    package static func lines(_ report: StatusReport, wide: Bool = false) -> [String] {
+        var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation)" + (report.stopping ? ", stopping" : "")]
+        if !report.listeners.isEmpty {
+            lines.append("")
+            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS", "TOTAL"]] + report.listeners.map {
+                [$0.name, $0.bind, $0.pool, "\($0.connections)", "\($0.connectionsTotal)"]
+            })
+        }
+        for pool in report.pools {
+            lines.append("")
+            lines.append("pool \(pool.name) (\(pool.balance))")
+            lines += table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+        }
+        return lines
+    }
+
+    private static func header(_ wide: Bool) -> [String] {
+        ["BACKEND", "ADDRESS", "WISH", "PROBE", "AVAILABILITY", "CONNECTIONS", "TOTAL", "WEIGHT"]
+            + (wide ? ["CONNECT-FAILURES", "RESETS", "BYTES-IN", "BYTES-OUT"] : []) + ["NOTE"]
+    }
+
+    private static func row(_ backend: BackendReport, _ pool: String, _ wide: Bool) -> [String] {
+        ["\(pool)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
+            backend.availability.rawValue, "\(backend.connections)", "\(backend.connectionsTotal)", "\(backend.weight)"]
+            + (wide ? ["\(backend.connectFailures)", "\(backend.resets)", "\(backend.bytesToBackend)", "\(backend.bytesToClient)"] : [])
+            + [note(backend)]
+    }
+
+    private static func note(_ backend: BackendReport) -> String {
+        var notes: [String] = []
+        if let drain = backend.drain {
+            notes.append("drained by \(drain.owner) since \(drain.since)" + (drain.reason.map { ": \($0)" } ?? ""))
+        }
+        if let failure = backend.probeFailure { notes.append(failure) }
+        if backend.backup { notes.append("backup") }
+        return notes.joined(separator: "; ")
+    }
+
+    /// Left-aligned columns two blanks apart.
+    package static func table(_ rows: [[String]]) -> [String] {
+        let columns = rows.map(\.count).max() ?? 0
+        let widths = (0..<columns).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+        return rows.map { row in
+            var line = ""
+            for (cell, width) in zip(row, widths) {
+                line += cell + String(repeating: " ", count: width - cell.count + 2)
+            }
+            while line.last == " " { line.removeLast() }
+            return line
+        }
+    }
+}

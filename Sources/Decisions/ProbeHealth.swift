@@ -1,0 +1,76 @@
+// What a row of probe results says about a backend: rise and fall, a pure algorithm in sans-io style.
+//
+// The first probe decides at once: a balancer that has just started cannot keep a pool waiting for `rise`
+// probes. From then on a finding changes only after `fall` failures or `rise` successes in a row, so that
+// one lost packet takes nothing out and one lucky answer brings nothing back.
+import Model
+
+package enum ProbeResult: Equatable, Sendable {
+    case success
+    /// In words: `connect: Connection refused`.
+    case failure(reason: String)
+}
+
+package struct ProbeHealth: Equatable, Sendable {
+    package private(set) var finding: ProbeFinding = .unknown
+    /// Results in a row that speak against `up` (failures) or against `down` (successes).
+    private var contrary = 0
+    private let rise: Int
+    private let fall: Int
+
+    /// `rise` and `fall`: 1 or more.
+    package init(rise: Int, fall: Int) {
+        precondition(rise >= 1 && fall >= 1, "rise and fall count results")
+        self.rise = rise
+        self.fall = fall
+    }
+
+    /// Takes one finished probe; the new finding where it changes.
+    package mutating func handle(_ result: ProbeResult) -> ProbeFinding? {
+        switch (finding, result) {
+        case (.unknown, .success): return change(to: .up)
+        case (.unknown, .failure): return change(to: .down)
+        case (.up, .success), (.down, .failure):
+            contrary = 0
+            return nil
+        case (.up, .failure):
+            contrary += 1
+            return contrary >= fall ? change(to: .down) : nil
+        case (.down, .success):
+            contrary += 1
+            return contrary >= rise ? change(to: .up) : nil
+        }
+    }
+
+    /// Asked for on purpose (`probe`): `rise` fresh successes in a row count as up whatever was known before.
+    package mutating func confirmUp() -> ProbeFinding? {
+        finding == .up ? nil : change(to: .up)
+    }
+
+    private mutating func change(to new: ProbeFinding) -> ProbeFinding {
+        finding = new
+        contrary = 0
+        return new
+    }
+}
+
+/// When the next probe of a backend starts, in a form that spreads the probes of many.
+package enum ProbePacing {
+    /// The first one, within min(interval, 1 s). `random`: 0 ..< 1.
+    package static func first(interval: Duration, random: Double) -> Duration {
+        min(interval, .seconds(1)) * random
+    }
+
+    /// The next one: the interval, shortened or lengthened by up to a tenth. `random`: 0 ..< 1.
+    package static func next(interval: Duration, random: Double) -> Duration {
+        interval * (0.9 + 0.2 * random)
+    }
+
+    /// Between two probes that were asked for: short after a failure, none after a success.
+    package static func confirming(interval: Duration, after result: ProbeResult) -> Duration {
+        switch result {
+        case .success: .zero
+        case .failure: min(interval, .milliseconds(50))
+        }
+    }
+}
