@@ -7,9 +7,9 @@ package struct ConnectionBudget: Equatable, Sendable {
     package let connectionsMax: Int
 
     /// `limit`: soft descriptor limit; `open`: descriptors in use before the first connection. The reserve serves
-    /// control connections, probes and files; it is never lent to the data path.
-    package init(limit: Int, open: Int) {
-        let reserve = min(64, limit / 4)
+    /// control connections, files and a probe for each of `backends`; it is never lent to the data path.
+    package init(limit: Int, open: Int, backends: Int) {
+        let reserve = min(64 + backends, limit / 4)
         connectionsMax = max(1, (limit - open - reserve) / 2)
     }
 }

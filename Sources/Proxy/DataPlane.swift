@@ -20,14 +20,17 @@ package final class DataPlane {
     package let connectionsMax: Int
     package var workerCount: Int { workers.count }
 
-    /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use, the workers' own not counted.
-    package init(layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int) throws(SystemError) {
+    /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
+    /// listeners to come, the workers' own not counted.
+    package init(
+        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int
+    ) throws(SystemError) {
         let segment = try Segment(layout: layout)
         let reports = try ReportQueue()
         var mailboxes: [Mailbox] = []
         for _ in 0..<layout.workers { mailboxes.append(try Mailbox()) }
         // Each worker adds an epoll descriptor and its mailbox.
-        let budget = ConnectionBudget(limit: descriptorLimit, open: descriptorsOpen + 2 * layout.workers + 1)
+        let budget = ConnectionBudget(limit: descriptorLimit, open: descriptorsOpen + 2 * layout.workers + 1, backends: backends)
         var workers: [WorkerHandle] = []
         do {
             for (index, mailbox) in mailboxes.enumerated() {
