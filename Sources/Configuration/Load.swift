@@ -41,7 +41,9 @@ struct Loader {
             let (root, duplicates) = try parseYaml(bytes)
             for duplicate in duplicates { findings.add(duplicate) }
             if let root, !root.isNothing { return root }
-            findings.add(Place(line: 1, column: 1), "the file is empty: it needs at least 'control', 'listeners' and 'pools'; see Config/example.yaml")
+            findings.add(
+                Place(line: 1, column: 1),
+                "the file is empty: it needs at least 'control', 'listeners' and 'pools'; see Config/example.yaml")
         } catch {
             findings.add(error)
         }

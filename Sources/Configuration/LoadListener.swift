@@ -18,7 +18,9 @@ extension Loader {
             checkPool(pool, in: section, among: pools)
             if let bind, bind.port != 0, let place = section.entry(Declared.bind.name)?.value.place {
                 if let first = taken[bind] {
-                    findings.add(place, "\(subject) binds \(bind), which listener '\(first.listener)' in line \(first.line) binds already; take another port")
+                    findings.add(
+                        place,
+                        "\(subject) binds \(bind), which listener '\(first.listener)' in line \(first.line) binds already; take another port")
                 } else {
                     taken[bind] = (name, place.line)
                 }

@@ -85,7 +85,9 @@ extension Loader {
             if let expect { return .banner(send: send, expect: expect) }
             if health.entry(Declared.expect.name) == nil {
                 let place = health.entry(Declared.check.name)?.value.place ?? health.place
-                findings.add(place, "\(health.phrase(Declared.check.name)) is banner, which needs 'expect'; add expect: and how a good backend's words begin")
+                findings.add(
+                    place,
+                    "\(health.phrase(Declared.check.name)) is banner, which needs 'expect'; add expect: and how a good backend's words begin")
             }
             return nil
         }
@@ -94,7 +96,9 @@ extension Loader {
     private mutating func refuseTexts(_ health: SectionReader, of check: CheckWord) {
         for name in [Declared.expect.name, Declared.send.name] {
             guard let entry = health.entry(name) else { continue }
-            findings.add(entry.place, "\(health.phrase(name)) goes with check: banner and the check is \(check.rawValue); write check: banner, or take '\(name)' out")
+            findings.add(
+                entry.place,
+                "\(health.phrase(name)) goes with check: banner and the check is \(check.rawValue); write check: banner, or take '\(name)' out")
         }
     }
 }
@@ -114,7 +118,9 @@ extension Loader {
             let wish = section.value(Declared.wish, &findings)
             if let address, let place = section.entry(Declared.address.name)?.value.place {
                 if let first = taken[address] {
-                    findings.add(place, "\(section.subject ?? "") has the address \(address) of '\(poolName)/\(first.backend)' in line \(first.line); write its own")
+                    findings.add(
+                        place,
+                        "\(section.subject ?? "") has the address \(address) of '\(poolName)/\(first.backend)' in line \(first.line); write its own")
                 } else {
                     taken[address] = (name, place.line)
                 }

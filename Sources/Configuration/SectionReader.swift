@@ -68,7 +68,9 @@ struct SectionReader {
             return nil
         }
         guard case .mapping(let list) = entry.value.content else {
-            findings.add(entry.value.place, "\(phrase(inner.name)) \(whatStands(in: entry.value)); write NAME: and what belongs to it for each \(noun)")
+            findings.add(
+                entry.value.place,
+                "\(phrase(inner.name)) \(whatStands(in: entry.value)); write NAME: and what belongs to it for each \(noun)")
             return nil
         }
         guard !list.isEmpty else {

@@ -106,7 +106,9 @@ private struct YamlEvents: ~Copyable {
         case YAML_DOCUMENT_START_EVENT: return .documentStart
         case YAML_DOCUMENT_END_EVENT: return .documentEnd
         case YAML_ALIAS_EVENT:
-            throw YamlError(place: place, message: "aliases (*name) are not taken here; write the value out, or put quotes around a text that begins with '*'")
+            throw YamlError(
+                place: place,
+                message: "aliases (*name) are not taken here; write the value out, or put quotes around a text that begins with '*'")
         case YAML_SCALAR_EVENT:
             let scalar = event.data.scalar
             try refuse(anchor: scalar.anchor, tag: scalar.tag, at: place)
@@ -129,10 +131,14 @@ private struct YamlEvents: ~Copyable {
         anchor: UnsafeMutablePointer<yaml_char_t>?, tag: UnsafeMutablePointer<yaml_char_t>?, at place: Place
     ) throws(YamlError) {
         guard anchor == nil else {
-            throw YamlError(place: place, message: "anchors (&name) are not taken here; write the value out, or put quotes around a text that begins with '&'")
+            throw YamlError(
+                place: place,
+                message: "anchors (&name) are not taken here; write the value out, or put quotes around a text that begins with '&'")
         }
         guard tag == nil else {
-            throw YamlError(place: place, message: "tags (!name) are not taken here; leave it out, or put quotes around a text that begins with '!'")
+            throw YamlError(
+                place: place,
+                message: "tags (!name) are not taken here; leave it out, or put quotes around a text that begins with '!'")
         }
     }
 
