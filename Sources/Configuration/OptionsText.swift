@@ -1,5 +1,4 @@
 // The declared options as texts: for `lbd --options`, and Config/reference.yaml.
-import Model
 
 /// One option as texts tell it.
 package struct OptionDescription: Equatable, Sendable {
