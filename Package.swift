@@ -68,6 +68,8 @@ let package = Package(
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
+
+        tests("ConfigurationTests", ["Configuration", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )
