@@ -68,6 +68,7 @@ let package = Package(
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
+        tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )
