@@ -70,6 +70,7 @@ let package = Package(
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
 
         tests("ConfigurationTests", ["Configuration", "Model"]),
+        tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )
