@@ -22,6 +22,21 @@ package enum PauseReason: Sendable {
     case kernel(errorNumber: Int32)
 }
 
+/// Whether a worker accepts. Times in monotonic nanoseconds.
+enum AcceptPause {
+    case none
+    case paused(at: Int64)
+    /// Accepting again, but not yet for long enough to say that it is over.
+    case resumed(pausedAt: Int64)
+
+    var isPaused: Bool {
+        switch self {
+        case .paused: true
+        case .none, .resumed: false
+        }
+    }
+}
+
 extension WorkerHandle {
     /// Takes the process's ticket for a connection that is about to be accepted.
     func admit() -> Bool { state.segment.process.take(below: state.connectionsMax) }
