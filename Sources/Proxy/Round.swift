@@ -17,6 +17,7 @@ extension WorkerHandle {
             state.listeners.append(handle)
             if !state.acceptPause.isPaused { handle.resume() }
         case .adopt(let client, let listener, let pool):
+            welcome()
             begin(client: client, listener: listener, pool: pool)
         case .closeListeners:
             for listener in state.listeners { listener.close() }
@@ -41,6 +42,7 @@ extension WorkerHandle {
     func handOn(_ client: Int32, listener: Int, pool: Int) -> Bool {
         state.nextPeer = (state.nextPeer + 1) % state.peers.count
         guard state.nextPeer != state.index else { return false }
+        passOn()
         state.peers[state.nextPeer].post(.adopt(client: client, listener: listener, pool: pool))
         return true
     }
