@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+extern int mkostemp(char *pattern, int flags);
 
 // Processors that the calling thread may run on, or -1 with errno.
 static inline int sluice_processors(void) {
