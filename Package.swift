@@ -69,12 +69,9 @@ let package = Package(
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
 
-<<<<<<< HEAD
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
         tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
-=======
         tests("ConfigurationTests", ["Configuration", "Model"]),
->>>>>>> main
     ],
     swiftLanguageModes: [.v6]
 )
