@@ -97,8 +97,9 @@ import SystemCalls
 extension Orchestrator {
     private func look() async -> StepMachine.LookEnd {
         do throws(Failure) {
-            let reports = try await patient.perform(.status(.pool(plan.pool)), decoding: StatusReport.self)
-            guard let pool = reports.first?.pools.first(where: { $0.name == plan.pool.text }) else {
+            let report = Latest<StatusReport>()
+            try await patient.perform(.status(.pool(plan.pool)), decoding: StatusReport.self) { report.value = $0 }
+            guard let pool = report.value?.pools.first(where: { $0.name == plan.pool.text }) else {
                 return .failed(reason: "the balancer reports no pool \(plan.pool)")
             }
             return .pool(try PoolSnapshot(pool))
@@ -109,40 +110,41 @@ extension Orchestrator {
 
     private func drain(_ backend: BackendReference, deadline: Duration) async -> StepMachine.DrainEnd {
         let taken = drainTaken
-        let watch = DrainWatch()
+        let latest = Latest<DrainRecord>()
         let command = Command.drain(order(for: backend, lease: LeaseRenewal.lease, waiting: .untilEmpty(deadline: deadline)))
         do throws(Failure) {
             try await balancer.perform(command, decoding: DrainRecord.self, within: deadline + PatientBalancer.answer) { record in
-                if watch.last == nil { taken.put(true) }
-                watch.last = record
+                if latest.value == nil { taken.put(true) }
+                latest.value = record
                 guard record.availability == .draining else { return }
                 self.tell(backend, .connections(record.connections, waited: .milliseconds(Int64(record.waited * 1000))))
             }
         } catch {
-            taken.put(error.code != .refused || watch.last != nil)
+            taken.put(error.code != .refused || latest.value != nil)
             switch error.code {
             case .deadlinePassed: return .deadlinePassed
-            case .refused where watch.last == nil: return .refused(reason: error.message)
+            case .refused where latest.value == nil: return .refused(reason: error.message)
             case .done, .failed, .refused, .noAnswer, .badUsage: return .failed(reason: error.message)
             }
         }
-        guard let last = watch.last, last.availability == .drained else {
-            return .failed(reason: "the balancer ended the wait, but \(watch.last?.text ?? "said nothing")")
+        guard let last = latest.value, last.availability == .drained else {
+            return .failed(reason: "the balancer ended the wait, but \(latest.value?.text ?? "said nothing")")
         }
         return .drained
     }
 
     private func probe(_ backend: BackendReference, timeout: Duration) async -> StepMachine.ProbeEnd {
+        let record = Latest<ProbeRecord>()
         do throws(Failure) {
-            let records = try await patient.perform(.probe([backend], timeout: timeout), taking: timeout, decoding: ProbeRecord.self)
-            guard let last = records.last else { return .failed(reason: "the balancer said nothing of its probes") }
-            switch last.probe {
-            case .up: return .up
-            case .down, .unknown: return .failed(reason: "not up within \(timeout.spoken): \(last.failure ?? "its probes say \(last.probe.rawValue)")")
-            }
+            try await patient.perform(.probe([backend], timeout: timeout), taking: timeout, decoding: ProbeRecord.self) { record.value = $0 }
         } catch {
-            return .failed(reason: error.message)
+            let why = record.value.flatMap(\.failure).map { ": \($0)" } ?? ""
+            return .failed(reason: error.code == .deadlinePassed ? "not up within \(timeout.spoken)\(why)" : error.message)
         }
+        guard let finding = record.value?.probe, finding == .up else {
+            return .failed(reason: "the balancer ended its probes without finding it up")
+        }
+        return .up
     }
 
     /// `given`: the work that this takes the place of. A drain order that is still on its way must arrive
@@ -153,7 +155,7 @@ extension Orchestrator {
         defer { given?.cancel() }
         guard taken else { return .done }
         do throws(Failure) {
-            _ = try await patient.perform(.undrain([backend], owner: owner, force: false), decoding: WishRecord.self)
+            try await patient.perform(.undrain([backend], owner: owner, force: false), decoding: WishRecord.self)
             return .done
         } catch {
             return .failed(reason: error.message)
@@ -175,7 +177,7 @@ extension Orchestrator {
     private func hold(_ backend: BackendReference, reason: String) async -> StepMachine.OrderEnd {
         await renewal?.stop()
         do throws(Failure) {
-            _ = try await patient.perform(.drain(order(for: backend, reason: reason, lease: nil)), decoding: DrainRecord.self)
+            try await patient.perform(.drain(order(for: backend, reason: reason, lease: nil)), decoding: DrainRecord.self)
             return .done
         } catch {
             return .failed(reason: error.message)
@@ -186,7 +188,7 @@ extension Orchestrator {
         let renewed = order(for: backend, lease: LeaseRenewal.lease)
         renewal = LeaseRenewal { [self] in
             do throws(Failure) {
-                _ = try await patient.perform(.drain(renewed), decoding: DrainRecord.self)
+                try await patient.perform(.drain(renewed), decoding: DrainRecord.self)
             } catch {
                 tell(backend, .note("the drain could not be renewed: \(error.message)"))
             }
@@ -201,7 +203,7 @@ extension Orchestrator {
     }
 }
 
-/// The last that a waiting drain said.
-@ControlPlane private final class DrainWatch {
-    var last: DrainRecord?
+/// The last value that an answer brought, also where the answer then failed.
+@ControlPlane private final class Latest<Value> {
+    var value: Value?
 }

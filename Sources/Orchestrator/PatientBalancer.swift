@@ -14,30 +14,20 @@ struct PatientBalancer {
 
     /// Carries an order out, which must be one that may be given twice. `extra`: how long it may take by itself.
     @ControlPlane func perform<Record: Decodable & Sendable>(
-        _ command: Command, taking extra: Duration = .zero, decoding type: Record.Type
-    ) async throws(Failure) -> [Record] {
+        _ command: Command, taking extra: Duration = .zero, decoding type: Record.Type,
+        record: @escaping @ControlPlane @Sendable (Record) -> Void = { _ in }
+    ) async throws(Failure) {
         let clock = LoopClock()
         let end = clock.now.advanced(by: PatientBalancer.patience)
         while true {
             do throws(Failure) {
-                return try await once(command, taking: extra, decoding: type)
+                return try await balancer.perform(
+                    command, decoding: type, within: extra + PatientBalancer.answer, record: record)
             } catch {
                 guard error.code == .noAnswer, clock.now < end, await pause(for: PatientBalancer.pauseBetween) else { throw error }
             }
         }
     }
-
-    @ControlPlane private func once<Record: Decodable & Sendable>(
-        _ command: Command, taking extra: Duration, decoding type: Record.Type
-    ) async throws(Failure) -> [Record] {
-        let records = Records<Record>()
-        try await balancer.perform(command, decoding: type, within: extra + PatientBalancer.answer) { records.all.append($0) }
-        return records.all
-    }
-}
-
-@ControlPlane private final class Records<Record> {
-    var all: [Record] = []
 }
 
 extension Balancer {

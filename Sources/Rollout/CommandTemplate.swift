@@ -34,7 +34,7 @@ package struct CommandTemplate: Equatable, Sendable {
             for case .placeholder(let name) in CommandTemplate.parts(of: word) where Placeholder(rawValue: name) == nil {
                 let nearest = name.nearest(among: Placeholder.allCases.map(\.rawValue)).map { "did you mean {\($0)}? " } ?? ""
                 throw TemplateError(
-                    description: "{\(name)} is no placeholder: \(nearest)There are \(Placeholder.list); {{\(name)}} stands for a literal {\(name)}")
+                    description: "{\(name)} is no placeholder: \(nearest)there are \(Placeholder.list)")
             }
         }
     }
@@ -72,17 +72,14 @@ package struct CommandTemplate: Equatable, Sendable {
         }
     }
 
-    /// `{name}` is a placeholder and `{{name}}` a literal `{name}`, where a name is lower-case letters. All
-    /// other braces are plain text: `${HOME}` and `{"json":1}` need no quoting.
+    /// `{name}` is a placeholder, where a name is letters, digits, '_' and '-'. `${name}` is a shell's, and
+    /// all other braces are plain text, as Configuration's check has it too.
     private static func parts(of word: String) -> [Part] {
         var parts: [Part] = []
         var text = ""
         var rest = word[...]
         while let character = rest.first {
-            if let name = name(in: rest, open: "{{", close: "}}") {
-                text += "{\(name)}"
-                rest = rest.dropFirst(name.count + 4)
-            } else if let name = name(in: rest, open: "{", close: "}") {
+            if let name = name(in: rest), text.last != "$" {
                 parts += [.text(text), .placeholder(name)]
                 text = ""
                 rest = rest.dropFirst(name.count + 2)
@@ -94,10 +91,10 @@ package struct CommandTemplate: Equatable, Sendable {
         return parts + [.text(text)]
     }
 
-    private static func name(in rest: Substring, open: String, close: String) -> String? {
-        guard rest.hasPrefix(open) else { return nil }
-        let name = rest.dropFirst(open.count).prefix { ("a"..."z").contains($0) }
-        guard !name.isEmpty, rest[name.endIndex...].hasPrefix(close) else { return nil }
+    private static func name(in rest: Substring) -> String? {
+        guard rest.first == "{" else { return nil }
+        let name = rest.dropFirst().prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") }
+        guard !name.isEmpty, rest[name.endIndex...].first == "}" else { return nil }
         return String(name)
     }
 }
