@@ -72,6 +72,7 @@ let package = Package(
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
         tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
+        tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )

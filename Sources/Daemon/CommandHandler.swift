@@ -75,18 +75,21 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
     private func drain(_ order: DrainOrder, _ user: String, _ output: Output, _ tell: Tell) async throws(Failure) {
         let backends = try find(order.backends)
         try await drains.drain(backends, order, by: user)
-        let tellRecord: @ControlPlane (DrainRecord) async throws(Failure) -> Void = { record throws(Failure) in
-            switch output {
-            case .text: try await tell(record.text)
-            case .json: try await tell(JSONText.line(record))
-            }
-        }
         switch order.waiting {
         case .no:
-            for backend in backends { try await tellRecord(DrainRecord(backend, waited: .zero)) }
+            for backend in backends { try await self.tell(DrainRecord(backend, waited: .zero), output, tell) }
         case .untilEmpty(let deadline):
             let pools = backends.compactMap { table.pool($0.reference.pool)?.configuration.drainDeadline }
-            try await drains.waitUntilEmpty(backends, deadline: deadline ?? pools.max() ?? .zero, tell: tellRecord)
+            try await drains.waitUntilEmpty(backends, deadline: deadline ?? pools.max() ?? .zero) {
+                record throws(Failure) in try await self.tell(record, output, tell)
+            }
+        }
+    }
+
+    private func tell(_ record: DrainRecord, _ output: Output, _ tell: Tell) async throws(Failure) {
+        switch output {
+        case .text: try await tell(record.text)
+        case .json: try await tell(JSONText.line(record))
         }
     }
 

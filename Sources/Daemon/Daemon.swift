@@ -23,7 +23,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let handler: CommandHandler
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
-    private let lock: Descriptor
+    private let lock: StateLock
     private let stopped = Broadcast()
 
     /// Most backends and listeners that the statistics have room for.
@@ -35,7 +35,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     ) throws {
         self.configuration = configuration
         self.logger = logger
-        lock = try Daemon.lock(configuration.stateDirectory)
+        lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         plane = try Daemon.plane(for: configuration)
         table = PoolTable(configuration.pools, plane: plane, events: events)
@@ -46,15 +46,6 @@ package struct DaemonError: Error, CustomStringConvertible {
         let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, checkConfiguration: checkConfiguration)
-    }
-
-    private static func lock(_ folder: String) throws -> Descriptor {
-        try Files.makeFolder(folder)
-        do throws(SystemError) {
-            return try Files.lock(Files.resolve("lbd.lock", in: folder))
-        } catch where error.errorNumber == EAGAIN {
-            throw DaemonError(description: "another lbd runs with the state directory \(folder); stop it, or give this one its own state-directory")
-        }
     }
 
     private static func plane(for configuration: BalancerConfiguration) throws -> DataPlane {

@@ -22,7 +22,7 @@ struct SavedWishesError: Error, CustomStringConvertible {
 
     init(stateDirectory: String) { path = Files.resolve("wishes.json", in: stateDirectory) }
 
-    private struct Entry: Codable {
+    fileprivate struct Entry: Codable {
         var wish: Wish
         var owner: String?
         var reason: String?

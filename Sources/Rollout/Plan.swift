@@ -1,21 +1,6 @@
 // What a rollout will do: which backends it restarts, in which order, with which command; or why it must not.
 import Model
 
-/// Why a rollout must not begin: one reason a line, each with its remedy.
-package struct PlanRefusal: Error, Equatable, CustomStringConvertible {
-    package enum Kind: Equatable, Sendable {
-        /// The order itself makes no sense.
-        case badUsage
-        /// It would not be safe as things are now.
-        case unsafe
-    }
-
-    package let kind: Kind
-    package let reasons: [String]
-
-    package var description: String { reasons.joined(separator: "\n") }
-}
-
 package struct Plan: Equatable, Sendable {
     package struct Step: Equatable, Sendable {
         package let backend: BackendReference
@@ -31,38 +16,28 @@ package struct Plan: Equatable, Sendable {
     }
 
     package let pool: PoolName
-    /// At least one.
     package let steps: [Step]
     /// In maintenance: out by an operator's wish, so not ours to restart or to bring back.
     package let leftOut: [BackendReference]
+    /// Why it must not begin as things are now, each with its remedy; empty when it may.
+    package let obstacles: [Obstacle]
 
-    package init(pool: PoolSnapshot, restart: CommandTemplate) throws(PlanRefusal) {
-        let inMaintenance = pool.backends.filter { $0.wish == .maintenance }
+    /// Throws where the command does not fit a backend.
+    package init(pool: PoolSnapshot, restart: CommandTemplate) throws(TemplateError) {
         let candidates = pool.backends.filter { $0.wish != .maintenance }
-        guard !candidates.isEmpty else {
-            throw PlanRefusal(kind: .unsafe, reasons: [
-                inMaintenance.isEmpty
-                    ? "pool \(pool.name) has no backends: there is nothing to restart"
-                    : "every backend of pool \(pool.name) is in maintenance: there is nothing to restart",
-            ])
-        }
         // One that is down costs nothing while it is out and may be back after its restart: it goes first.
         let order = candidates.filter { $0.availability == .down } + candidates.filter { $0.availability != .down }
         var steps: [Step] = []
-        var obstacles: [String] = []
         for candidate in order {
             let backend = BackendReference(pool: pool.name, backend: candidate.name)
-            if let obstacle = Obstacle(to: backend, in: pool) { obstacles.append(obstacle.description) }
-            let command: [String]
-            do { command = try restart.filled(for: backend, at: candidate.address) } catch {
-                throw PlanRefusal(kind: .badUsage, reasons: ["the restart command: \(error)"])
-            }
+            let command = try restart.filled(for: backend, at: candidate.address)
             steps.append(Step(backend: backend, address: candidate.address, command: command))
         }
-        guard obstacles.isEmpty else { throw PlanRefusal(kind: .unsafe, reasons: obstacles) }
         self.pool = pool.name
         self.steps = steps
-        leftOut = inMaintenance.map { BackendReference(pool: pool.name, backend: $0.name) }
+        leftOut = pool.backends.filter { $0.wish == .maintenance }.map { BackendReference(pool: pool.name, backend: $0.name) }
+        obstacles = steps.isEmpty
+            ? [Obstacle(toAnyOf: pool)] : steps.compactMap { Obstacle(to: $0.backend, in: pool) }
     }
 
     /// For people.
@@ -73,7 +48,9 @@ package struct Plan: Equatable, Sendable {
             lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
             lines.append("        restart: " + step.command.map(\.shellQuoted).joined(separator: " "))
         }
-        return lines + leftOut.map { "  left out: \($0) is in maintenance" }
+        lines += leftOut.map { "  left out: \($0) is in maintenance" }
+        guard !obstacles.isEmpty else { return lines }
+        return lines + ["it would be refused now:"] + obstacles.map { "  \($0)" }
     }
 }
 
@@ -95,6 +72,13 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
         } else {
             return nil
         }
+    }
+
+    /// Where no backend is to be restarted.
+    fileprivate init(toAnyOf pool: PoolSnapshot) {
+        description = pool.backends.isEmpty
+            ? "pool \(pool.name) has no backends: there is nothing to restart"
+            : "every backend of pool \(pool.name) is in maintenance: there is nothing to restart"
     }
 
     private static func reason(against backend: BackendReference, in pool: PoolSnapshot) -> String? {

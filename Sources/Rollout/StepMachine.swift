@@ -111,7 +111,9 @@ package struct StepMachine: Sendable {
     private var state = State.idle
     private var nodes: [Verdict.Node]
 
+    /// `plan`: one without obstacles.
     package init(plan: Plan, limits: RolloutLimits) {
+        precondition(plan.obstacles.isEmpty && !plan.steps.isEmpty, "a plan that must not begin")
         self.plan = plan
         self.limits = limits
         nodes = plan.steps.map { Verdict.Node(backend: $0.backend, fate: .untouched, times: StepTimes()) }
