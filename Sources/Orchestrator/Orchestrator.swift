@@ -102,7 +102,7 @@ extension Orchestrator {
             guard let pool = report.value?.pools.first(where: { $0.name == plan.pool.text }) else {
                 return .failed(reason: "the balancer reports no pool \(plan.pool)")
             }
-            return .pool(try PoolSnapshot(pool))
+            return .pool(try PoolSnapshot(reading: pool))
         } catch {
             return .failed(reason: error.message)
         }

@@ -4,7 +4,7 @@ import Model
 import Rollout
 
 extension PoolSnapshot {
-    package init(_ report: PoolReport) throws(Failure) {
+    package init(reading report: PoolReport) throws(Failure) {
         var backends: [BackendSnapshot] = []
         for backend in report.backends {
             do {
