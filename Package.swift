@@ -69,8 +69,13 @@ let package = Package(
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
 
+        // What several test targets share: a running loop, a generator with a seed.
+        .target(name: "TestSupport", dependencies: ["EventLoop", "SystemCalls", "Model"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests("ModelTests", ["Model"]),
+        tests("DecisionsTests", ["TestSupport", "Decisions", "Model"]),
+        tests("ControlProtocolTests", ["TestSupport", "ControlProtocol", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
-        tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        tests("OrchestratorTests", ["TestSupport", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],
