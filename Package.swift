@@ -71,6 +71,7 @@ let package = Package(
 
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
         tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],
