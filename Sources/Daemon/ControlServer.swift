@@ -70,8 +70,7 @@ import SystemCalls
             switch try await peer.socket.line(bytesMax: RequestLine.bytesMax) {
             case .end: return false
             case .tooLong:
-                _ = await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
-                return false
+                return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
             case .line(let line):
                 if line.isEmpty { return true }
                 return await answer(line, peer, user)

@@ -93,7 +93,8 @@ package struct DaemonError: Error, CustomStringConvertible {
                 return try await stop(signals)
             case SIGINT, SIGQUIT:
                 logger.info("\(Signals.name(signal)) received: ending at once")
-                return try listeners.closeAll()
+                _ = try listeners.closeAll()
+                return
             default:
                 logger.warning("\(Signals.name(signal)) received: this version does nothing on it; go on")
             }
@@ -104,16 +105,18 @@ package struct DaemonError: Error, CustomStringConvertible {
     private func stop(_ signals: SignalSource) async throws {
         handler.isStopping = true
         events.record(.stopping(deadline: configuration.stopDeadline))
-        try listeners.closeAll()
+        let closed = try listeners.closeAll()
         let impatience = start { await self.nextEndingSignal(signals) }
         defer { impatience.cancel() }
         let deadline = LoopClock().now.advanced(by: configuration.stopDeadline)
-        while plane.statistics.process.watch(true) > 0 {
+        plane.statistics.process.watch(true)
+        while true {
             let seen = stopped.version
+            // Until the workers have closed their listeners, the backlog may still become connections.
+            if plane.isFollowed(closed), plane.statistics.process.held == 0 { return }
             let rest = LoopClock().now.duration(to: deadline)
-            guard rest > .zero, !isImpatient else { break }
-            // A second at most: a connection that a worker was just accepting may take its ticket late.
-            _ = await stopped.next(after: seen, timeout: min(rest, .seconds(1)))
+            guard rest > .zero, !isImpatient else { return }
+            _ = await stopped.next(after: seen, timeout: rest)
         }
     }
 
@@ -148,7 +151,9 @@ package struct DaemonError: Error, CustomStringConvertible {
 
     private func hear(_ report: WorkerReport) {
         switch report {
-        case .acknowledged: table.lookAgain()
+        case .acknowledged:
+            table.lookAgain()
+            stopped.announce()
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let reason): events.record(.acceptPaused(worker: worker, reason: reason.words))

@@ -35,13 +35,15 @@ struct OpenListener {
     }
 
     /// What has arrived is accepted first. Unix paths are removed: nobody answers there any more.
-    func closeAll() throws(SystemError) {
-        plane.closeListeners()
+    /// When the generation is followed, nothing is accepted any more.
+    func closeAll() throws(SystemError) -> UInt64 {
+        let generation = plane.closeListeners()
         let closing = open
         open = []
         for listener in closing {
             if case .unix(let path) = listener.endpoint { try Files.remove(path) }
             events.record(.listenerClosed(listener.configuration.name))
         }
+        return generation
     }
 }

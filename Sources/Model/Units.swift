@@ -34,12 +34,13 @@ extension Duration {
         return "\(milliseconds / unit.milliseconds)\(unit.suffix)"
     }
 
-    /// For people: `0.3 s`, `12 s`, `4 m 10 s`, `1 h 2 m`.
+    /// For people: `24 ms`, `1.3 s`, `12 s`, `4 m 10 s`, `1 h 2 m`.
     package var spoken: String {
         let milliseconds = max(0, wholeMilliseconds)
         let seconds = milliseconds / 1000
         switch seconds {
-        case 0..<10: return "\(seconds).\(milliseconds % 1000 / 100) s"
+        case 0: return "\(milliseconds) ms"
+        case 1..<10: return "\(seconds).\(milliseconds % 1000 / 100) s"
         case 10..<60: return "\(seconds) s"
         case 60..<3600: return "\(seconds / 60) m \(seconds % 60) s"
         case 3600..<86_400: return "\(seconds / 3600) h \(seconds % 3600 / 60) m"

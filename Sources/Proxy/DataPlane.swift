@@ -53,7 +53,7 @@ package final class DataPlane {
     /// Ends the threads and frees what they had. Connections that are still open are cut.
     package func end() {
         for mailbox in mailboxes.prefix(threads.count) {
-            mailbox.post(.closeListeners)
+            mailbox.post(.closeListeners(generation: generation))
             mailbox.post(.closeConnections)
             mailbox.post(.end)
         }
@@ -93,9 +93,12 @@ package final class DataPlane {
         return sockets.endpoint
     }
 
-    /// Accepts to the end what has arrived, then closes all listeners.
-    package func closeListeners() {
-        for mailbox in mailboxes { mailbox.post(.closeListeners) }
+    /// Accepts to the end what has arrived, then closes all listeners. When the generation is followed, nothing is
+    /// accepted any more.
+    package func closeListeners() -> UInt64 {
+        generation += 1
+        for mailbox in mailboxes { mailbox.post(.closeListeners(generation: generation)) }
+        return generation
     }
 
     /// Ends every open connection cleanly (FIN).

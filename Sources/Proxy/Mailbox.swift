@@ -10,7 +10,7 @@ enum WorkerMessage: Sendable {
     case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
     /// A connection that another worker accepted; its process ticket is taken.
     case adopt(client: Int32, listener: Int, pool: Int)
-    case closeListeners
+    case closeListeners(generation: UInt64)
     case closeConnections
     case end
 
@@ -18,7 +18,8 @@ enum WorkerMessage: Sendable {
     var generation: UInt64? {
         switch self {
         case .route(_, let route): route.header.generation
-        case .listen, .adopt, .closeListeners, .closeConnections, .end: nil
+        case .closeListeners(let generation): generation
+        case .listen, .adopt, .closeConnections, .end: nil
         }
     }
 }

@@ -67,9 +67,11 @@ extension ConnectionHandle {
         case .open:
             preconditionFailure("a source that is open has not ended")
         case .finished:
-            Sockets.shutdownWrite(record[source.other].descriptor)
             record[flowFrom: source].isEnded = true
-            if record[flowFrom: source.other].isEnded { close(.finished) } else { worker.fileDeadline(of: self) }
+            // The second end is told by closing: everything of both has been read, so close sends a FIN.
+            guard !record[flowFrom: source.other].isEnded else { return close(.finished) }
+            Sockets.shutdownWrite(record[source.other].descriptor)
+            worker.fileDeadline(of: self)
         case .reset:
             beginReset(from: source)
         }

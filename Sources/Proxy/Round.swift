@@ -15,13 +15,14 @@ extension WorkerHandle {
             let handle = ListenerHandle(
                 worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
             state.listeners.append(handle)
-            if !state.isAcceptPaused { handle.resume() }
+            if !state.acceptPause.isPaused { handle.resume() }
         case .adopt(let client, let listener, let pool):
+            welcome()
             begin(client: client, listener: listener, pool: pool)
         case .closeListeners:
             for listener in state.listeners { listener.close() }
             state.listeners = []
-            state.isAcceptPaused = false
+            state.acceptPause = .none
         case .closeConnections:
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .end:
@@ -41,6 +42,7 @@ extension WorkerHandle {
     func handOn(_ client: Int32, listener: Int, pool: Int) -> Bool {
         state.nextPeer = (state.nextPeer + 1) % state.peers.count
         guard state.nextPeer != state.index else { return false }
+        passOn()
         state.peers[state.nextPeer].post(.adopt(client: client, listener: listener, pool: pool))
         return true
     }
@@ -49,17 +51,31 @@ extension WorkerHandle {
 
     func pauseAccepting(_ reason: PauseReason) {
         for listener in state.listeners { listener.pause() }
-        state.isAcceptPaused = true
-        // At most one line a second, however often it runs out.
-        guard now() - state.pauseReportedAt >= 1_000_000_000 || state.pauseReportedAt == .min else { return }
-        state.pauseReportedAt = now()
-        report(.acceptPaused(worker: state.index, reason))
+        // One line as long as it keeps running out, however often that is.
+        switch state.acceptPause {
+        case .none: report(.acceptPaused(worker: state.index, reason))
+        case .paused, .resumed: break
+        }
+        state.acceptPause = .paused(at: now())
     }
 
+    /// After any close, and at every tick: descriptors may be free again.
     private func resumeAccepting() {
-        guard state.isAcceptPaused else { return }
-        state.isAcceptPaused = false
+        guard case .paused(let at) = state.acceptPause else { return }
+        state.acceptPause = .resumed(pausedAt: at)
         for listener in state.listeners { listener.resume() }
+    }
+
+    /// A second without a new pause: it is over.
+    private func settleAccepting() {
+        switch state.acceptPause {
+        case .none: return
+        case .paused: resumeAccepting()
+        case .resumed(let pausedAt):
+            guard now() - pausedAt > 1_000_000_000 else { return }
+            state.acceptPause = .none
+            report(.acceptResumed(worker: state.index))
+        }
     }
 
     // MARK: Connections
@@ -132,7 +148,7 @@ extension WorkerHandle {
     }
 
     func turnWheel() {
-        if state.isAcceptPaused, now() >> TimerWheel.tickShift > state.wheel.swept { resumeAccepting() }
+        if now() >> TimerWheel.tickShift > state.wheel.swept { settleAccepting() }
         while let connection = state.wheel.nextDue(now: now()) { connection.lookAtClock() }
     }
 }

@@ -24,8 +24,9 @@ struct WorkerState {
     /// Of round-robin and of ties, one a pool; workers start apart so that they do not march in step.
     var cursors: [UInt32] = []
     var listeners: [ListenerHandle] = []
-    var isAcceptPaused = false
-    var pauseReportedAt: Int64 = .min
+    /// Process tickets that this worker's connections hold.
+    var connections = 0
+    var acceptPause = AcceptPause.none
     var nextPeer = 0
     var freeList: ConnectionHandle?
     var readyList: ConnectionHandle?
@@ -120,8 +121,10 @@ struct WorkerHandle: @unchecked Sendable {
     }
 
     private func setTimer() {
-        let wanted = state.isAcceptPaused
-            ? (state.wheel.swept + 1) << TimerWheel.tickShift : state.wheel.nextTick()
+        let wanted = switch state.acceptPause {
+        case .none: state.wheel.nextTick()
+        case .paused, .resumed: (state.wheel.swept + 1) << TimerWheel.tickShift as Int64?
+        }
         guard wanted != state.timerSetFor else { return }
         state.timerSetFor = wanted
         guard let wanted else {
