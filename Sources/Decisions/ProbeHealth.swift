@@ -75,5 +75,4 @@ package enum ProbePacing {
         case .failure: min(interval, .milliseconds(50))
         }
     }
-    }
 }
