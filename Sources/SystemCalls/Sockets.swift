@@ -33,8 +33,8 @@ package enum Sockets {
         try checked("setsockopt") { setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) }
     }
 
-    /// Binds, without listening yet. The address must be free: SO_REUSEPORT is set only after the bind,
-    /// so a second program does not silently share the port, and `another` socket of ours then can.
+    /// Binds, without listening yet. An address that somebody listens at is an error, here or at `listen`.
+    /// `another`: joins a listening socket of ours that was opened with `shareWithOurOwn`.
     package static func bind(_ endpoint: Endpoint, sharingWithOurOwn another: Bool = false) throws(SystemError) -> Descriptor {
         let address = SocketAddress(endpoint)
         let descriptor = try open(for: address)
@@ -47,8 +47,13 @@ package enum Sockets {
             try set(number, level: Int32(IPPROTO_IPV6), option: IPV6_V6ONLY, to: 1)
         }
         try checked("bind", on: endpoint.description) { address.withPointer { Glibc.bind(number, $0, $1) } }
-        if address.family != AF_UNIX, !another { try set(number, level: SOL_SOCKET, option: SO_REUSEPORT, to: 1) }
         return descriptor
+    }
+
+    /// Lets further sockets of ours, bound with `sharingWithOurOwn`, listen beside this one. Only once it listens:
+    /// until then a second program could bind beside it, and both would get their share of the connects.
+    package static func shareWithOurOwn(_ descriptor: Int32) throws(SystemError) {
+        try set(descriptor, level: SOL_SOCKET, option: SO_REUSEPORT, to: 1)
     }
 
     /// Binds a Unix path. A socket file that nobody answers at is left from a crash and replaced; one that
