@@ -56,6 +56,8 @@ extension ConnectionHandle {
         for party in [Party.client, Party.backend] { end(party, reset: reason.isReset) }
         record.toBackend.leftover.discard()
         record.toClient.leftover.discard()
+        givePipeBack(from: .client)
+        givePipeBack(from: .backend)
         accountClose(reason)
         giveTicketBack()
         worker.retire(self)

@@ -58,6 +58,10 @@ struct Flow {
     /// The destination has been told the end (or is gone): nothing flows here any more.
     var isEnded = false
     var leftover = Leftover()
+    /// On loan while the flow is bulk; then nothing is left over.
+    var pipe: Pipe?
+    /// Bytes in a row that came in large reads, on the way to becoming bulk.
+    var bulkBytes = 0
 }
 
 /// What a round of events says about a socket.

@@ -71,15 +71,22 @@ extension ConnectionHandle {
                 case .failed: return .destinationFailed
                 }
             }
+            guard let isFlushed = flushPipe(from: source, to: destination) else { return .destinationFailed }
+            guard isFlushed else { return .waiting }
             switch record[flowFrom: source].sourceEnd {
             case .open: break
             case .finished, .reset: return .sourceEnded
             }
             guard record[source].readable else { return .waiting }
             guard moved < ConnectionHandle.bytesPerWakeupMax else { return .boundReached }
+            if let pipe = record[flowFrom: source].pipe {
+                moved += fillPipe(pipe, from: source)
+                continue
+            }
             let count = read(from: source, toTheEnd: endInSight)
             moved += count
             if count > 0, case .failed = forward(count, from: source, to: destination) { return .destinationFailed }
+            if record[flowFrom: source].leftover.count == 0 { noteRead(count, from: source) }
         }
     }
 

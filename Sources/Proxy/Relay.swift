@@ -84,6 +84,7 @@ extension ConnectionHandle {
         record[party].resetSeen = true
         record[party].readable = true
         record[flowFrom: party.other].leftover.discard()
+        givePipeBack(from: party.other)
         record[flowFrom: party.other].isEnded = true
         if record[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
     }
@@ -92,6 +93,7 @@ extension ConnectionHandle {
     func sweep() {
         record.needsSweep = false
         guard case .relaying = record.phase else { return }
+        for source in [Party.client, .backend] { givePipeBackIfEmpty(from: source) }
         record.client.readable = true
         relay(from: .client)
         guard case .relaying = record.phase else { return }
