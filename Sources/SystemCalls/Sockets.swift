@@ -86,6 +86,12 @@ package enum Sockets {
         _ = setsockopt(descriptor, SOL_SOCKET, SO_OOBINLINE, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
+    /// Our answer to what the peer sends will carry the acknowledgement: a segment less where we are quick.
+    @inlinable package static func delayAcknowledgement(_ descriptor: Int32) {
+        var off: Int32 = 0
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &off, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     package static func listen(_ descriptor: Int32, backlog: Int) throws(SystemError) {
         try checked("listen") { Glibc.listen(descriptor, Int32(clamping: backlog)) }
     }
@@ -149,9 +155,13 @@ package enum Sockets {
         }
     }
 
-    @inlinable package static func send(_ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int) -> Transfer {
+    /// `isLast`: an end follows at once, so the kernel may put the last bytes and the FIN into one segment.
+    @inlinable package static func send(
+        _ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int, isLast: Bool = false
+    ) -> Transfer {
+        let flags = Int32(MSG_NOSIGNAL) | (isLast ? Int32(MSG_MORE) : 0)
         while true {
-            let sent = Glibc.send(descriptor, buffer, count, Int32(MSG_NOSIGNAL))
+            let sent = Glibc.send(descriptor, buffer, count, flags)
             if sent >= 0 { return .bytes(sent) }
             let failure = errno
             if failure == EAGAIN { return .wouldBlock }
