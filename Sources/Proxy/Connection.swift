@@ -60,6 +60,8 @@ struct Flow {
     var leftover = Leftover()
     /// On loan while the flow is bulk; then nothing is left over.
     var pipe: Pipe?
+    /// Bytes that were read and wait for the destination to become writable.
+    var hasPending: Bool { leftover.count > 0 || (pipe?.count ?? 0) > 0 }
     /// Bytes in a row that came in large reads, on the way to becoming bulk.
     var bulkBytes = 0
 }

@@ -55,6 +55,14 @@ struct PipePool {
 enum Bulk {
     static let bytesToProve = 128 * 1024
     static let readMin = 16 * 1024
+    /// Failures of splice itself that say nothing about the peer: the direction goes on copying.
+    static func isOurs(_ errorNumber: Int32) -> Bool {
+        switch errorNumber {
+        case EINVAL, ENOMEM, ENOBUFS: true
+        default: false
+        }
+    }
+
     /// Asked for per call: more than a pipe of default size holds, so the pipe is the bound.
     static let bytesPerCall = 256 * 1024
 }
@@ -96,7 +104,12 @@ extension ConnectionHandle {
             // Nothing, most probably; the sweep makes sure, and takes the pipe from a direction gone quiet.
             believeEmpty(source)
             return 0
-        case .end, .failed:
+        case .end:
+            givePipeBack(from: source)
+            return 0
+        case .failed(let failure):
+            // A reset is reported once, by whichever call comes first; the copying read would see a clean end.
+            if !Bulk.isOurs(failure) { record[source].resetSeen = true }
             givePipeBack(from: source)
             return 0
         }

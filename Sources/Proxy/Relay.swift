@@ -13,7 +13,7 @@ extension ConnectionHandle {
             if party == .backend { finishConnect(readiness) }
         case .relaying:
             if readiness.readable { relay(from: party, endInSight: readiness.endInSight) }
-            if readiness.writable, case .relaying = record.phase, record[flowFrom: party.other].leftover.count > 0 {
+            if readiness.writable, case .relaying = record.phase, record[flowFrom: party.other].hasPending {
                 relay(from: party.other)
             }
         case .resetting(let toward):
@@ -30,7 +30,6 @@ extension ConnectionHandle {
         if record.readAhead > 0 { account(bytes: record.readAhead, from: .client) }
         guard watch(.client) else { return close(.outOfResources) }
         worker.fileDeadline(of: self)
-        if record.needsSweep { worker.fileForSweep(self) }
         relay(from: .client)
         if case .relaying = record.phase, record.backend.readable { relay(from: .backend) }
     }
