@@ -4,6 +4,7 @@ import Glibc
 import Model
 import Rollout
 import SystemCalls
+import TestSupport
 import Testing
 
 @testable import Orchestrator
