@@ -68,6 +68,9 @@ let package = Package(
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
+
+        // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
+        tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
     ],
     swiftLanguageModes: [.v6]
 )
