@@ -7,6 +7,7 @@
 // already defined without it. What needs it is declared below, as in its manual page.
 #include <errno.h>
 #include <linux/sockios.h>
+#include <spawn.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 // Processors that the calling thread may run on, or -1 with errno.
 static inline int sluice_processors(void) {
@@ -64,6 +66,9 @@ static inline int sluice_wait_pidfd(int pidfd, int *code, int *status) {
 static inline int sluice_unsent(int descriptor, int *bytes) {
     return ioctl(descriptor, SIOCOUTQ, bytes);
 }
+
+// POSIX_SPAWN_SETSID, which <spawn.h> hides without _GNU_SOURCE.
+static const int sluice_spawn_session = 0x80;
 
 static inline int sluice_wait_exited(int status) { return WIFEXITED(status); }
 static inline int sluice_wait_exit_status(int status) { return WEXITSTATUS(status); }

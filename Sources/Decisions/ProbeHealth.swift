@@ -61,9 +61,10 @@ package enum ProbePacing {
         min(interval, .seconds(1)) * random
     }
 
-    /// The next one: the interval, shortened or lengthened by up to a tenth. `random`: 0 ..< 1.
+    /// The next one, from the start of the last: the interval less up to a tenth, so that probes drift apart and a
+    /// dead backend is still found within fall x interval + timeout. `random`: 0 ..< 1.
     package static func next(interval: Duration, random: Double) -> Duration {
-        interval * (0.9 + 0.2 * random)
+        interval * (0.9 + 0.1 * random)
     }
 
     /// Between two probes that were asked for: short after a failure, none after a success.

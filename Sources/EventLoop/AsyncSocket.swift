@@ -69,7 +69,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     package enum Line: Equatable, Sendable {
         /// Without its newline, and without a carriage return before it.
         case line([UInt8])
-        /// More than the bound without a newline; the rest is still unread.
+        /// More than the bound. It has been read to its newline (or the end) and thrown away: the next line is whole.
         case tooLong
         /// The peer ended; a last part without a newline is not a line.
         case end
@@ -78,17 +78,21 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     /// The next line of at most `bytesMax` bytes.
     package func line(bytesMax: Int) async throws(SocketFailure) -> Line {
         var searched = 0
+        var isTooLong = false
         while true {
             if let newline = received[searched...].firstIndex(of: 0x0A) {
-                guard newline <= bytesMax else { return .tooLong }
                 var line = Array(received[..<newline])
-                if line.last == 0x0D { line.removeLast() }
                 received.removeFirst(newline + 1)
+                guard !isTooLong, line.count <= bytesMax else { return .tooLong }
+                if line.last == 0x0D { line.removeLast() }
                 return .line(line)
             }
             searched = received.count
-            guard received.count <= bytesMax else { return .tooLong }
-            guard !receivedEnd else { return .end }
+            if received.count > bytesMax {
+                isTooLong = true
+                (received, searched) = ([], 0)
+            }
+            guard !receivedEnd else { return isTooLong ? .tooLong : .end }
             let more = try await receiveMore(bytesMax: 16 * 1024)
             if more.isEmpty { receivedEnd = true } else { received += more }
         }

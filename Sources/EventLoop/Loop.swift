@@ -38,7 +38,7 @@ package final class Loop: SerialExecutor, TaskExecutor {
         let status = ExitStatus()
         @ControlPlane @Sendable func body() async { status.value.store(Int64(await main()), ordering: .releasing) }
         start(body)
-        while status.value.load(ordering: .acquiring) == ExitStatus.running { round() }
+        while status.isRunning { round(while: status) }
         event_free(wakeupEvent)
         return Int32(status.value.load(ordering: .acquiring))
     }
@@ -63,15 +63,16 @@ package final class Loop: SerialExecutor, TaskExecutor {
     private var isOnLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
     /// The jobs that are waiting now, then whatever descriptors and timers are ready.
-    private func round() {
+    private func round(while status: ExitStatus) {
         let batch = jobs.withLock { waiting in
             let batch = waiting
             waiting.removeAll(keepingCapacity: true)
             return batch
         }
         for job in batch { job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor()) }
+        guard status.isRunning else { return }
         let more = jobs.withLock { !$0.isEmpty }
-        let result = event_base_loop(base, EVLOOP_ONCE | (more || !batch.isEmpty ? EVLOOP_NONBLOCK : 0))
+        let result = event_base_loop(base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0))
         precondition(result >= 0, "libevent's loop failed: \(SystemError.words(for: errno))")
     }
 
@@ -112,4 +113,5 @@ package func startThrowing<Success: Sendable>(
 private final class ExitStatus: Sendable {
     static let running = Int64.max
     let value = Atomic<Int64>(ExitStatus.running)
+    var isRunning: Bool { value.load(ordering: .acquiring) == ExitStatus.running }
 }

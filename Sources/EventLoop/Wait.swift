@@ -37,7 +37,7 @@ package enum Interest: Sendable {
     await Wait().run(-1, 0, duration) == .timedOut
 }
 
-@ControlPlane private final class Wait {
+@ControlPlane final class Wait {
     /// Touched on the loop only; freed with the wait, which libevent's use of it keeps alive (see `start`).
     nonisolated(unsafe) private let event = UnsafeMutablePointer<event>.allocate(capacity: 1)
     private var continuation: CheckedContinuation<WaitOutcome, Never>?
@@ -71,7 +71,8 @@ package enum Interest: Sendable {
         precondition(added == 0, "epoll refused a descriptor of ours (errno \(errno))")
     }
 
-    fileprivate func finish(_ outcome: WaitOutcome) {
+    /// Ends the wait; one that has ended already stays as it ended.
+    func finish(_ outcome: WaitOutcome) {
         guard let continuation else { return }
         self.continuation = nil
         event_del(event)

@@ -154,7 +154,10 @@ package struct HealthConfiguration: Equatable, Sendable {
 
 /// How a rollout restarts one backend.
 package struct RestartConfiguration: Equatable, Sendable {
-    /// Program and arguments; `{pool}`, `{backend}`, `{address}`, `{host}`, `{port}` are filled in.
+    /// What may stand in braces in a command.
+    package static let placeholders = ["pool", "backend", "address", "host", "port"]
+
+    /// Program and arguments; the placeholders are filled in.
     package var command: [String]
     package var timeout: Duration
 

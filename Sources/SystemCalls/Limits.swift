@@ -14,6 +14,16 @@ package enum Limits {
         return Int(clamping: limit.rlim_cur)
     }
 
+    /// Descriptors that this process has open now.
+    package static func openDescriptors() throws(SystemError) -> Int {
+        guard let folder = opendir("/proc/self/fd") else { throw SystemError("opendir", errno, on: "/proc/self/fd") }
+        defer { closedir(folder) }
+        var count = 0
+        while readdir(folder) != nil { count += 1 }
+        // Less `.`, `..` and the descriptor of the folder itself.
+        return count - 3
+    }
+
     /// Processors that this process may run on.
     package static func processors() -> Int {
         let allowed = Int(sluice_processors())

@@ -22,9 +22,17 @@ package struct ChildProcess: ~Copyable, Sendable {
 
     package var number: Int32 { descriptor.number }
 
+    /// What the child has of its own.
+    package enum Leads: Sendable {
+        /// A process group: it still belongs to our terminal and inherits what is not close-on-exec.
+        case group
+        /// A session, and no descriptor but the three: it outlives us and whoever started us.
+        case session
+    }
+
     /// Starts `arguments[0]`, looked up in PATH, in a new process group, with default signals, standard
     /// input from /dev/null and both outputs to `output` (nil: to ours).
-    package init(starting arguments: [String], output: Int32?) throws(SystemError) {
+    package init(starting arguments: [String], output: Int32?, leading: Leads = .group) throws(SystemError) {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
         posix_spawn_file_actions_init(&actions)
@@ -43,8 +51,14 @@ package struct ChildProcess: ~Copyable, Sendable {
         posix_spawnattr_setsigmask(&attributes, &signals)
         sigfillset(&signals)
         posix_spawnattr_setsigdefault(&attributes, &signals)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+        switch leading {
+        case .group:
+            posix_spawnattr_setpgroup(&attributes, 0)
+            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+        case .session:
+            posix_spawn_file_actions_addclosefrom_np(&actions, 3)
+            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | sluice_spawn_session))
+        }
 
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         words.append(nil)

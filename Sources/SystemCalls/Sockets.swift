@@ -51,6 +51,33 @@ package enum Sockets {
         return descriptor
     }
 
+    /// Binds a Unix path. A socket file that nobody answers at is left from a crash and replaced; one that
+    /// somebody answers at is EADDRINUSE. The mode is set before anybody can connect (nobody can before listen).
+    package static func bindUnix(_ path: String, mode: mode_t) throws(SystemError) -> Descriptor {
+        let endpoint = Endpoint.unix(path: path)
+        let descriptor: Descriptor
+        do {
+            descriptor = try bind(endpoint)
+        } catch where error.errorNumber == EADDRINUSE {
+            let probe = try open(for: SocketAddress(endpoint))
+            guard startConnect(probe.number, to: SocketAddress(endpoint)) == .failed(errorNumber: ECONNREFUSED) else {
+                throw error
+            }
+            try Files.remove(path)
+            descriptor = try bind(endpoint)
+        }
+        try checked("chmod", on: path) { chmod(path, mode) }
+        return descriptor
+    }
+
+    /// Options of a socket to a backend: small writes go out at once, urgent bytes stay in line. A socket that
+    /// has died meanwhile refuses them; the connect then says so.
+    @inlinable package static func prepareForRelaying(_ descriptor: Int32) {
+        var on: Int32 = 1
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+        _ = setsockopt(descriptor, SOL_SOCKET, SO_OOBINLINE, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
     package static func listen(_ descriptor: Int32, backlog: Int) throws(SystemError) {
         try checked("listen") { Glibc.listen(descriptor, Int32(clamping: backlog)) }
     }

@@ -20,6 +20,8 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         call + (subject.map { " \($0)" } ?? "") + ": " + SystemError.words(for: errorNumber)
     }
 
+    package var isMissingFile: Bool { errorNumber == ENOENT }
+
     package static func words(for errorNumber: Int32) -> String {
         String(cString: strerror(errorNumber))
     }

@@ -1,1 +1,4 @@
-print("")
+// lbd, the load balancer.
+import Glibc
+
+exit(start(Lbd.parseOrExit().arguments))

@@ -1,0 +1,99 @@
+// Every option of the configuration file, declared once: name, form with its bounds and unit, default, doc.
+import Model
+
+/// A health check as the file names it; Model's carries the texts of `banner` as well.
+enum CheckWord: String, CaseIterable, Sendable { case none, connect, banner }
+
+/// What happens to a drain's last connections at its deadline.
+enum DrainEnd: String, CaseIterable, Sendable { case keep }
+
+enum Declared {
+    static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660")
+    static let stateDirectory = Option("state-directory", .path, .means("run"),
+        "folder of the lock and the saved wishes; relative paths start at this file's folder")
+    static let stopDeadline = Option("stop-deadline", .duration(.zero ... .days(30)), .means("1m"),
+        "after SIGTERM: what is still connected then is closed")
+    static let workers = Option("workers", .workers(1...64), .means("auto"), "data-plane threads; auto: one for each processor")
+
+    static let level = Option("level", Form<LogConfiguration.Level>.word(), .means("info"), "least severity that is logged, to stderr")
+    static let format = Option("format", Form<LogConfiguration.Format>.word(), .means("text"),
+        "lines for people, or one JSON object a line")
+
+    static let bind = Option("bind", .endpoint(portZero: true), .isAnError(example: "127.0.0.1:8080"),
+        "where connections are taken: IPv4, [IPv6] or unix:PATH")
+    static let pool = Option("pool", .poolName, .isAnError(example: "web"), "where they go")
+    static let backlog = Option("backlog", .wholeNumber(1...65_535, unit: "connections"), .means("4096"),
+        "what the kernel holds for us until it is accepted")
+
+    static let balance = Option("balance", Form<Balance>.word(promised: Unavailable.balances), .means("least-connections"),
+        "how a backend is chosen for a new connection")
+    static let connectTimeout = Option("connect-timeout", .duration(.milliseconds(10) ... .minutes(10)), .means("2s"),
+        "for the connection to a backend; then the next is tried")
+    static let idleTimeout = Option("idle-timeout", .duration(.milliseconds(100) ... .days(30)), .means("1h"),
+        "no byte either way for so long: closed")
+    static let halfClosedTimeout = Option("half-closed-timeout", .duration(.milliseconds(100) ... .days(30)), .means("1m"),
+        "one direction ended and nothing came the other way for so long: closed")
+    static let connectRetries = Option("connect-retries", .wholeNumber(0...8, unit: "attempts"), .means("2"),
+        "after a failed connect, on another backend where one is available")
+
+    static let check = Option("check", Form<CheckWord>.word(promised: Unavailable.checks), .means("connect"),
+        "how a probe asks whether a backend is up; none: it counts as up")
+    static let interval = Option("interval", .duration(.milliseconds(50) ... .hours(1)), .means("2s"), "from one probe to the next")
+    static let timeout = Option("timeout", .duration(.milliseconds(10) ... .minutes(10)), .means("1s"), "for one probe; then it has failed")
+    static let rise = Option("rise", .wholeNumber(1...100, unit: "probes"), .means("2"), "successes in a row that make a backend up")
+    static let fall = Option("fall", .wholeNumber(1...100, unit: "probes"), .means("3"), "failures in a row that make it down")
+    static let expect = Option("expect", .text(bytes: 1...1024), .isNothing(example: "\"220 \""),
+        "with check: banner, and required there: how the backend's words begin")
+    static let send = Option("send", .text(bytes: 1...1024), .isNothing(example: "\"PING\\r\\n\""),
+        "with check: banner: what the probe says first")
+
+    static let deadline = Option("deadline", .duration(.zero ... .days(30)), .means("5m"),
+        "how long a drain waits where the command does not say")
+    static let atDeadline = Option("at-deadline", Form<DrainEnd>.word(promised: Unavailable.drainEnds), .means("keep"),
+        "then: keep waits on for the last connections")
+
+    static let address = Option("address", .endpoint(portZero: false), .isAnError(example: "127.0.0.1:9001"), "alone also as NAME: ADDRESS")
+    static let weight = Option("weight", .wholeNumber(1...256, unit: "shares"), .means("1"),
+        "share of new connections relative to the others")
+    static let backup = Option("backup", .truth, .means("false"), "takes connections only while no other is available")
+    static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins")
+
+    static let command = Option("command", .command, .isAnError(example: "[ssh, \"{host}\", sudo, systemctl, restart, web]"),
+        "program and arguments; filled in: " + RestartConfiguration.placeholders.map { "{\($0)}" }.joined(separator: " "))
+    static let restartTimeout = Option("timeout", .duration(.seconds(1) ... .days(1)), .means("2m"),
+        "for the command; then the restart has failed")
+}
+
+// The sections, in the order in which texts show them.
+extension Declared {
+    static let file = Section("", .one, "the whole file", [
+        entry(control), entry(stateDirectory), entry(stopDeadline), entry(workers),
+        .section(log), .section(listeners), .section(pools),
+    ])
+    static let log = Section("log", .one, "what is logged", [entry(level), entry(format)])
+    static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
+        entry(bind), entry(pool), entry(backlog),
+    ])
+    static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
+        entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
+        .section(health), .section(drain), .section(backends), .section(restart),
+    ])
+    static let health = Section("health", .one, "probes", [
+        entry(check), entry(interval), entry(timeout), entry(rise), entry(fall), entry(expect), entry(send),
+    ])
+    static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline)])
+    static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
+        entry(address), entry(weight), entry(backup), entry(wish),
+    ])
+    static let restart = Section("restart", .oneOrNone, "how a rollout restarts a backend; may be left out", [
+        entry(command), entry(restartTimeout),
+    ])
+
+    private static func entry<Value>(_ option: Option<Value>) -> Section.Entry { .option(OptionEntry(option)) }
+}
+
+extension Duration {
+    fileprivate static func minutes(_ count: Int) -> Duration { .seconds(60 * count) }
+    fileprivate static func hours(_ count: Int) -> Duration { .seconds(3600 * count) }
+    fileprivate static func days(_ count: Int) -> Duration { .seconds(86_400 * count) }
+}

@@ -1,0 +1,70 @@
+// A configuration file's bytes made into the balancer's configuration, or into everything that is wrong with it.
+import Model
+
+/// `file` is the name that errors show; relative paths start at `folder`, which is absolute.
+package func loadConfiguration(
+    bytes: [UInt8], file: String, folder: String
+) throws(ConfigurationErrors) -> BalancerConfiguration {
+    var loader = Loader(findings: Findings(file: file, folder: folder))
+    let configuration = loader.balancer(bytes)
+    guard loader.findings.isEmpty, let configuration else { throw loader.findings.inOrder }
+    return configuration
+}
+
+/// Reads on after an error, so that all of them come at once. What could not be read is nil, and then
+/// `findings` holds why.
+struct Loader {
+    var findings: Findings
+
+    init(findings: Findings) { self.findings = findings }
+
+    mutating func balancer(_ bytes: [UInt8]) -> BalancerConfiguration? {
+        guard let root = tree(bytes) else { return nil }
+        let top = Place(line: 1, column: 1)
+        guard let file = SectionReader(root, as: Declared.file, subject: nil, key: top, &findings) else { return nil }
+        let control = file.value(Declared.control, &findings)
+        let stateDirectory = file.value(Declared.stateDirectory, &findings)
+        let stopDeadline = file.value(Declared.stopDeadline, &findings)
+        let workers = file.value(Declared.workers, &findings)
+        let log = log(file)
+        let listeners = listeners(file)
+        let pools = pools(file)
+        guard let control, let stateDirectory, let stopDeadline, let workers, let log, let listeners, let pools
+        else { return nil }
+        return BalancerConfiguration(
+            control: control, stateDirectory: stateDirectory, stopDeadline: stopDeadline, workers: workers,
+            log: log, listeners: listeners, pools: pools)
+    }
+
+    private mutating func tree(_ bytes: [UInt8]) -> YamlNode? {
+        do throws(YamlError) {
+            let (root, duplicates) = try parseYaml(bytes)
+            for duplicate in duplicates { findings.add(duplicate) }
+            if let root, !root.isNothing { return root }
+            findings.add(
+                Place(line: 1, column: 1),
+                "the file is empty: it needs at least 'control', 'listeners' and 'pools'; see Config/example.yaml")
+        } catch {
+            findings.add(error)
+        }
+        return nil
+    }
+
+    private mutating func log(_ file: SectionReader) -> LogConfiguration? {
+        guard let section = file.open(Declared.log, &findings) else { return nil }
+        let level = section.value(Declared.level, &findings)
+        let format = section.value(Declared.format, &findings)
+        guard let level, let format else { return nil }
+        return LogConfiguration(level: level, format: format)
+    }
+
+    /// A name from the file. A bad one is an error and still names its part in further errors.
+    mutating func name<Text: Name>(_ entry: YamlNode.Entry, noun: String) -> Text {
+        do throws(NameError) {
+            return try Text(entry.key)
+        } catch {
+            findings.add(entry.place, "\(noun) '\(entry.key.escapedForOneLine)': \(error.description)")
+            return Text(unchecked: entry.key.escapedForOneLine)
+        }
+    }
+}

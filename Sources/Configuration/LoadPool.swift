@@ -1,0 +1,143 @@
+// The pools of a configuration file, with their backends, probes and restarts.
+import Model
+
+extension Loader {
+    mutating func pools(_ file: SectionReader) -> [PoolConfiguration]? {
+        guard let entries = file.named(Declared.pools, noun: "pool", &findings) else { return nil }
+        var pools: [PoolConfiguration] = []
+        for entry in entries {
+            if let pool = pool(entry) { pools.append(pool) }
+        }
+        return pools
+    }
+
+    private mutating func pool(_ entry: YamlNode.Entry) -> PoolConfiguration? {
+        let name: PoolName = name(entry, noun: "pool")
+        let subject = "pool '\(name)'"
+        guard let section = SectionReader(entry.value, as: Declared.pools, subject: subject, key: entry.place, &findings)
+        else { return nil }
+        let balance = section.value(Declared.balance, &findings)
+        let timeouts = timeouts(section)
+        let retries = section.value(Declared.connectRetries, &findings)
+        let health = health(section)
+        let drainDeadline = drainDeadline(section)
+        let backends = backends(section, of: name)
+        let restart = restart(section)
+        guard let balance, let timeouts, let retries, let health, let drainDeadline, let backends else { return nil }
+        return PoolConfiguration(
+            name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
+            drainDeadline: drainDeadline, backends: backends, restart: restart)
+    }
+
+    private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
+        let connect = pool.value(Declared.connectTimeout, &findings)
+        let idle = pool.value(Declared.idleTimeout, &findings)
+        let halfClosed = pool.value(Declared.halfClosedTimeout, &findings)
+        guard let connect, let idle, let halfClosed else { return nil }
+        return PoolTimeouts(connect: connect, idle: idle, halfClosed: halfClosed)
+    }
+
+    private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {
+        guard let section = pool.open(Declared.drain, &findings) else { return nil }
+        let deadline = section.value(Declared.deadline, &findings)
+        // `keep` is the only end that this version knows: nothing to remember of it.
+        _ = section.value(Declared.atDeadline, &findings)
+        return deadline
+    }
+
+    private mutating func restart(_ pool: SectionReader) -> RestartConfiguration? {
+        guard pool.entry(Declared.restart.name) != nil,
+            let section = pool.open(Declared.restart, &findings)
+        else { return nil }
+        let command = section.value(Declared.command, &findings)
+        let timeout = section.value(Declared.restartTimeout, &findings)
+        guard let command, let timeout else { return nil }
+        return RestartConfiguration(command: command, timeout: timeout)
+    }
+}
+
+// Probes.
+extension Loader {
+    fileprivate mutating func health(_ pool: SectionReader) -> HealthConfiguration? {
+        guard let section = pool.open(Declared.health, &findings) else { return nil }
+        let check = check(section)
+        let interval = section.value(Declared.interval, &findings)
+        let timeout = section.value(Declared.timeout, &findings)
+        let rise = section.value(Declared.rise, &findings)
+        let fall = section.value(Declared.fall, &findings)
+        guard let check, let interval, let timeout, let rise, let fall else { return nil }
+        return HealthConfiguration(check: check, interval: interval, timeout: timeout, rise: rise, fall: fall)
+    }
+
+    private mutating func check(_ health: SectionReader) -> HealthConfiguration.Check? {
+        let word = health.value(Declared.check, &findings)
+        let expect = health.value(Declared.expect, &findings)
+        let send = health.value(Declared.send, &findings)
+        switch word {
+        case nil: return nil
+        case .some(.none):
+            refuseTexts(health, of: .none)
+            return HealthConfiguration.Check.none
+        case .connect:
+            refuseTexts(health, of: .connect)
+            return .connect
+        case .banner:
+            if let expect { return .banner(send: send, expect: expect) }
+            if health.entry(Declared.expect.name) == nil {
+                let place = health.entry(Declared.check.name)?.value.place ?? health.place
+                findings.add(
+                    place,
+                    "\(health.phrase(Declared.check.name)) is banner, which needs 'expect'; add expect: and how a good backend's words begin")
+            }
+            return nil
+        }
+    }
+
+    private mutating func refuseTexts(_ health: SectionReader, of check: CheckWord) {
+        for name in [Declared.expect.name, Declared.send.name] {
+            guard let entry = health.entry(name) else { continue }
+            findings.add(
+                entry.place,
+                "\(health.phrase(name)) goes with check: banner and the check is \(check.rawValue); write check: banner, or take '\(name)' out")
+        }
+    }
+}
+
+// Backends.
+extension Loader {
+    fileprivate mutating func backends(_ pool: SectionReader, of poolName: PoolName) -> [BackendConfiguration]? {
+        guard let entries = pool.named(Declared.backends, noun: "backend", &findings) else { return nil }
+        var taken: [Endpoint: (backend: BackendName, line: Int)] = [:]
+        var backends: [BackendConfiguration] = []
+        for entry in entries {
+            let name: BackendName = name(entry, noun: "backend")
+            guard let section = backendSection(entry, subject: "backend '\(poolName)/\(name)'") else { continue }
+            let address = section.value(Declared.address, &findings)
+            let weight = section.value(Declared.weight, &findings)
+            let backup = section.value(Declared.backup, &findings)
+            let wish = section.value(Declared.wish, &findings)
+            if let address, let place = section.entry(Declared.address.name)?.value.place {
+                if let first = taken[address] {
+                    findings.add(
+                        place,
+                        "\(section.subject ?? "") has the address \(address) of '\(poolName)/\(first.backend)' in line \(first.line); write its own")
+                } else {
+                    taken[address] = (name, place.line)
+                }
+            }
+            guard let address, let weight, let backup, let wish else { continue }
+            backends.append(BackendConfiguration(name: name, address: address, weight: weight, backup: backup, wish: wish))
+        }
+        return backends
+    }
+
+    /// `NAME: ADDRESS` is short for `NAME: { address: ADDRESS }`.
+    private mutating func backendSection(_ entry: YamlNode.Entry, subject: String) -> SectionReader? {
+        var node = entry.value
+        if case .scalar = node.content {
+            let address = YamlNode.Entry(key: Declared.address.name, place: node.place, value: node)
+            node = YamlNode(content: .mapping([address]), place: node.place)
+        }
+        return SectionReader(node, as: Declared.backends, subject: subject, key: entry.place, &findings)
+    }
+}

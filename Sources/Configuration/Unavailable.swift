@@ -1,0 +1,16 @@
+// What the interface promises and this version cannot do yet: answered with a plain word, not with a guess.
+
+enum Unavailable {
+    /// By the section's name; empty for the top level.
+    static let keys: [String: [String]] = [
+        "": ["admin"],
+        "listeners": ["connections-max", "accept-proxy", "trusted", "allow", "deny"],
+        "pools": ["when-full", "send-proxy", "slow-start"],
+        "health": ["path", "status", "command"],
+        "backends": ["connections-max"],
+    ]
+
+    static let balances = ["two-choices", "source-hash", "random"]
+    static let checks = ["http", "command"]
+    static let drainEnds = ["close", "reset"]
+}

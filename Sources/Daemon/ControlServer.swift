@@ -1,0 +1,132 @@
+// The control socket: who may connect, and the conversation with each.
+import ControlProtocol
+import EventLoop
+import Logging
+import Model
+import SystemCalls
+
+@ControlPlane final class ControlServer {
+    /// More conversations at once are turned away: they live on the descriptors kept back for control.
+    private static let conversationsMax = 40
+
+    private let path: String
+    private let handler: CommandHandler
+    private let logger: Logger
+    private var conversations = 0
+    private var accepting: Task<Void, Never>?
+
+    /// Binds and listens; mode 0660.
+    init(path: String, handler: CommandHandler, logger: Logger) throws(SystemError) {
+        self.path = path
+        self.handler = handler
+        self.logger = logger
+        let socket = try Sockets.bindUnix(path, mode: 0o660)
+        try Sockets.listen(socket.number, backlog: 128)
+        let listener = AsyncListener(owning: socket)
+        accepting = start { [weak self] in await self?.accept(from: listener) }
+    }
+
+    func close() throws(SystemError) {
+        accepting?.cancel()
+        try Files.remove(path)
+    }
+
+    private func accept(from listener: AsyncListener) async {
+        while true {
+            do throws(SocketFailure) {
+                let socket = try await listener.accept()
+                start { await self.converse(over: socket) }
+            } catch {
+                switch error {
+                case .cancelled: return
+                case .system(let failure):
+                    logger.error("control socket: \(failure); trying again in a second")
+                    guard await pause(for: .seconds(1)) else { return }
+                }
+            }
+        }
+    }
+
+    private func converse(over socket: AsyncSocket) async {
+        let peer = Conversation(socket: socket)
+        guard conversations < ControlServer.conversationsMax else {
+            // Whether the peer hears it or has gone already: the conversation ends here.
+            _ = await peer.say(.failure(Failure(.refused, "\(conversations) control connections are open; close one")))
+            return
+        }
+        conversations += 1
+        defer { conversations -= 1 }
+        let user: String
+        do { user = Processes.userName(try Sockets.peerUser(of: socket.number)) } catch {
+            logger.warning("control socket: a peer without credentials was turned away: \(error)")
+            return
+        }
+        while await answerNext(peer, user) {}
+    }
+
+    /// Reads one request and answers it; false when the conversation is over.
+    private func answerNext(_ peer: Conversation, _ user: String) async -> Bool {
+        do throws(SocketFailure) {
+            switch try await peer.socket.line(bytesMax: RequestLine.bytesMax) {
+            case .end: return false
+            case .tooLong:
+                return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
+            case .line(let line):
+                if line.isEmpty { return true }
+                return await answer(line, peer, user)
+            }
+        } catch {
+            return false
+        }
+    }
+
+    private func answer(_ line: [UInt8], _ peer: Conversation, _ user: String) async -> Bool {
+        let request: Request
+        do throws(LineError) { request = try Request(line: line) } catch {
+            return await peer.say(.failure(Failure(.badUsage, error.description)))
+        }
+        // The peer's going away ends whatever is waited for on its behalf.
+        let work = start { await self.carryOut(request, peer, user) }
+        let watch = start {
+            await peer.socket.hungUp()
+            work.cancel()
+        }
+        let outcome = await work.value
+        watch.cancel()
+        await watch.value
+        return await peer.say(outcome)
+    }
+
+    private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> ReplyLine {
+        do throws(Failure) {
+            try await handler.handle(request, by: user) { line throws(Failure) in
+                guard await peer.say(.data(line)) else { throw Failure(.failed, "the peer is gone") }
+            }
+            return .ok
+        } catch {
+            return .failure(error)
+        }
+    }
+}
+
+/// One peer; what it is told is told in whole lines.
+@ControlPlane private struct Conversation {
+    let socket: AsyncSocket
+
+    /// False: the peer is gone.
+    func say(_ line: ReplyLine) async -> Bool {
+        do throws(SocketFailure) {
+            try await socket.send(Array(line.text.oneLine.utf8) + [0x0A])
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+extension String {
+    /// A reply line never holds a newline, whatever went into it.
+    fileprivate var oneLine: String {
+        contains(where: \.isNewline) ? split(whereSeparator: \.isNewline).joined(separator: " ") : self
+    }
+}

@@ -1,0 +1,172 @@
+// lbd as a whole: everything opened in order, run until a signal, ended in order.
+import ControlProtocol
+import EventLoop
+import Glibc
+import Logging
+import Model
+import Proxy
+import Statistics
+import SystemCalls
+
+/// Why lbd did not start, or ended other than by a signal; one line for the log.
+package struct DaemonError: Error, CustomStringConvertible {
+    package let description: String
+}
+
+@ControlPlane package final class Daemon {
+    private let configuration: BalancerConfiguration
+    private let logger: Logger
+    private let events: EventLog
+    private let plane: DataPlane
+    private let table: PoolTable
+    private let listeners: Listeners
+    private let handler: CommandHandler
+    private var control: ControlServer?
+    /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
+    private let lock: StateLock
+    private let stopped = Broadcast()
+
+    /// Most backends and listeners that the statistics have room for.
+    private static let slotsMax = 16_384
+    private static let listenersMax = 1024
+
+    package init(
+        _ configuration: BalancerConfiguration, logger: Logger, checkConfiguration: @escaping @Sendable () -> [String]
+    ) throws {
+        self.configuration = configuration
+        self.logger = logger
+        lock = try StateLock(folder: configuration.stateDirectory)
+        events = EventLog(logger: logger)
+        plane = try Daemon.plane(for: configuration)
+        table = PoolTable(configuration.pools, plane: plane, events: events)
+        let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
+        table.start(saved: try saved.read())
+        listeners = Listeners(plane: plane, events: events)
+        let drains = Drains(table: table, saved: saved)
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
+        handler = CommandHandler(
+            table: table, drains: drains, events: events, status: status, checkConfiguration: checkConfiguration)
+    }
+
+    private static func plane(for configuration: BalancerConfiguration) throws -> DataPlane {
+        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+        guard backends <= slotsMax, configuration.listeners.count <= listenersMax else {
+            throw DaemonError(description: "\(backends) backends and \(configuration.listeners.count) listeners: at most \(slotsMax) and \(listenersMax)")
+        }
+        let workers = switch configuration.workers {
+        case .auto: Limits.processors()
+        case .exactly(let count): count
+        }
+        return try DataPlane(
+            layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax),
+            descriptorLimit: try Limits.raiseDescriptors(),
+            descriptorsOpen: try Limits.openDescriptors() + workers * configuration.listeners.count,
+            backends: backends)
+    }
+
+    /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
+    package func run(_ signals: SignalSource) async throws -> Int32 {
+        try plane.start()
+        defer { plane.end() }
+        let news = start { await self.hearWorkers() }
+        defer { news.cancel() }
+        try listeners.openAll(configuration.listeners, pools: table.pools)
+        try Files.makeFolder(Files.folder(of: configuration.control))
+        let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
+        self.control = control
+        events.record(.started(version: sluiceVersion, process: Processes.own))
+        logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
+        try await serve(signals)
+        table.stop()
+        events.record(.stopped(connectionsClosed: plane.statistics.process.held))
+        try control.close()
+        return 0
+    }
+
+    // MARK: Signals
+
+    private func serve(_ signals: SignalSource) async throws {
+        while let signal = try await signals.next() {
+            switch signal {
+            case SIGTERM:
+                logger.info("\(Signals.name(signal)) received")
+                return try await stop(signals)
+            case SIGINT, SIGQUIT:
+                logger.info("\(Signals.name(signal)) received: ending at once")
+                _ = try listeners.closeAll()
+                return
+            default:
+                logger.warning("\(Signals.name(signal)) received: this version does nothing on it; go on")
+            }
+        }
+    }
+
+    /// Listeners close; connections finish, at most until the deadline or the next TERM, INT or QUIT.
+    private func stop(_ signals: SignalSource) async throws {
+        handler.isStopping = true
+        events.record(.stopping(deadline: configuration.stopDeadline))
+        let closed = try listeners.closeAll()
+        let impatience = start { await self.nextEndingSignal(signals) }
+        defer { impatience.cancel() }
+        let deadline = LoopClock().now.advanced(by: configuration.stopDeadline)
+        plane.statistics.process.watch(true)
+        while true {
+            let seen = stopped.version
+            // Until the workers have closed their listeners, the backlog may still become connections.
+            if plane.isFollowed(closed), plane.statistics.process.held == 0 { return }
+            let rest = LoopClock().now.duration(to: deadline)
+            guard rest > .zero, !isImpatient else { return }
+            _ = await stopped.next(after: seen, timeout: rest)
+        }
+    }
+
+    private var isImpatient = false
+
+    private func nextEndingSignal(_ signals: SignalSource) async {
+        do throws(SystemError) {
+            while let signal = try await signals.next() {
+                switch signal {
+                case SIGTERM, SIGINT, SIGQUIT:
+                    logger.info("\(Signals.name(signal)) received: ending at once")
+                    isImpatient = true
+                    return stopped.announce()
+                default:
+                    continue
+                }
+            }
+        } catch {
+            logger.error("signals cannot be read any more: \(error); kill -9 ends at once, else the deadline")
+        }
+    }
+
+    // MARK: News from the workers
+
+    private func hearWorkers() async {
+        while await wait(for: .readable, on: plane.reportsDescriptor) == .ready {
+            let (reports, overflowed) = plane.takeReports()
+            for report in reports { hear(report) }
+            if overflowed { table.lookAgain() }
+        }
+    }
+
+    private func hear(_ report: WorkerReport) {
+        switch report {
+        case .acknowledged:
+            table.lookAgain()
+            stopped.announce()
+        case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
+        case .allConnectionsGone: stopped.announce()
+        case .acceptPaused(let worker, let reason): events.record(.acceptPaused(worker: worker, reason: reason.words))
+        case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        }
+    }
+}
+
+extension PauseReason {
+    fileprivate var words: String {
+        switch self {
+        case .connectionsMax(let count): "all \(count) connections that the descriptor limit carries are in use"
+        case .kernel(let errorNumber): "accept: \(SystemError.words(for: errorNumber))"
+        }
+    }
+}

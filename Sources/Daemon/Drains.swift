@@ -1,0 +1,138 @@
+// Drains as operators know them: owned, leased, waited for.
+import ControlProtocol
+import EventLoop
+import Model
+import SystemCalls
+
+@ControlPlane final class Drains {
+    private let table: PoolTable
+    private let saved: SavedWishes
+    /// The running lease of a drained backend.
+    private var leases: [BackendReference: Task<Void, Never>] = [:]
+
+    init(table: PoolTable, saved: SavedWishes) {
+        self.table = table
+        self.saved = saved
+        for pool in table.pools { pool.backends.forEach(runLease) }
+    }
+
+    /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
+    func drain(_ backends: [Backend], _ order: DrainOrder, by user: String) async throws(Failure) {
+        let owner = order.owner ?? user
+        for backend in backends { try checkOwner(of: backend, owner, force: false, verb: "drain") }
+        for backend in backends {
+            // The same owner's drain again updates it, and keeps the time since when.
+            let since = backend.wish == .drain ? backend.drain?.since : nil
+            let lease = DrainLease(
+                owner: owner, reason: order.reason, since: since ?? Clocks.calendar(), lease: order.lease)
+            table.set(.drain, of: backend, drain: lease, by: by(owner, user), reason: order.reason)
+            runLease(backend)
+        }
+        try save()
+        guard await table.followed(table.generation) else { throw Failure(.failed, "interrupted") }
+    }
+
+    /// Ends drains (and maintenance), all or none.
+    func makeReady(_ backends: [Backend], owner: String?, force: Bool, by user: String, verb: String) throws(Failure) {
+        let name = owner ?? user
+        for backend in backends { try checkOwner(of: backend, name, force: force, verb: verb) }
+        for backend in backends {
+            table.set(.ready, of: backend, drain: nil, by: by(name, user) + (force ? " (forced)" : ""), reason: nil)
+            runLease(backend)
+        }
+        try save()
+    }
+
+    func maintain(_ backends: [Backend], owner: String?, by user: String) throws(Failure) {
+        let name = owner ?? user
+        for backend in backends { try checkOwner(of: backend, name, force: false, verb: "maintain") }
+        for backend in backends {
+            let lease = DrainLease(owner: name, reason: nil, since: Clocks.calendar(), lease: nil)
+            table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: nil)
+            runLease(backend)
+        }
+        try save()
+    }
+
+    /// Waits until all are drained, telling every change and each second. `deadline` nil: the pools' own.
+    func waitUntilEmpty(
+        _ backends: [Backend], deadline: Duration, tell: @ControlPlane (DrainRecord) async throws(Failure) -> Void
+    ) async throws(Failure) {
+        let clock = LoopClock()
+        let started = clock.now
+        var told: [BackendReference: DrainRecord] = [:]
+        while true {
+            let seen = table.changes.version
+            let waited = started.duration(to: clock.now)
+            for backend in backends {
+                let record = DrainRecord(backend, waited: waited)
+                guard told[backend.reference].map({ $0.differs(from: record) }) ?? true else { continue }
+                told[backend.reference] = record
+                try await tell(record)
+            }
+            if let ended = backends.first(where: { $0.wish != .drain }) {
+                throw Failure(.failed, "\(ended.reference): the drain was ended before it was empty")
+            }
+            let open = backends.filter { !$0.isEmpty }
+            guard !open.isEmpty else { return }
+            guard waited < deadline else {
+                let rest = open.map { "\($0.reference) is held by \($0.holders)" }.joined(separator: ", ")
+                throw Failure(.deadlinePassed, "not empty within \(deadline.spoken): \(rest); still draining")
+            }
+            let rest = deadline - waited
+            guard await table.changes.next(after: seen, timeout: min(rest, .seconds(1))) != .cancelled else {
+                throw Failure(.failed, "interrupted; still draining")
+            }
+        }
+    }
+
+    // MARK: Owners and leases
+
+    private func checkOwner(of backend: Backend, _ owner: String, force: Bool, verb: String) throws(Failure) {
+        guard let drain = backend.drain, drain.owner != owner, !force else { return }
+        let reason = drain.reason.map { " (\($0.escapedForOneLine))" } ?? ""
+        throw Failure(
+            .refused, "\(backend.reference) is in \(backend.wish.rawValue) by \(drain.owner)\(reason) since "
+                + "\(drain.since.rfc3339), \(verb) by \(owner) refused; undrain with owner=\(RequestLine.quoted(drain.owner)) or force=yes")
+    }
+
+    private func by(_ owner: String, _ user: String) -> String { owner == user ? user : "\(owner) (\(user))" }
+
+    private func save() throws(Failure) {
+        do { try saved.write(table) } catch {
+            throw Failure(.failed, "done, but a restart of lbd would forget it: \(error)")
+        }
+    }
+
+    /// Starts the backend's lease anew, if it has one.
+    private func runLease(_ backend: Backend) {
+        leases[backend.reference]?.cancel()
+        leases[backend.reference] = nil
+        guard let drain = backend.drain, let lease = drain.lease else { return }
+        leases[backend.reference] = start { [weak self] in
+            guard await pause(for: lease) else { return }
+            self?.expire(backend, drain, lease)
+        }
+    }
+
+    private func expire(_ backend: Backend, _ drain: DrainLease, _ lease: Duration) {
+        leases[backend.reference] = nil
+        table.set(
+            .ready, of: backend, drain: nil, by: "lbd",
+            reason: "the lease of \(drain.owner) was not renewed for \(lease.spoken)")
+        do { try saved.write(table) } catch { table.reportFailure("wishes are not saved: \(error)") }
+    }
+}
+
+extension DrainRecord {
+    @ControlPlane init(_ backend: Backend, waited: Duration) {
+        self.init(
+            backend: backend.reference.description, availability: backend.availability,
+            connections: backend.holders, waited: waited.inSeconds)
+    }
+
+    /// News for somebody who waits: a change, or a second gone by.
+    fileprivate func differs(from other: DrainRecord) -> Bool {
+        availability != other.availability || connections != other.connections || other.waited - waited >= 0.95
+    }
+}

@@ -1,0 +1,49 @@
+// Everything that changed, in order: kept for a while, told to followers, written to the log.
+import EventLoop
+import Logging
+import Model
+import SystemCalls
+
+@ControlPlane final class EventLog {
+    /// How many of the last events are kept.
+    private static let keptMax = 4096
+
+    private(set) var kept: [Event] = []
+    private var sequence: UInt64 = 0
+    private let logger: Logger
+    let news = Broadcast()
+
+    init(logger: Logger) { self.logger = logger }
+
+    func record(_ change: Event.Change) {
+        sequence += 1
+        kept.append(Event(sequence: sequence, time: Clocks.calendar(), change: change))
+        if kept.count > 2 * EventLog.keptMax { kept.removeFirst(kept.count - EventLog.keptMax) }
+        logger.log(level: change.logLevel, "\(change.text)", metadata: ["subject": "\(change.subject)"])
+        news.announce()
+    }
+
+    /// Not a change of state, but somebody must read it.
+    func reportFailure(_ text: String) { logger.error("\(text)") }
+
+    /// The events after a sequence number; nil where some of them are no longer kept.
+    func events(after seen: UInt64) -> ArraySlice<Event>? {
+        guard let first = kept.first, seen < sequence else { return [] }
+        guard seen + 1 >= first.sequence else { return nil }
+        return kept[Int(seen + 1 - first.sequence)...]
+    }
+}
+
+extension Event.Change {
+    fileprivate var logLevel: Logger.Level {
+        switch self {
+        case .started, .listenerOpened, .listenerClosed, .wish, .availability, .acceptResumed, .stopping, .stopped: .info
+        case .probe(_, _, let to, _):
+            switch to {
+            case .down: .warning
+            case .up, .unknown: .info
+            }
+        case .acceptPaused: .warning
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// The listeners: opened at the start, closed when lbd stops.
+import EventLoop
+import Model
+import Proxy
+import SystemCalls
+
+struct OpenListener {
+    let configuration: ListenerConfiguration
+    let index: Int
+    /// With the port that the kernel chose.
+    let endpoint: Endpoint
+}
+
+@ControlPlane final class Listeners {
+    private let plane: DataPlane
+    private let events: EventLog
+    private(set) var open: [OpenListener] = []
+
+    init(plane: DataPlane, events: EventLog) {
+        self.plane = plane
+        self.events = events
+    }
+
+    /// All or none: the first that cannot be opened ends lbd's start.
+    func openAll(_ configurations: [ListenerConfiguration], pools: [Pool]) throws(SystemError) {
+        for (index, configuration) in configurations.enumerated() {
+            guard let pool = pools.first(where: { $0.configuration.name == configuration.pool }) else {
+                preconditionFailure("the configuration was checked: listener \(configuration.name) has a pool")
+            }
+            let endpoint = try plane.open(
+                listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index)
+            open.append(OpenListener(configuration: configuration, index: index, endpoint: endpoint))
+            events.record(.listenerOpened(configuration.name, endpoint))
+        }
+    }
+
+    /// What has arrived is accepted first. Unix paths are removed: nobody answers there any more.
+    /// When the generation is followed, nothing is accepted any more.
+    func closeAll() throws(SystemError) -> UInt64 {
+        let generation = plane.closeListeners()
+        let closing = open
+        open = []
+        for listener in closing {
+            if case .unix(let path) = listener.endpoint { try Files.remove(path) }
+            events.record(.listenerClosed(listener.configuration.name))
+        }
+        return generation
+    }
+}

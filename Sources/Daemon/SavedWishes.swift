@@ -1,0 +1,71 @@
+// What operators wish of backends, kept over a restart of lbd: one small file, replaced atomically.
+import EventLoop
+import FoundationEssentials
+import Model
+import SystemCalls
+
+struct SavedWish: Sendable {
+    let wish: Wish
+    let drain: DrainLease?
+}
+
+/// Why saved wishes cannot be used; the message says what to do.
+struct SavedWishesError: Error, CustomStringConvertible {
+    let description: String
+}
+
+@ControlPlane final class SavedWishes {
+    private let path: String
+
+    /// A file of more than this is not ours: some thousand backends take 300 bytes each.
+    private static let bytesMax = 16 * 1024 * 1024
+
+    init(stateDirectory: String) { path = Files.resolve("wishes.json", in: stateDirectory) }
+
+    fileprivate struct Entry: Codable {
+        var wish: Wish
+        var owner: String?
+        var reason: String?
+        /// Milliseconds since 1970.
+        var since: Int64?
+        /// Milliseconds.
+        var lease: Int64?
+    }
+
+    /// Empty where nothing was saved yet. A file that cannot be read is an error, not an empty one: a drained node
+    /// must not come back because a disk is full.
+    func read() throws -> [BackendReference: SavedWish] {
+        let content: [UInt8]
+        do { content = try Files.read(path, bytesMax: SavedWishes.bytesMax) } catch {
+            guard error.isMissingFile else { throw error }
+            return [:]
+        }
+        do {
+            let entries = try JSONDecoder().decode([String: Entry].self, from: Data(content))
+            return Dictionary(uniqueKeysWithValues: try entries.map { (try BackendReference($0.key), $0.value.saved) })
+        } catch {
+            throw SavedWishesError(description: "\(path) is damaged (\(error)); mend it, or remove it to begin with the configuration's wishes")
+        }
+    }
+
+    /// Wishes of backends that are gone from the configuration are dropped.
+    func write(_ table: PoolTable) throws(SystemError) {
+        var entries: [String: Entry] = [:]
+        for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
+            entries[backend.reference.description] = Entry(
+                wish: backend.wish, owner: backend.drain?.owner, reason: backend.drain?.reason,
+                since: backend.drain?.since.milliseconds, lease: backend.drain?.lease?.wholeMilliseconds)
+        }
+        try Files.replace(path, with: JSONText.bytes(entries, pretty: true))
+    }
+}
+
+extension SavedWishes.Entry {
+    fileprivate var saved: SavedWish {
+        SavedWish(wish: wish, drain: owner.map {
+            DrainLease(
+                owner: $0, reason: reason, since: Timestamp(milliseconds: since ?? 0),
+                lease: lease.map { .milliseconds($0) })
+        })
+    }
+}

@@ -1,0 +1,74 @@
+// The status as a value, read from the table and the statistics.
+import ControlProtocol
+import EventLoop
+import Model
+import Proxy
+import Statistics
+import SystemCalls
+
+@ControlPlane struct StatusReports {
+    let table: PoolTable
+    let listeners: Listeners
+    let plane: DataPlane
+    let startedAt: Timestamp
+
+    func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
+        let pools = table.pools.filter { scope.includes($0) }
+        let shown: [ListenerReport] = switch scope {
+        case .everything, .pool: listeners.open.filter { listener in
+            pools.contains { $0.configuration.name == listener.configuration.pool }
+        }.map(report)
+        case .backend: []
+        }
+        return StatusReport(
+            version: sluiceVersion, pid: Processes.own, generation: plane.generation,
+            startedAt: startedAt.rfc3339, stopping: stopping, workers: plane.workerCount,
+            listeners: shown, pools: pools.map { report($0, scope) })
+    }
+
+    private func report(_ listener: OpenListener) -> ListenerReport {
+        let totals = plane.statistics.totals(listener: listener.index)
+        return ListenerReport(
+            name: listener.configuration.name.text, bind: listener.endpoint.description,
+            pool: listener.configuration.pool.text, connections: totals.open, connectionsTotal: totals.accepted)
+    }
+
+    private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {
+        PoolReport(
+            name: pool.configuration.name.text, balance: pool.configuration.balance.rawValue,
+            drainDeadline: pool.configuration.drainDeadline.inSeconds,
+            restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
+            backends: pool.backends.filter { scope.includes($0) }.map(report))
+    }
+
+    private func report(_ backend: Backend) -> BackendReport {
+        let totals = plane.statistics.totals(slot: backend.slot)
+        let history = backend.history
+        return BackendReport(
+            name: backend.reference.backend.text, address: backend.configuration.address.description,
+            wish: backend.wish, probe: history.finding, availability: backend.availability,
+            connections: backend.holders, connectionsTotal: totals.connections,
+            connectFailures: totals.connectFailures, resets: totals.backendResets,
+            bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
+            weight: backend.configuration.weight, backup: backend.configuration.backup,
+            probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
+            drain: backend.drain.map(DrainReport.init))
+    }
+}
+
+extension StatusScope {
+    @ControlPlane fileprivate func includes(_ pool: Pool) -> Bool {
+        switch self {
+        case .everything: true
+        case .pool(let name): pool.configuration.name == name
+        case .backend(let reference): pool.configuration.name == reference.pool
+        }
+    }
+
+    @ControlPlane fileprivate func includes(_ backend: Backend) -> Bool {
+        switch self {
+        case .everything, .pool: true
+        case .backend(let reference): backend.reference == reference
+        }
+    }
+}

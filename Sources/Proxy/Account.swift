@@ -1,0 +1,45 @@
+// What is counted, and when: the only place where the data path writes statistics.
+import Statistics
+
+extension ConnectionHandle {
+    func account(bytes: Int, from source: Party) {
+        record.lastActivity = worker.now()
+        guard record.slot >= 0 else { return }
+        let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
+        switch source {
+        case .client: counters.countBytesToBackend(bytes)
+        case .backend: counters.countBytesToClient(bytes)
+        }
+    }
+
+    func accountAccepted() {
+        worker.state.segment.listener(worker: worker.state.index, listener: record.listener).countAccepted()
+    }
+
+    func accountConnected() {
+        worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnection()
+    }
+
+    func accountConnectFailure(_ failure: Int32) {
+        guard record.slot >= 0 else { return }
+        worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnectFailure()
+    }
+
+    func accountReset(by party: Party) {
+        guard record.slot >= 0 else { return }
+        let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
+        switch party {
+        case .client: counters.countClientReset()
+        case .backend: counters.countBackendReset()
+        }
+    }
+
+    func accountClose(_ reason: CloseReason) {
+        let counters = worker.state.segment.listener(worker: worker.state.index, listener: record.listener)
+        counters.countClosed()
+        switch reason {
+        case .noBackend, .connectFailed: counters.countRefused()
+        case .finished, .passedReset, .idle, .halfClosed, .stopping, .outOfResources: break
+        }
+    }
+}

@@ -1,0 +1,48 @@
+// Whether one more connection may be accepted: the process's tickets, two descriptors each.
+import Statistics
+
+/// How many connections the process carries: what its descriptor limit leaves after its own needs.
+package struct ConnectionBudget: Equatable, Sendable {
+    /// A connection needs two descriptors, one for each party.
+    package let connectionsMax: Int
+
+    /// `limit`: soft descriptor limit; `open`: descriptors in use before the first connection. The reserve serves
+    /// control connections, files and a probe for each of `backends`; it is never lent to the data path.
+    package init(limit: Int, open: Int, backends: Int) {
+        let reserve = min(64 + backends, limit / 4)
+        connectionsMax = max(1, (limit - open - reserve) / 2)
+    }
+}
+
+/// Why accepting pauses.
+package enum PauseReason: Sendable {
+    /// All of the process's connections are in use.
+    case connectionsMax(Int)
+    /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM.
+    case kernel(errorNumber: Int32)
+}
+
+/// Whether a worker accepts. Times in monotonic nanoseconds.
+enum AcceptPause {
+    case none
+    case paused(at: Int64)
+    /// Accepting again, but not yet for long enough to say that it is over.
+    case resumed(pausedAt: Int64)
+
+    var isPaused: Bool {
+        switch self {
+        case .paused: true
+        case .none, .resumed: false
+        }
+    }
+}
+
+extension WorkerHandle {
+    /// Takes the process's ticket for a connection that is about to be accepted.
+    func admit() -> Bool { state.segment.process.take(below: state.connectionsMax) }
+
+    /// Gives the ticket back: of a connection that has ended, or of an accept that found nobody.
+    func dismiss() {
+        if state.segment.process.give() { report(.allConnectionsGone) }
+    }
+}

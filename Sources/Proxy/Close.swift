@@ -1,0 +1,72 @@
+// The one way out: how a connection ends, and that a reset goes through as a reset, after all data.
+import Glibc
+import Model
+import SystemCalls
+
+/// Why a connection ended. Each says how the parties learn of it.
+enum CloseReason {
+    /// Both directions ended by themselves; both parties know already.
+    case finished
+    /// A party reset the connection; the other learns so.
+    case passedReset
+    /// No byte either way for the idle timeout, or none in the direction that is left.
+    case idle
+    case halfClosed
+    /// No backend is eligible, or none could be reached.
+    case noBackend
+    case connectFailed
+    /// lbd ends: its stop-deadline has passed.
+    case stopping
+    case outOfResources
+
+    fileprivate var isReset: Bool {
+        switch self {
+        case .finished, .idle, .halfClosed, .stopping: false
+        case .passedReset, .noBackend, .connectFailed, .outOfResources: true
+        }
+    }
+}
+
+extension ConnectionHandle {
+    /// `party` has reset the connection and everything it sent has been written to the other, which must see
+    /// the reset and not a clean end. A close with SO_LINGER 0 at once would throw away what the kernel has not
+    /// delivered yet, so the other's unsent queue is emptied first.
+    func beginReset(from party: Party) {
+        accountReset(by: party)
+        record.phase = .resetting(toward: party.other)
+        record.lastActivity = worker.now()
+        passReset(toward: party.other)
+    }
+
+    func passReset(toward party: Party) {
+        guard Sockets.unsentBytes(record[party].descriptor) == 0 else {
+            return worker.fileForSweep(self)
+        }
+        close(.passedReset)
+    }
+
+    /// Ends the connection in whatever phase it is. Its record lives on to the end of the round.
+    func close(_ reason: CloseReason) {
+        switch record.phase {
+        case .free, .closed: return
+        case .connecting, .relaying, .resetting: break
+        }
+        record.phase = .closed
+        worker.state.wheel.remove(self)
+        for party in [Party.client, Party.backend] { end(party, reset: reason.isReset) }
+        record.toBackend.leftover.discard()
+        record.toClient.leftover.discard()
+        accountClose(reason)
+        giveTicketBack()
+        worker.retire(self)
+    }
+
+    private func end(_ party: Party, reset: Bool) {
+        let descriptor = record[party].descriptor
+        guard descriptor >= 0 else { return }
+        unwatch(party)
+        if reset { Sockets.resetOnClose(descriptor) }
+        Glibc.close(descriptor)
+        record[party].descriptor = -1
+    }
+}

@@ -1,0 +1,178 @@
+// One proxied connection: its record in the worker's slab, and the handle that hides the pointer from all others.
+//
+// Invariants: a record belongs to one worker and is touched on its thread only. libevent knows it from
+// `watch` to `unwatch`; it goes back to the slab in `reclaim` after the round in which it closed, when neither
+// a callback of the same batch nor the ready list can reach it any more. The record stays writable as a value:
+// two descriptors, two lots of pending bytes, ends, counters, ages.
+import CLibevent
+import Model
+import SystemCalls
+
+/// The two ends of a connection.
+enum Party {
+    case client, backend
+
+    var other: Party {
+        switch self {
+        case .client: .backend
+        case .backend: .client
+        }
+    }
+}
+
+/// Where a connection stands.
+enum Phase {
+    /// In the slab, not in use.
+    case free
+    /// A connect to the chosen backend is under way.
+    case connecting
+    case relaying
+    /// `toward` must still learn of the other's reset, after all data: see Close.
+    case resetting(toward: Party)
+    /// Ended; waits for the end of the round.
+    case closed
+}
+
+/// How a party ended its direction, as far as the data path knows.
+enum SourceEnd {
+    case open
+    /// A FIN: everything it sent has been read.
+    case finished
+    /// A reset: everything that arrived before it has been read.
+    case reset
+}
+
+/// One party's socket.
+struct Side {
+    var descriptor: Int32 = -1
+    /// The socket may have something to read: set by an edge, cleared by a short read or 'would block'.
+    var readable = false
+    /// A call has reported a reset of this socket. It is reported once: whatever end is read later means this.
+    var resetSeen = false
+    var isWatched = false
+}
+
+/// Bytes that flow from one party to the other.
+struct Flow {
+    var sourceEnd = SourceEnd.open
+    /// The destination has been told the end (or is gone): nothing flows here any more.
+    var isEnded = false
+    var leftover = Leftover()
+}
+
+/// What a round of events says about a socket.
+struct Readiness {
+    let readable: Bool
+    let writable: Bool
+
+    init(_ bits: Int16) {
+        // A peer's FIN alone (EV_CLOSED) is something to read too: the end.
+        readable = bits & Int16(EV_READ | EV_CLOSED) != 0
+        writable = bits & Int16(EV_WRITE) != 0
+    }
+}
+
+struct ConnectionRecord {
+    var clientEvent = event()
+    var backendEvent = event()
+    let worker: WorkerHandle
+    var phase = Phase.free
+    var listener = 0
+    var pool = 0
+    /// The backend's slot while a ticket is held, else -1.
+    var slot = -1
+    var client = Side()
+    var backend = Side()
+    var toBackend = Flow()
+    var toClient = Flow()
+    /// Slots that this connection has tried in vain.
+    var tried = InlineArray<8, Int32>(repeating: -1)
+    var attempts = 0
+    /// Monotonic nanoseconds: of the connect's start while connecting, then of the last byte either way.
+    var lastActivity: Int64 = 0
+    /// A short read was taken for the end of what is there: to be checked at the next tick (see Relay).
+    var needsSweep = false
+    var isOnReadyList = false
+    var wheelBucket: Int32 = -1
+    var wheelNext: ConnectionHandle?
+    var wheelPrevious: ConnectionHandle?
+    /// Next on the ready list, the closed list or the free list: a record is on one of them at most, but for a
+    /// closed one that the ready list still names; that list is emptied before closed records are reclaimed.
+    var readyNext: ConnectionHandle?
+    var listNext: ConnectionHandle?
+
+    init(worker: WorkerHandle) { self.worker = worker }
+
+    subscript(party: Party) -> Side {
+        get { party == .client ? client : backend }
+        set { if party == .client { client = newValue } else { backend = newValue } }
+    }
+}
+
+struct ConnectionHandle: Equatable {
+    private let pointer: UnsafeMutablePointer<ConnectionRecord>
+
+    var record: ConnectionRecord {
+        @inline(__always) _read { yield pointer.pointee }
+        @inline(__always) nonmutating _modify { yield &pointer.pointee }
+    }
+
+    var worker: WorkerHandle { pointer.pointee.worker }
+
+    /// Fresh records for the slab, one allocation for all of them, never given back: freed memory would have to
+    /// wait for its last neighbour anyway.
+    static func allocate(_ count: Int, for worker: WorkerHandle, each: (ConnectionHandle) -> Void) {
+        let memory = UnsafeMutablePointer<ConnectionRecord>.allocate(capacity: count)
+        for index in 0..<count {
+            (memory + index).initialize(to: ConnectionRecord(worker: worker))
+            each(ConnectionHandle(pointer: memory + index))
+        }
+    }
+
+    /// Begins a new life of a record from the slab.
+    func reset() {
+        pointer.pointee = ConnectionRecord(worker: pointer.pointee.worker)
+    }
+
+    /// Registers the party's socket once for both directions, edge-triggered. False: the kernel refused (ENOMEM,
+    /// ENOSPC of epoll watches).
+    func watch(_ party: Party) -> Bool {
+        let bits = Int16(EV_READ | EV_WRITE | EV_CLOSED | EV_PERSIST) | Int16(bitPattern: UInt16(EV_ET))
+        let field = eventMemory(party)
+        let descriptor = pointer.pointee[party].descriptor
+        switch party {
+        case .client: event_assign(field, worker.state.base, descriptor, bits, clientReady, pointer)
+        case .backend: event_assign(field, worker.state.base, descriptor, bits, backendReady, pointer)
+        }
+        guard event_add(field, nil) == 0 else { return false }
+        pointer.pointee[party].isWatched = true
+        return true
+    }
+
+    func unwatch(_ party: Party) {
+        guard pointer.pointee[party].isWatched else { return }
+        event_del(eventMemory(party))
+        pointer.pointee[party].isWatched = false
+    }
+
+    private func eventMemory(_ party: Party) -> UnsafeMutablePointer<event> {
+        let offset = party == .client
+            ? MemoryLayout<ConnectionRecord>.offset(of: \.clientEvent)!
+            : MemoryLayout<ConnectionRecord>.offset(of: \.backendEvent)!
+        return (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(to: event.self)
+    }
+
+    fileprivate init(context: UnsafeMutableRawPointer?) {
+        pointer = context!.assumingMemoryBound(to: ConnectionRecord.self)
+    }
+
+    private init(pointer: UnsafeMutablePointer<ConnectionRecord>) { self.pointer = pointer }
+}
+
+private func clientReady(_: Int32, _ bits: Int16, _ context: UnsafeMutableRawPointer?) {
+    ConnectionHandle(context: context).ready(.client, Readiness(bits))
+}
+
+private func backendReady(_: Int32, _ bits: Int16, _ context: UnsafeMutableRawPointer?) {
+    ConnectionHandle(context: context).ready(.backend, Readiness(bits))
+}

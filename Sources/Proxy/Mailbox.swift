@@ -1,0 +1,103 @@
+// The border between control plane and workers: messages one way, acknowledgements and rare news the other.
+import Model
+import Synchronization
+import SystemCalls
+
+/// From the control plane (and, for a Unix listener, from its accepting worker) to one worker. In order.
+enum WorkerMessage: Sendable {
+    case route(pool: Int, Route)
+    /// The worker owns the descriptor from here on.
+    case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
+    /// A connection that another worker accepted; its process ticket is taken.
+    case adopt(client: Int32, listener: Int, pool: Int)
+    case closeListeners(generation: UInt64)
+    case closeConnections
+    case end
+
+    /// The generation that is acknowledged by having read the message; nil for those that carry none.
+    var generation: UInt64? {
+        switch self {
+        case .route(_, let route): route.header.generation
+        case .closeListeners(let generation): generation
+        case .listen, .adopt, .closeConnections, .end: nil
+        }
+    }
+}
+
+/// One worker's inbox. Locked only to post and to take a batch, never per byte or per readiness event.
+final class Mailbox: Sendable {
+    private let messages = Mutex<[WorkerMessage]>([])
+    private let wakeup: Wakeup
+    /// Highest generation whose routing the worker follows.
+    private let acknowledged = Atomic<UInt64>(0)
+
+    init() throws(SystemError) { wakeup = try Wakeup() }
+
+    /// Readable when there is something to take.
+    var descriptor: Int32 { wakeup.number }
+
+    func post(_ message: WorkerMessage) {
+        messages.withLock { $0.append(message) }
+        wakeup.signal()
+    }
+
+    func take() -> [WorkerMessage] {
+        wakeup.clear()
+        return messages.withLock { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+    }
+
+    /// Releasing: whoever reads the generation also sees every ticket that was taken under an earlier one.
+    func acknowledge(_ generation: UInt64) { acknowledged.store(generation, ordering: .releasing) }
+
+    var acknowledgedGeneration: UInt64 { acknowledged.load(ordering: .acquiring) }
+}
+
+/// News from a worker.
+package enum WorkerReport: Sendable {
+    /// A worker follows a new generation.
+    case acknowledged
+    /// The last connection of a watched backend has ended, over all workers.
+    case lastConnectionGone(slot: Int)
+    /// The last connection of the process has ended (watched while stopping).
+    case allConnectionsGone
+    case acceptPaused(worker: Int, PauseReason)
+    case acceptResumed(worker: Int)
+}
+
+/// All workers' news, bounded. When it overflows the control plane is told to look at everything itself.
+final class ReportQueue: Sendable {
+    private struct Waiting {
+        var reports: [WorkerReport] = []
+        var overflowed = false
+    }
+
+    private static let countMax = 4096
+    private let waiting = Mutex(Waiting())
+    private let wakeup: Wakeup
+
+    init() throws(SystemError) { wakeup = try Wakeup() }
+
+    var descriptor: Int32 { wakeup.number }
+
+    func post(_ report: WorkerReport) {
+        waiting.withLock { waiting in
+            if waiting.reports.count < ReportQueue.countMax {
+                waiting.reports.append(report)
+            } else {
+                waiting.overflowed = true
+            }
+        }
+        wakeup.signal()
+    }
+
+    func take() -> (reports: [WorkerReport], overflowed: Bool) {
+        wakeup.clear()
+        return waiting.withLock { waiting in
+            defer { waiting = Waiting() }
+            return (waiting.reports, waiting.overflowed)
+        }
+    }
+}

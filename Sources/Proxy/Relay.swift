@@ -1,0 +1,99 @@
+// A connection between two connected parties: what an event means, and when a direction has ended.
+import SystemCalls
+
+extension ConnectionHandle {
+    /// An edge on one party's socket.
+    func ready(_ party: Party, _ readiness: Readiness) {
+        if readiness.readable { record[party].readable = true }
+        switch record.phase {
+        case .free, .closed:
+            // libevent forgets an event when it is unwatched; a late one has nothing to say.
+            return
+        case .connecting:
+            if party == .backend { finishConnect() }
+        case .relaying:
+            if readiness.readable { relay(from: party) }
+            if readiness.writable, case .relaying = record.phase, record[flowFrom: party.other].leftover.count > 0 {
+                relay(from: party.other)
+            }
+        case .resetting(let toward):
+            if readiness.writable, party == toward { passReset(toward: toward) }
+        }
+    }
+
+    /// Begins after the connect: whatever the client sent meanwhile, its end included, is still unread.
+    func startRelaying() {
+        record.phase = .relaying
+        record.lastActivity = worker.now()
+        record.client.readable = true
+        accountConnected()
+        guard watch(.client) else { return close(.outOfResources) }
+        worker.fileDeadline(of: self)
+        relay(from: .client)
+        if case .relaying = record.phase, record.backend.readable { relay(from: .backend) }
+    }
+
+    /// Moves what can be moved from `source` and draws the conclusions.
+    func relay(from source: Party) {
+        guard !record[flowFrom: source].isEnded else { return lookForReset(behindEndOf: source) }
+        switch pump(from: source) {
+        case .waiting:
+            if record.needsSweep { worker.fileForSweep(self) }
+        case .boundReached:
+            worker.continueNextRound(self)
+        case .sourceEnded:
+            sourceEnded(source)
+        case .destinationFailed:
+            destinationFailed(source.other)
+        }
+    }
+
+    /// The source has ended its direction, yet its socket reports something: a reset may follow a FIN.
+    private func lookForReset(behindEndOf source: Party) {
+        record[source].readable = false
+        guard !record[source].resetSeen else { return }
+        let buffer = worker.state.readBuffer
+        switch Sockets.receive(record[source].descriptor, into: buffer.start, capacity: ReadBuffer.capacity) {
+        case .bytes, .end, .wouldBlock: return
+        case .failed:
+            record[source].resetSeen = true
+            beginReset(from: source)
+        }
+    }
+
+    /// Everything that `source` sent has been written; now its end is passed on.
+    private func sourceEnded(_ source: Party) {
+        switch record[flowFrom: source].sourceEnd {
+        case .open:
+            preconditionFailure("a source that is open has not ended")
+        case .finished:
+            record[flowFrom: source].isEnded = true
+            // The second end is told by closing: everything of both has been read, so close sends a FIN.
+            guard !record[flowFrom: source.other].isEnded else { return close(.finished) }
+            Sockets.shutdownWrite(record[source.other].descriptor)
+            worker.fileDeadline(of: self)
+        case .reset:
+            beginReset(from: source)
+        }
+    }
+
+    /// A write to `party` failed: it has reset the connection. What it sent before that may still be unread.
+    private func destinationFailed(_ party: Party) {
+        record[party].resetSeen = true
+        record[party].readable = true
+        record[flowFrom: party.other].leftover.discard()
+        record[flowFrom: party.other].isEnded = true
+        if record[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
+    }
+
+    /// At a tick: looks once more at what short reads took for empty (see Direction), and continues a stopped reset.
+    func sweep() {
+        record.needsSweep = false
+        guard case .relaying = record.phase else { return }
+        record.client.readable = true
+        relay(from: .client)
+        guard case .relaying = record.phase else { return }
+        record.backend.readable = true
+        relay(from: .backend)
+    }
+}

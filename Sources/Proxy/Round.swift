@@ -1,0 +1,193 @@
+// What a worker does between two waits: messages, connections that are still ready, ended ones, deadlines.
+import Model
+import SystemCalls
+
+extension WorkerHandle {
+    func handle(_ message: WorkerMessage) {
+        switch message {
+        case .route(let pool, let route):
+            while state.routes.count <= pool {
+                state.routes.append(nil)
+                state.cursors.append(UInt32(state.index))
+            }
+            state.routes[pool] = route
+        case .listen(let descriptor, let listener, let pool, let handsOn):
+            let handle = ListenerHandle(
+                worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
+            state.listeners.append(handle)
+            if !state.acceptPause.isPaused { handle.resume() }
+        case .adopt(let client, let listener, let pool):
+            begin(client: client, listener: listener, pool: pool)
+        case .closeListeners:
+            for listener in state.listeners { listener.close() }
+            state.listeners = []
+            state.acceptPause = .none
+        case .closeConnections:
+            while let connection = state.wheel.first { connection.close(.stopping) }
+        case .end:
+            state.isEnding = true
+        }
+    }
+
+    /// The routing of a pool. Listeners name only pools that were published before them.
+    func route(of pool: Int) -> Route {
+        guard let route = state.routes[pool] else { preconditionFailure("a pool is routed before it is listened for") }
+        return route
+    }
+
+    func report(_ report: WorkerReport) { state.reports.post(report) }
+
+    /// Gives an accepted Unix connection to the workers in turn; false: it is this one's turn.
+    func handOn(_ client: Int32, listener: Int, pool: Int) -> Bool {
+        state.nextPeer = (state.nextPeer + 1) % state.peers.count
+        guard state.nextPeer != state.index else { return false }
+        state.peers[state.nextPeer].post(.adopt(client: client, listener: listener, pool: pool))
+        return true
+    }
+
+    // MARK: Accepting
+
+    func pauseAccepting(_ reason: PauseReason) {
+        for listener in state.listeners { listener.pause() }
+        // One line as long as it keeps running out, however often that is.
+        switch state.acceptPause {
+        case .none: report(.acceptPaused(worker: state.index, reason))
+        case .paused, .resumed: break
+        }
+        state.acceptPause = .paused(at: now())
+    }
+
+    /// After any close, and at every tick: descriptors may be free again.
+    private func resumeAccepting() {
+        guard case .paused(let at) = state.acceptPause else { return }
+        state.acceptPause = .resumed(pausedAt: at)
+        for listener in state.listeners { listener.resume() }
+    }
+
+    /// A second without a new pause: it is over.
+    private func settleAccepting() {
+        switch state.acceptPause {
+        case .none: return
+        case .paused: resumeAccepting()
+        case .resumed(let pausedAt):
+            guard now() - pausedAt > 1_000_000_000 else { return }
+            state.acceptPause = .none
+            report(.acceptResumed(worker: state.index))
+        }
+    }
+
+    // MARK: Connections
+
+    /// A fresh record. Every live connection lies in the wheel from its first wait on.
+    func newConnection() -> ConnectionHandle {
+        if state.freeList == nil {
+            ConnectionHandle.allocate(64, for: self) { connection in
+                connection.record.listNext = state.freeList
+                state.freeList = connection
+            }
+        }
+        guard let connection = state.freeList else { preconditionFailure("the slab has just been filled") }
+        state.freeList = connection.record.listNext
+        connection.reset()
+        return connection
+    }
+
+    /// The connection has ended; its record is used again after this round.
+    func retire(_ connection: ConnectionHandle) {
+        connection.record.listNext = state.closedList
+        state.closedList = connection
+        dismiss()
+    }
+
+    func reclaimClosed() {
+        guard state.closedList != nil else { return }
+        while let connection = state.closedList {
+            state.closedList = connection.record.listNext
+            connection.record.phase = .free
+            connection.record.listNext = state.freeList
+            state.freeList = connection
+        }
+        resumeAccepting()
+    }
+
+    /// The connection reached its bound per wake-up: edges will not say again that it is ready.
+    func continueNextRound(_ connection: ConnectionHandle) {
+        guard !connection.record.isOnReadyList else { return }
+        connection.record.isOnReadyList = true
+        connection.record.readyNext = state.readyList
+        state.readyList = connection
+    }
+
+    /// One more share for each connection that was still ready.
+    func continueReady() {
+        var next = state.readyList
+        state.readyList = nil
+        while let connection = next {
+            next = connection.record.readyNext
+            connection.record.readyNext = nil
+            connection.record.isOnReadyList = false
+            for source in [Party.client, .backend] {
+                guard case .relaying = connection.record.phase else { break }
+                if connection.record[source].readable { connection.relay(from: source) }
+            }
+        }
+    }
+
+    // MARK: Deadlines
+
+    /// Files the connection under the deadline of its phase.
+    func fileDeadline(of connection: ConnectionHandle) {
+        state.wheel.file(connection, deadline: connection.deadline)
+    }
+
+    /// Files the connection to be looked at with the next tick.
+    func fileForSweep(_ connection: ConnectionHandle) {
+        state.wheel.fileForNextTick(connection, now: now())
+    }
+
+    func turnWheel() {
+        if now() >> TimerWheel.tickShift > state.wheel.swept { settleAccepting() }
+        while let connection = state.wheel.nextDue(now: now()) { connection.lookAtClock() }
+    }
+}
+
+extension ConnectionHandle {
+    /// Monotonic nanoseconds at which the phase's timeout passes, as things stand.
+    var deadline: Int64 {
+        let header = worker.route(of: record.pool).header
+        switch record.phase {
+        case .connecting: return record.lastActivity + header.connectTimeout
+        case .relaying where record.toBackend.isEnded || record.toClient.isEnded:
+            return record.lastActivity + min(header.halfClosedTimeout, header.idleTimeout)
+        case .relaying: return record.lastActivity + header.idleTimeout
+        case .resetting: return record.lastActivity + header.halfClosedTimeout
+        case .free, .closed: preconditionFailure("an ended connection has no deadline")
+        }
+    }
+
+    /// The wheel came by: the sweep if one is due, the timeout if it has passed, else filed anew.
+    func lookAtClock() {
+        if record.needsSweep { sweep() }
+        switch record.phase {
+        case .free, .closed: return
+        case .connecting, .relaying, .resetting: break
+        }
+        // A sweep that found something has filed the connection already.
+        guard record.wheelBucket < 0 else { return }
+        guard worker.now() >= deadline else {
+            if case .resetting(let toward) = record.phase { return passReset(toward: toward) }
+            return worker.fileDeadline(of: self)
+        }
+        switch record.phase {
+        case .connecting: connectFailed(ConnectFailure.timedOut)
+        case .relaying: close(record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle)
+        case .resetting: close(.passedReset)
+        case .free, .closed: return
+        }
+    }
+}
+
+enum ConnectFailure {
+    /// ETIMEDOUT, as the kernel itself would say later.
+    static let timedOut: Int32 = 110
+}

@@ -1,0 +1,165 @@
+// One data-plane thread: its event base, its connections, and the round in which it does its work.
+//
+// Invariants: the state is made by the control plane before the thread starts and freed after it has been joined;
+// in between only the thread touches it. The base has no locks: nothing else calls libevent on it.
+import CLibevent
+import Glibc
+import Model
+import Statistics
+import SystemCalls
+
+struct WorkerState {
+    let base: OpaquePointer
+    let index: Int
+    let segment: SegmentView
+    let connectionsMax: Int
+    let mailbox: Mailbox
+    let peers: [Mailbox]
+    let reports: ReportQueue
+    let readBuffer = ReadBuffer()
+    var mailboxEvent = event()
+    var timerEvent = event()
+    var wheel: TimerWheel
+    var routes: [Route?] = []
+    /// Of round-robin and of ties, one a pool; workers start apart so that they do not march in step.
+    var cursors: [UInt32] = []
+    var listeners: [ListenerHandle] = []
+    var acceptPause = AcceptPause.none
+    var nextPeer = 0
+    var freeList: ConnectionHandle?
+    var readyList: ConnectionHandle?
+    var closedList: ConnectionHandle?
+    var cachedNow: Int64
+    var isNowFresh = true
+    /// Tick for which the timer is set; nil: not set.
+    var timerSetFor: Int64?
+    var isEnding = false
+}
+
+struct WorkerHandle: @unchecked Sendable {
+    // Handed to the thread at its start, and back by joining it (see the head of this file).
+    private let pointer: UnsafeMutablePointer<WorkerState>
+
+    var state: WorkerState {
+        @inline(__always) _read { yield pointer.pointee }
+        @inline(__always) nonmutating _modify { yield &pointer.pointee }
+    }
+
+    init(
+        index: Int, segment: SegmentView, connectionsMax: Int, mailbox: Mailbox, peers: [Mailbox], reports: ReportQueue
+    ) throws(SystemError) {
+        guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
+        defer { event_config_free(config) }
+        event_config_set_flag(config, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue))
+        guard let base = event_base_new_with_config(config) else { throw SystemError("event_base_new", errno) }
+        let now = Clocks.coarse().nanoseconds
+        pointer = .allocate(capacity: 1)
+        pointer.initialize(to: WorkerState(
+            base: base, index: index, segment: segment, connectionsMax: connectionsMax, mailbox: mailbox,
+            peers: peers, reports: reports, wheel: TimerWheel(now: now), cachedNow: now))
+    }
+
+    fileprivate init(context: UnsafeMutableRawPointer?) { pointer = context!.assumingMemoryBound(to: WorkerState.self) }
+
+    /// Starts the thread. It inherits the caller's signal mask, in which all of lbd's signals are blocked.
+    func start() throws(SystemError) -> pthread_t {
+        var thread = pthread_t()
+        let failure = pthread_create(&thread, nil, workerMain, pointer)
+        guard failure == 0 else { throw SystemError("pthread_create", failure) }
+        return thread
+    }
+
+    /// After the thread has been joined, or was never started.
+    func free() {
+        state.readBuffer.free()
+        event_base_free(state.base)
+        pointer.deinitialize(count: 1)
+        pointer.deallocate()
+    }
+
+    fileprivate func run() {
+        let mailboxMemory = memory(of: MemoryLayout<WorkerState>.offset(of: \.mailboxEvent)!)
+        event_assign(mailboxMemory, state.base, state.mailbox.descriptor, Int16(EV_READ | EV_PERSIST), mailboxReady, pointer)
+        let added = event_add(mailboxMemory, nil)
+        precondition(added == 0, "epoll takes a worker's first descriptor")
+        event_assign(timerMemory, state.base, -1, 0, timerReady, pointer)
+        while !state.isEnding { round() }
+        event_del(mailboxMemory)
+        event_del(timerMemory)
+    }
+
+    private func memory(of offset: Int) -> UnsafeMutablePointer<event> {
+        (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(to: event.self)
+    }
+
+    private var timerMemory: UnsafeMutablePointer<event> { memory(of: MemoryLayout<WorkerState>.offset(of: \.timerEvent)!) }
+
+    /// Events, then what had reached its bound, then the ended, then the clock: a connection that is still ready
+    /// is continued in the next round, after others have had their turn, and never forgotten. What the clock
+    /// ends is reclaimed a round later, when the ready list can no longer name it.
+    private func round() {
+        let flags = EVLOOP_ONCE | (state.readyList == nil ? 0 : EVLOOP_NONBLOCK)
+        let result = event_base_loop(state.base, flags)
+        precondition(result >= 0, "a worker's epoll descriptor has failed: errno \(errno)")
+        continueReady()
+        reclaimClosed()
+        state.isNowFresh = false
+        turnWheel()
+        setTimer()
+        state.isNowFresh = false
+    }
+
+    /// Monotonic nanoseconds, read once a round at most.
+    func now() -> Int64 {
+        if !state.isNowFresh {
+            state.cachedNow = Clocks.coarse().nanoseconds
+            state.isNowFresh = true
+        }
+        return state.cachedNow
+    }
+
+    private func setTimer() {
+        let wanted = switch state.acceptPause {
+        case .none: state.wheel.nextTick()
+        case .paused, .resumed: (state.wheel.swept + 1) << TimerWheel.tickShift as Int64?
+        }
+        guard wanted != state.timerSetFor else { return }
+        state.timerSetFor = wanted
+        guard let wanted else {
+            event_del(timerMemory)
+            return
+        }
+        // The coarse clock lags by up to a scheduler tick (4 ms): without the allowance the timer would fire
+        // before the wheel's tick has come, again and again.
+        let wait = (max(0, wanted - now()) + 5_000_000) / 1000
+        var limit = timeval(tv_sec: Int(wait / 1_000_000), tv_usec: Int(wait % 1_000_000))
+        let added = event_add(timerMemory, &limit)
+        precondition(added == 0, "libevent has memory for one timer")
+    }
+
+    fileprivate func takeMessages() {
+        var generation: UInt64?
+        for message in state.mailbox.take() {
+            generation = message.generation ?? generation
+            handle(message)
+        }
+        guard let generation else { return }
+        state.mailbox.acknowledge(generation)
+        report(.acknowledged)
+    }
+}
+
+/// A thread's entry is a nonisolated global function: a closure from a `@main` type or a top level would trap.
+private func workerMain(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    WorkerHandle(context: context).run()
+    return nil
+}
+
+private func mailboxReady(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    WorkerHandle(context: context).takeMessages()
+}
+
+/// Ends the wait: the round that follows turns the wheel and sets the timer anew.
+private func timerReady(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    WorkerHandle(context: context).state.timerSetFor = nil
+}

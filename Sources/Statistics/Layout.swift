@@ -1,0 +1,65 @@
+// Where each number lies in the statistics segment: lines of 64 bytes, so that no two writers share a cache line.
+import Synchronization
+
+/// How many of each thing the segment has room for. Pages that nobody touches cost nothing.
+@frozen package struct SegmentLayout: Equatable, Sendable {
+    package let workers: Int
+    package let slots: Int
+    package let listeners: Int
+
+    @inlinable static var lineBytes: Int { 64 }
+
+    package init(workers: Int, slots: Int, listeners: Int) {
+        precondition(workers > 0 && slots > 0 && listeners > 0, "a segment has room for something")
+        self.workers = workers
+        self.slots = slots
+        self.listeners = listeners
+    }
+
+    // In this order: the process's ticket line, a ticket line a slot, then for each worker its backend lines
+    // (one a slot) and its listener lines.
+    @inlinable var ticketsOffset: Int { SegmentLayout.lineBytes }
+    @inlinable var workersOffset: Int { ticketsOffset + slots * SegmentLayout.lineBytes }
+    @inlinable var workerBytes: Int { (slots + listeners) * SegmentLayout.lineBytes }
+    package var bytes: Int { workersOffset + workers * workerBytes }
+
+    @inlinable func ticketOffset(slot: Int) -> Int {
+        precondition((0..<slots).contains(slot), "no such slot")
+        return ticketsOffset + slot * SegmentLayout.lineBytes
+    }
+
+    @inlinable func backendOffset(worker: Int, slot: Int) -> Int {
+        precondition((0..<workers).contains(worker) && (0..<slots).contains(slot), "no such worker or slot")
+        return workersOffset + worker * workerBytes + slot * SegmentLayout.lineBytes
+    }
+
+    @inlinable func listenerOffset(worker: Int, listener: Int) -> Int {
+        precondition((0..<workers).contains(worker) && (0..<listeners).contains(listener), "no such worker or listener")
+        return workersOffset + worker * workerBytes + (slots + listener) * SegmentLayout.lineBytes
+    }
+}
+
+/// Who holds something now, exact over all workers: a ticket is taken once a connection and given back once.
+@usableFromInline struct TicketLine: ~Copyable {
+    @usableFromInline let held: Atomic<Int>
+    /// Somebody wants to know when the last ticket comes back.
+    @usableFromInline let watched: Atomic<Bool>
+}
+
+/// What one worker did with one backend. Written by that worker alone.
+@usableFromInline struct BackendLine: ~Copyable {
+    @usableFromInline let connections: Atomic<UInt64>
+    @usableFromInline let connectFailures: Atomic<UInt64>
+    @usableFromInline let backendResets: Atomic<UInt64>
+    @usableFromInline let clientResets: Atomic<UInt64>
+    @usableFromInline let bytesToBackend: Atomic<UInt64>
+    @usableFromInline let bytesToClient: Atomic<UInt64>
+}
+
+/// What one worker did for one listener. Written by that worker alone.
+@usableFromInline struct ListenerLine: ~Copyable {
+    @usableFromInline let accepted: Atomic<UInt64>
+    @usableFromInline let closed: Atomic<UInt64>
+    /// Ended because no backend could be reached.
+    @usableFromInline let refused: Atomic<UInt64>
+}

@@ -1,0 +1,46 @@
+// How the numbers are read: summed over the workers, without stopping them.
+import Synchronization
+
+package struct BackendTotals: Equatable, Sendable {
+    package var connections: UInt64 = 0
+    package var connectFailures: UInt64 = 0
+    package var backendResets: UInt64 = 0
+    package var clientResets: UInt64 = 0
+    package var bytesToBackend: UInt64 = 0
+    package var bytesToClient: UInt64 = 0
+}
+
+package struct ListenerTotals: Equatable, Sendable {
+    package var accepted: UInt64 = 0
+    package var closed: UInt64 = 0
+    package var refused: UInt64 = 0
+    /// Connections open now. `closed` is read first, so the difference is never negative.
+    package var open: Int { Int(accepted &- closed) }
+}
+
+extension SegmentView {
+    package func totals(slot: Int) -> BackendTotals {
+        var totals = BackendTotals()
+        for worker in 0..<layout.workers {
+            let line = backend(worker: worker, slot: slot).line
+            totals.connections &+= line.pointee.connections.load(ordering: .relaxed)
+            totals.connectFailures &+= line.pointee.connectFailures.load(ordering: .relaxed)
+            totals.backendResets &+= line.pointee.backendResets.load(ordering: .relaxed)
+            totals.clientResets &+= line.pointee.clientResets.load(ordering: .relaxed)
+            totals.bytesToBackend &+= line.pointee.bytesToBackend.load(ordering: .relaxed)
+            totals.bytesToClient &+= line.pointee.bytesToClient.load(ordering: .relaxed)
+        }
+        return totals
+    }
+
+    package func totals(listener: Int) -> ListenerTotals {
+        var totals = ListenerTotals()
+        for worker in 0..<layout.workers {
+            let line = self.listener(worker: worker, listener: listener).line
+            totals.closed &+= line.pointee.closed.load(ordering: .acquiring)
+            totals.accepted &+= line.pointee.accepted.load(ordering: .relaxed)
+            totals.refused &+= line.pointee.refused.load(ordering: .relaxed)
+        }
+        return totals
+    }
+}

@@ -1,0 +1,43 @@
+// The statistics segment: one mapping that all workers write and the control plane reads.
+import Glibc
+import SystemCalls
+
+/// Owns the mapping. Invariant: views and handles made from it are used only while the segment lives; the data
+/// plane keeps it until every worker has ended.
+package final class Segment: Sendable {
+    package let view: SegmentView
+
+    /// Anonymous memory, zero at first, which is the initial value of every atomic in it.
+    package init(layout: SegmentLayout) throws(SystemError) {
+        let memory = mmap(nil, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+        guard let memory, memory != MAP_FAILED else { throw SystemError("mmap", errno, on: "statistics segment") }
+        view = SegmentView(start: memory, layout: layout)
+    }
+
+    deinit { munmap(view.start, view.layout.bytes) }
+}
+
+/// The segment without its ownership: what workers carry, free of reference counting.
+@frozen package struct SegmentView: @unchecked Sendable {
+    // Valid as long as the segment lives (see Segment). Only atomics are read and written through it.
+    @usableFromInline let start: UnsafeMutableRawPointer
+    package let layout: SegmentLayout
+
+    /// Tickets of the process's connections.
+    @inlinable package var process: Tickets { Tickets(line: line(at: 0)) }
+
+    @inlinable package func tickets(slot: Int) -> Tickets { Tickets(line: line(at: layout.ticketOffset(slot: slot))) }
+
+    @inlinable package func backend(worker: Int, slot: Int) -> BackendCounters {
+        BackendCounters(line: line(at: layout.backendOffset(worker: worker, slot: slot)))
+    }
+
+    @inlinable package func listener(worker: Int, listener: Int) -> ListenerCounters {
+        ListenerCounters(line: line(at: layout.listenerOffset(worker: worker, listener: listener)))
+    }
+
+    @inlinable func line<Line: ~Copyable>(at offset: Int) -> UnsafeMutablePointer<Line> {
+        assert(MemoryLayout<Line>.size <= SegmentLayout.lineBytes, "a line fits into a cache line")
+        return (start + offset).assumingMemoryBound(to: Line.self)
+    }
+}

@@ -1,0 +1,69 @@
+// How workers write: tickets with atomic arithmetic, counters with a relaxed load and store by their one writer.
+import Synchronization
+
+/// Counts holders exactly, over all workers.
+@frozen package struct Tickets: @unchecked Sendable {
+    // Points into the segment, which outlives every user (see Segment).
+    @usableFromInline let line: UnsafeMutablePointer<TicketLine>
+    @inlinable init(line: UnsafeMutablePointer<TicketLine>) { self.line = line }
+
+    @inlinable package var held: Int { line.pointee.held.load(ordering: .sequentiallyConsistent) }
+
+    @inlinable package func take() {
+        line.pointee.held.add(1, ordering: .relaxed)
+    }
+
+    /// Takes one only while fewer than `limit` are out.
+    @inlinable package func take(below limit: Int) -> Bool {
+        let before = line.pointee.held.add(1, ordering: .relaxed).oldValue
+        guard before < limit else {
+            line.pointee.held.subtract(1, ordering: .relaxed)
+            return false
+        }
+        return true
+    }
+
+    /// Gives one back; true when it was the last and somebody waits for that.
+    ///
+    /// `held` then `watched` here, `watched` then `held` in `watch`: with both sequentially consistent, at least
+    /// one side sees the other, so the news that a backend is empty cannot be lost.
+    @inlinable package func give() -> Bool {
+        let before = line.pointee.held.subtract(1, ordering: .sequentiallyConsistent).oldValue
+        precondition(before > 0, "a ticket was given back twice")
+        return before == 1 && line.pointee.watched.load(ordering: .sequentiallyConsistent)
+    }
+
+    /// Asks for (or no longer for) the news of the last ticket; how many are out now.
+    @discardableResult package func watch(_ wanted: Bool) -> Int {
+        line.pointee.watched.store(wanted, ordering: .sequentiallyConsistent)
+        return held
+    }
+}
+
+@frozen package struct BackendCounters: @unchecked Sendable {
+    // Points into the segment; written by one worker.
+    @usableFromInline let line: UnsafeMutablePointer<BackendLine>
+    @inlinable init(line: UnsafeMutablePointer<BackendLine>) { self.line = line }
+
+    @inlinable package func countConnection() { add(1, to: line.pointee.connections) }
+    @inlinable package func countConnectFailure() { add(1, to: line.pointee.connectFailures) }
+    @inlinable package func countBackendReset() { add(1, to: line.pointee.backendResets) }
+    @inlinable package func countClientReset() { add(1, to: line.pointee.clientResets) }
+    @inlinable package func countBytesToBackend(_ bytes: Int) { add(UInt64(bytes), to: line.pointee.bytesToBackend) }
+    @inlinable package func countBytesToClient(_ bytes: Int) { add(UInt64(bytes), to: line.pointee.bytesToClient) }
+}
+
+@frozen package struct ListenerCounters: @unchecked Sendable {
+    // Points into the segment; written by one worker.
+    @usableFromInline let line: UnsafeMutablePointer<ListenerLine>
+    @inlinable init(line: UnsafeMutablePointer<ListenerLine>) { self.line = line }
+
+    @inlinable package func countAccepted() { add(1, to: line.pointee.accepted) }
+    @inlinable package func countClosed() { add(1, to: line.pointee.closed) }
+    @inlinable package func countRefused() { add(1, to: line.pointee.refused) }
+}
+
+/// There is one writer, so a load and a store lose nothing and cost no locked instruction.
+@inlinable func add(_ count: UInt64, to counter: borrowing Atomic<UInt64>) {
+    counter.store(counter.load(ordering: .relaxed) &+ count, ordering: .relaxed)
+}

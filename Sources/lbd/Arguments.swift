@@ -1,0 +1,33 @@
+// lbd's command line.
+import ArgumentParser
+import Model
+
+struct Arguments: ParsableArguments {
+    @Option(help: ArgumentHelp("The configuration file.", valueName: "file"))
+    var config: String?
+
+    @Flag(help: "Check the configuration file, tell every error as FILE:LINE:COLUMN, and exit: 0 or 78.")
+    var check = false
+
+    @Flag(help: "List every option of the configuration with its type, default and bounds, and exit.")
+    var options = false
+
+    func validate() throws {
+        guard config != nil || options else { throw ValidationError("Missing expected argument '--config <file>'") }
+        guard !(check && options) else { throw ValidationError("--check and --options cannot be used together") }
+    }
+}
+
+/// Exists for its help, its version and its completion script; the work begins in `start`.
+struct Lbd: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lbd",
+        abstract: "Spreads TCP connections over backends; everything about it is seen and changed with lbctl.",
+        discussion: """
+            Always runs in the foreground and logs to standard error. TERM: listeners close, connections finish, \
+            exit when the last has ended or at stop-deadline; TERM again, INT or QUIT: exit at once.
+            """,
+        version: sluiceVersion)
+
+    @OptionGroup var arguments: Arguments
+}

@@ -1,0 +1,53 @@
+// Listeners: their pools, and what they bind.
+import Configuration
+import Testing
+
+struct LoadListenerTests {
+    @Test("a listener's pool must be there")
+    func danglingPool() {
+        #expect(errors(changed("pool: web", "pool: wbe")) == [
+            "lb.yaml:5:11: listener 'web' names pool 'wbe', which is not defined; did you mean 'web'?"
+        ])
+        #expect(errors(changed("pool: web", "pool: database")) == [
+            "lb.yaml:5:11: listener 'web' names pool 'database', which is not defined; defined: web"
+        ])
+        #expect(errors(changed("pool: web", "pool: 'w b'")) == [
+            "lb.yaml:5:11: 'pool' of listener 'web' is 'w b'; a name consists of letters, digits, '.', '_' and '-'"
+        ])
+    }
+
+    @Test("a faulty pool is one fault: its listener is not blamed as well")
+    func faultyPool() {
+        #expect(errors(changed("idle-timeout: 30m", "idle-timeout: 30")).count == 1)
+        #expect(errors("control: a\nlisteners: { web: { bind: 127.0.0.1:80, pool: web } }\npools:\n") == [
+            "lb.yaml:3:7: 'pools' has no value; write NAME: and what belongs to it for each pool"
+        ])
+    }
+
+    @Test("two listeners on one address share its connections by chance; port 0 is a new one each time")
+    func sameBind() {
+        let second = { (bind: String) in "pool: web\n  more: { bind: \(bind), pool: web }" }
+        #expect(errors(changed("pool: web", second("127.0.0.1:8080"))) == [
+            "lb.yaml:6:17: listener 'more' binds 127.0.0.1:8080, which listener 'web' in line 4 binds already; take another port"
+        ])
+        #expect(errors(changed("pool: web", second("127.0.0.1:8081"))) == [])
+        let free = changed("bind: 127.0.0.1:8080", "bind: 127.0.0.1:0")
+        #expect(errors(free.replacing("    pool: web\n", with: "    \(second("127.0.0.1:0"))\n")) == [])
+    }
+
+    @Test("one socket's path in two spellings is one address")
+    func sameUnixBind() {
+        let text = changed("bind: 127.0.0.1:8080\n    pool: web", "bind: unix:a\n    pool: web\n  more: { bind: unix:./a, pool: web }")
+        #expect(errors(text).map { $0.prefix(16) } == ["lb.yaml:6:17: li"])
+    }
+
+    @Test("a balancer without a listener takes nothing")
+    func noListeners() {
+        #expect(errors("control: a\npools: { web: { backends: { a: 127.0.0.1:1 } } }") == [
+            "lb.yaml:1:1: the file has no 'listeners'; add listeners: with at least one listener"
+        ])
+        #expect(errors("control: a\nlisteners: {}\npools: { web: { backends: { a: 127.0.0.1:1 } } }") == [
+            "lb.yaml:2:12: 'listeners' is empty; add at least one listener"
+        ])
+    }
+}

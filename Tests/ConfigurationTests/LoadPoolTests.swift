@@ -1,0 +1,66 @@
+// Pools: their backends and probes.
+import Configuration
+import Model
+import Testing
+
+struct LoadPoolTests {
+    @Test("two backends on one address would get twice the share, and a drain of one would drain neither")
+    func sameAddress() {
+        #expect(errors(changed("\"[::1]:9002\"", "127.0.0.1:9001")) == [
+            "lb.yaml:12:21: backend 'web/b' has the address 127.0.0.1:9001 of 'web/a' in line 11; write its own"
+        ])
+        #expect(errors(changed("a: 127.0.0.1:9001", "a: \"[0:0::1]:9002\"")).count == 1, "another spelling of [::1]")
+    }
+
+    @Test("the same address in two pools is allowed: one server may serve two purposes")
+    func sameAddressInTwoPools() {
+        #expect(errors(goodFile + "  other: { backends: { a: 127.0.0.1:9001 } }\n") == [])
+    }
+
+    @Test("a pool without backends can only refuse")
+    func noBackends() {
+        #expect(errors("control: a\nlisteners: { web: { bind: 127.0.0.1:1, pool: web } }\npools: { web: { backends: {} } }") == [
+            "lb.yaml:3:27: 'backends' of pool 'web' is empty; add at least one backend"
+        ])
+    }
+
+    @Test("a name that stands twice hides one of two backends")
+    func duplicateName() {
+        #expect(errors(changed("      b: {", "      a: {")) == [
+            "lb.yaml:12:7: 'a' stands twice: first in line 11, column 7; keep one of them"
+        ])
+    }
+
+    @Test("names keep to their letters, for every log line and command repeats them")
+    func badName() {
+        #expect(errors(changed("      a: 127", "      a/b: 127")) == [
+            "lb.yaml:11:7: backend 'a/b': a name consists of letters, digits, '.', '_' and '-'"
+        ])
+        #expect(errors(changed("      a: 127", "      \"\": 127")) == ["lb.yaml:11:7: backend '': a name must not be empty"])
+    }
+
+    @Test("a banner check needs its banner, and no other check takes one")
+    func bannerTexts() {
+        #expect(errors(changed("expect: \"220 \", ", "")) == [
+            "lb.yaml:9:22: 'check' of 'health' of pool 'web' is banner, which needs 'expect'; add expect: and how a good backend's words begin"
+        ])
+        #expect(errors(changed("check: banner", "check: connect")) == [
+            "lb.yaml:9:31: 'expect' of 'health' of pool 'web' goes with check: banner and the check is connect; write check: banner, or take 'expect' out",
+            "lb.yaml:9:47: 'send' of 'health' of pool 'web' goes with check: banner and the check is connect; write check: banner, or take 'send' out",
+        ])
+        #expect(errors(changed("check: banner", "rise: 1")).count == 2, "the default check is connect")
+        #expect(errors(changed("expect: \"220 \"", "expect: []")).count == 1, "a faulty banner is not a missing one too")
+    }
+
+    @Test("check: none is a check of its own and not the absence of one")
+    func checkNone() throws {
+        let text = changed("{ check: banner, expect: \"220 \", send: \"EHLO\\r\\n\" }", "{ check: none }")
+        #expect(try load(text).pools[0].health.check == HealthConfiguration.Check.none)
+    }
+
+    @Test("no restart is no restart: a rollout must not run an example")
+    func noRestart() throws {
+        let text = changed("    restart:\n      command: [ssh, \"{host}\", restart, \"{backend}\"]\n", "")
+        #expect(try load(text).pools[0].restart == nil)
+    }
+}

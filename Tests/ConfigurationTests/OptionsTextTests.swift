@@ -1,0 +1,66 @@
+// The texts made from the declarations, and the committed files that must agree with them.
+import Configuration
+import Foundation
+import Testing
+
+struct OptionsTextTests {
+    /// `WRITE_REFERENCE=1 swift test --filter referenceIsGenerated` writes the file anew.
+    @Test("Config/reference.yaml is what the declarations say: an option cannot change and its reference stay")
+    func referenceIsGenerated() throws {
+        let path = configPath("reference.yaml")
+        if ProcessInfo.processInfo.environment["WRITE_REFERENCE"] != nil {
+            try Data(referenceYaml().utf8).write(to: path)
+        }
+        #expect(try String(contentsOf: path, encoding: .utf8) == referenceYaml(), "run it again with WRITE_REFERENCE=1")
+    }
+
+    @Test("the committed files pass the check", arguments: ["reference.yaml", "example.yaml"])
+    func committedFiles(name: String) throws {
+        #expect(errors(bytes: Array(try Data(contentsOf: configPath(name)))) == [])
+    }
+
+    @Test("the reference file shows what an absent option means: leaving all of them out changes nothing")
+    func defaults() throws {
+        let bare = """
+            control: run/lbd.sock
+            listeners: { web: { bind: 127.0.0.1:8080, pool: web } }
+            pools:
+              web:
+                backends: { web-1: 127.0.0.1:9001 }
+                restart: { command: [ssh, "{host}", sudo, systemctl, restart, web] }
+            """
+        #expect(try load(bare) == (try load(referenceYaml())))
+    }
+
+    @Test("every declared option is read: one that nobody reads would be accepted and do nothing")
+    func everyOptionIsRead() {
+        var lines = referenceYaml().components(separatedBy: "\n").map { $0.replacing("# expect:", with: "expect:").replacing("# send:", with: "send:") }
+        lines = lines.map { $0.replacing("check: connect", with: "check: banner") }
+        #expect(errors(lines.joined(separator: "\n")) == [])
+        var options = 0
+        for (index, line) in lines.enumerated() {
+            // An option's line: a key, a value and a comment that ends with its form in brackets.
+            guard let colon = line.firstIndex(of: ":"), line.hasSuffix(")"), !line.hasPrefix("#") else { continue }
+            options += 1
+            var broken = lines
+            broken[index] = line[...colon] + " { x: y }"
+            let found = errors(broken.joined(separator: "\n"))
+            #expect(found.contains { $0.hasPrefix("lb.yaml:\(index + 1):\(line.distance(from: line.startIndex, to: colon) + 3): ") }, "\(line): \(found)")
+        }
+        #expect(options == optionDescriptions().count)
+    }
+
+    @Test("the table of options has a line for each, its columns aligned")
+    func table() throws {
+        let lines = optionsText().split(separator: "\n").map(String.init)
+        let options = optionDescriptions()
+        #expect(lines.count == options.count + 1)
+        #expect(Set(options.map(\.path)).count == options.count)
+        let column = try #require(lines[0].range(of: "MEANING")).lowerBound.utf16Offset(in: lines[0])
+        for (line, option) in zip(lines.dropFirst(), options) {
+            #expect(line.hasPrefix(option.path + " "))
+            #expect(String(line.dropFirst(column)) == option.doc)
+            #expect(!option.doc.isEmpty && !option.doc.contains("\n"))
+        }
+    }
+}

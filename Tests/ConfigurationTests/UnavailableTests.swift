@@ -1,0 +1,32 @@
+// What the interface names and this version lacks is said plainly, never taken for a typo and never ignored.
+import Configuration
+import Testing
+
+struct UnavailableTests {
+    @Test("a key of a later version says so", arguments: [
+        ("pool: web", "pool: web\n    accept-proxy: v1v2", "6:5: 'accept-proxy' is not available in this version; take it out of listener 'web'"),
+        ("idle-timeout: 30m", "slow-start: 5s", "8:5: 'slow-start' is not available in this version; take it out of pool 'web'"),
+        ("check: banner,", "check: banner, path: /,", "9:30: 'path' is not available in this version; take it out of 'health' of pool 'web'"),
+        ("weight: 2", "connections-max: 2", "12:35: 'connections-max' is not available in this version; take it out of backend 'web/b'"),
+        ("control:", "admin: 127.0.0.1:9180\ncontrol:", "1:1: 'admin' is not available in this version; take it out of the file"),
+    ])
+    func key(old: String, new: String, error: String) {
+        #expect(errors(changed(old, new)) == ["lb.yaml:" + error])
+    }
+
+    @Test("a word of a later version says so: an at-deadline of close that keeps would surprise at night", arguments: [
+        ("drain: { at-deadline: close }", "8:27: 'close' is not available in this version; write keep for 'at-deadline' of 'drain' of pool 'web'"),
+        ("drain: { at-deadline: reset }", "8:27: 'reset' is not available in this version; write keep for 'at-deadline' of 'drain' of pool 'web'"),
+        ("balance: source-hash", "8:14: 'source-hash' is not available in this version; write round-robin or least-connections for 'balance' of pool 'web'"),
+    ])
+    func word(line: String, error: String) {
+        #expect(errors(changed("idle-timeout: 30m", line)) == ["lb.yaml:" + error])
+    }
+
+    @Test("an http check is not taken for a connect check")
+    func check() {
+        #expect(errors(changed("check: banner", "check: http")) == [
+            "lb.yaml:9:22: 'http' is not available in this version; write none, connect or banner for 'check' of 'health' of pool 'web'"
+        ])
+    }
+}
