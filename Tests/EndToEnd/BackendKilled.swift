@@ -42,12 +42,12 @@ import Testing
         }
         // A tenth of an interval is the probes' jitter; the rest is the machine's, which has two processors.
         let bound = BackendKilled.interval * BackendKilled.fall + BackendKilled.timeout + .milliseconds(150)
-        try follower.change("availability", of: "web/web-1", to: "down", within: bound - (.now - killed))
+        let died = try follower.change("availability", of: "web/web-1", to: "down", within: bound - (.now - killed))
         let down = try balancer.backend("web-1")
         #expect(down.probe == .down && down.wish == .ready)
 
         try servers[0].start()
-        try follower.change("probe", of: "web/web-1", to: "up", within: .seconds(3))
+        try follower.change("probe", of: "web/web-1", to: "up", after: died, within: .seconds(3))
         let atReturn = try balancer.backend("web-1").connectionsTotal
         try balancer.backend("web-1") { $0.connectionsTotal > atReturn + 50 }
         stopping.raise()

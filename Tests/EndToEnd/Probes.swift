@@ -80,7 +80,7 @@ import Testing
         #expect(try balancer.backend("web-1").availability == .down)
         let failed = try balancer.backend("web-1").probeSequence
         try redis.start()
-        try follower.change("probe", of: "web/web-1", to: "up", within: .seconds(3))
+        try follower.change("probe", of: "web/web-1", to: "up", after: down, within: .seconds(3))
         #expect(try balancer.backend("web-1").probeSequence >= failed + 3, "up after fewer than rise probes")
         let report = try balancer.backend("web-1") { $0.availability == .available }
         #expect(report.probeFailure == nil)

@@ -63,6 +63,25 @@ import Testing
         }
     }
 
+    /// While the reset waits for the client to read, the client dies: its socket's unsent queue never empties.
+    @Test("a client that resets while the backend's reset waits for it: nothing is kept")
+    func clientLeavesMeanwhile() throws {
+        let content = try Content.random(256 << 10)
+        let gone = Outbox<Void>()
+        let balancer = try balancer { peer in
+            try peer.send(content)
+            try peer.flush()
+            peer.reset()
+            gone.put(())
+        }
+        for _ in 1...Reset.rounds {
+            let client = try balancer.connect()
+            try gone.take()
+            client.reset()
+        }
+        try balancer.backend("web-1", within: .seconds(3)) { $0.connections == 0 }
+    }
+
     /// Class 3: a close with unread data is a reset; it must not overtake the answer.
     @Test("a backend that closes without having read the request: its answer arrives, then a reset")
     func unreadRequest() throws {

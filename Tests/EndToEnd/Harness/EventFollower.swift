@@ -28,14 +28,14 @@ final class EventFollower: Sendable {
         try eventually(within: limit, "the event '\(what)'", at: location) { events.first(where: isWanted) }
     }
 
-    /// The first change of a backend's availability or probe to `state`.
+    /// The first change of a backend's availability or probe to `state`, `earlier` ones left out.
     @discardableResult
     func change(
-        _ kind: String, of backend: String, to state: String, within limit: Duration = .seconds(10),
-        at location: SourceLocation = #_sourceLocation
+        _ kind: String, of backend: String, to state: String, after earlier: EventRecord? = nil,
+        within limit: Duration = .seconds(10), at location: SourceLocation = #_sourceLocation
     ) throws -> EventRecord {
         try event(within: limit, "\(backend) \(kind) \(state)", at: location) {
-            $0.event == kind && $0.subject == backend && $0.to == state
+            $0.sequence > (earlier?.sequence ?? 0) && $0.event == kind && $0.subject == backend && $0.to == state
         }
     }
 

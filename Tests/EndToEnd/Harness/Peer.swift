@@ -40,7 +40,19 @@ final class Peer: Sendable {
             let failure = Sockets.takeError(of: number)
             if failure == ECONNRESET { wasReset.store(true, ordering: .releasing) }
             if failure != 0, failure != ECONNRESET { throw SystemError("connect", failure, on: endpoint.description) }
+        case .failed(EAGAIN): try waitForRoom(at: address, of: endpoint)
         case .failed(let failure): throw SystemError("connect", failure, on: endpoint.description)
+        }
+    }
+
+    /// A Unix listener's queue was full: nothing tells when it is not, so the connect is tried again.
+    private func waitForRoom(at address: SocketAddress, of endpoint: Endpoint) throws {
+        try eventually(within: patience, "room in the queue of \(endpoint)") {
+            switch Sockets.startConnect(number, to: address) {
+            case .connected: true
+            case .failed(EAGAIN), .inProgress: false
+            case .failed(let failure): throw SystemError("connect", failure, on: endpoint.description)
+            }
         }
     }
 
