@@ -71,6 +71,8 @@ let package = Package(
 
         // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
         tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
+        tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
+        tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
+extern int mkostemp(char *pattern, int flags);
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
 
 // Processors that the calling thread may run on, or -1 with errno.

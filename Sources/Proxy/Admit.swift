@@ -16,7 +16,7 @@ package struct ConnectionBudget: Equatable, Sendable {
 
 /// Why accepting pauses.
 package enum PauseReason: Sendable {
-    /// All of the process's connections are in use.
+    /// All of the process's connections, or of this worker's share, are in use.
     case connectionsMax(Int)
     /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM.
     case kernel(errorNumber: Int32)
@@ -38,11 +38,22 @@ enum AcceptPause {
 }
 
 extension WorkerHandle {
-    /// Takes the process's ticket for a connection that is about to be accepted.
-    func admit() -> Bool { state.segment.process.take(below: state.connectionsMax) }
+    /// Takes the process's ticket for a connection that is about to be accepted. No worker takes more than its
+    /// share: one that is always first to see a descriptor come free would leave the others' clients waiting.
+    func admit() -> Bool {
+        let share = (state.connectionsMax + state.peers.count - 1) / state.peers.count
+        guard state.connections < share, state.segment.process.take(below: state.connectionsMax) else { return false }
+        state.connections += 1
+        return true
+    }
 
     /// Gives the ticket back: of a connection that has ended, or of an accept that found nobody.
     func dismiss() {
+        state.connections -= 1
         if state.segment.process.give() { report(.allConnectionsGone) }
     }
+
+    /// A connection and its ticket go to another worker, which `welcome`s it.
+    func passOn() { state.connections -= 1 }
+    func welcome() { state.connections += 1 }
 }

@@ -92,7 +92,10 @@ extension ConnectionHandle {
             // behind a short read without a further edge: a reset that came together with the data, and bytes
             // after an urgent mark. The sweep at the next tick finds them.
             record[source].readable = false
-            record.needsSweep = true
+            if !record.needsSweep {
+                record.needsSweep = true
+                worker.fileForSweep(self)
+            }
         }
         return transfer
     }

@@ -38,7 +38,7 @@ extension ConnectionHandle {
         guard !record[flowFrom: source].isEnded else { return lookForReset(behindEndOf: source) }
         switch pump(from: source) {
         case .waiting:
-            if record.needsSweep { worker.fileForSweep(self) }
+            return
         case .boundReached:
             worker.continueNextRound(self)
         case .sourceEnded:

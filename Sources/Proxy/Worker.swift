@@ -24,6 +24,8 @@ struct WorkerState {
     /// Of round-robin and of ties, one a pool; workers start apart so that they do not march in step.
     var cursors: [UInt32] = []
     var listeners: [ListenerHandle] = []
+    /// Process tickets that this worker's connections hold.
+    var connections = 0
     var acceptPause = AcceptPause.none
     var nextPeer = 0
     var freeList: ConnectionHandle?

@@ -3,6 +3,11 @@ import CLinux
 import Glibc
 
 package enum Signals {
+    package static let terminate = SIGTERM
+    package static let kill = SIGKILL
+    /// What asks a program at a terminal to stop.
+    package static let stopping = [SIGINT, SIGTERM, SIGHUP]
+
     /// Blocks the signals for this thread and all it starts afterwards, and opens the descriptor that
     /// delivers them. Called once, first thing in main. SIGPIPE is ignored: splice has no MSG_NOSIGNAL.
     package static func open(_ signals: [Int32]) throws(SystemError) -> Descriptor {

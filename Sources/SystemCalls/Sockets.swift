@@ -60,7 +60,10 @@ package enum Sockets {
             descriptor = try bind(endpoint)
         } catch where error.errorNumber == EADDRINUSE {
             let probe = try open(for: SocketAddress(endpoint))
-            guard startConnect(probe.number, to: SocketAddress(endpoint)) == .failed(errorNumber: ECONNREFUSED) else {
+            // A connect to a file that is no socket is refused too: that one is somebody's, not ours to remove.
+            guard Files.isSocket(path),
+                startConnect(probe.number, to: SocketAddress(endpoint)) == .failed(errorNumber: ECONNREFUSED)
+            else {
                 throw error
             }
             try Files.remove(path)

@@ -1,0 +1,114 @@
+// What a rollout will do: which backends it restarts, in which order, with which command; or why it must not.
+import Model
+
+package struct Plan: Equatable, Sendable {
+    package struct Step: Equatable, Sendable {
+        package let backend: BackendReference
+        package let address: Endpoint
+        /// Program and arguments, placeholders filled in.
+        package let command: [String]
+
+        package init(backend: BackendReference, address: Endpoint, command: [String]) {
+            self.backend = backend
+            self.address = address
+            self.command = command
+        }
+    }
+
+    package let pool: PoolName
+    package let steps: [Step]
+    /// In maintenance: out by an operator's wish, so not ours to restart or to bring back.
+    package let leftOut: [BackendReference]
+    /// Why it must not begin as things are now, each with its remedy; empty when it may.
+    package let obstacles: [Obstacle]
+
+    /// Throws where the command does not fit a backend.
+    package init(pool: PoolSnapshot, restart: CommandTemplate) throws(TemplateError) {
+        let candidates = pool.backends.filter { $0.wish != .maintenance }
+        // One that is down costs nothing while it is out and may be back after its restart: it goes first.
+        let order = candidates.filter { $0.availability == .down } + candidates.filter { $0.availability != .down }
+        var steps: [Step] = []
+        for candidate in order {
+            let backend = BackendReference(pool: pool.name, backend: candidate.name)
+            let command = try restart.filled(for: backend, at: candidate.address)
+            steps.append(Step(backend: backend, address: candidate.address, command: command))
+        }
+        self.pool = pool.name
+        self.steps = steps
+        leftOut = pool.backends.filter { $0.wish == .maintenance }.map { BackendReference(pool: pool.name, backend: $0.name) }
+        obstacles = steps.isEmpty
+            ? [Obstacle(toAnyOf: pool)] : steps.compactMap { Obstacle(to: $0.backend, in: pool) }
+    }
+
+    /// For people.
+    package var lines: [String] {
+        let count = steps.count
+        var lines = ["rollout of pool \(pool): \(count) \(count == 1 ? "step" : "steps"), one backend at a time"]
+        for (index, step) in steps.enumerated() {
+            lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
+            lines.append("        restart: " + step.command.map(\.shellQuoted).joined(separator: " "))
+        }
+        lines += leftOut.map { "  left out: \($0) is in maintenance" }
+        guard !obstacles.isEmpty else { return lines }
+        return lines + ["it would be refused now:"] + obstacles.map { "  \($0)" }
+    }
+}
+
+/// Why one backend must not be taken out now. Asked for every step before the rollout, and again before each drain.
+package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    package init?(to backend: BackendReference, in pool: PoolSnapshot) {
+        guard let reason = Obstacle.reason(against: backend, in: pool) else { return nil }
+        description = reason
+    }
+
+    /// The same for a step that was planned earlier: the backend must still be the one it was.
+    package init?(to step: Plan.Step, in pool: PoolSnapshot) {
+        if let now = pool[step.backend], now.address != step.address {
+            description = "\(step.backend) has moved from \(step.address) to \(now.address) since the rollout began"
+        } else if let reason = Obstacle.reason(against: step.backend, in: pool) {
+            description = reason
+        } else {
+            return nil
+        }
+    }
+
+    /// Where no backend is to be restarted.
+    fileprivate init(toAnyOf pool: PoolSnapshot) {
+        description = pool.backends.isEmpty
+            ? "pool \(pool.name) has no backends: there is nothing to restart"
+            : "every backend of pool \(pool.name) is in maintenance: there is nothing to restart"
+    }
+
+    private static func reason(against backend: BackendReference, in pool: PoolSnapshot) -> String? {
+        guard let now = pool[backend] else { return "\(backend) is no longer in pool \(pool.name)" }
+        if let owner = now.drainOwner {
+            return "\(backend) is drained by '\(owner)': ask them, or end that drain: lbctl undrain \(backend) --owner \(owner.shellQuoted)"
+        }
+        switch now.wish {
+        case .drain: return "\(backend) is drained already; to end that: lbctl undrain \(backend)"
+        case .maintenance: return "\(backend) is in maintenance; to end that: lbctl ready \(backend)"
+        case .ready:
+            guard !pool.isServed(without: backend) else { return nil }
+            return "without \(backend) nobody would serve pool \(pool.name): \(pool.describeOthers(than: backend))"
+        }
+    }
+}
+
+extension String {
+    /// As it has to be typed in a POSIX shell.
+    package var shellQuoted: String {
+        let plain = !isEmpty && utf8.allSatisfy { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: ","), UInt8(ascii: "@"), UInt8(ascii: "+"):
+                true
+            default: false
+            }
+        }
+        guard !plain else { return self }
+        return "'" + reduce(into: "") { $0 += $1 == "'" ? "'\\''" : String($1) } + "'"
+    }
+}

@@ -1,0 +1,57 @@
+// A pool as a balancer reported it at one moment: what a rollout decides from.
+import Model
+
+package struct PoolSnapshot: Equatable, Sendable {
+    package let name: PoolName
+    package let backends: [BackendSnapshot]
+
+    package init(name: PoolName, backends: [BackendSnapshot]) {
+        self.name = name
+        self.backends = backends
+    }
+
+    package subscript(_ backend: BackendReference) -> BackendSnapshot? {
+        backends.first { BackendReference(pool: name, backend: $0.name) == backend }
+    }
+
+    /// Whether new connections have somewhere to go while `backend` is out.
+    package func isServed(without backend: BackendReference) -> Bool {
+        others(than: backend).contains(where: \.takesConnections)
+    }
+
+    /// `web/web-2 is down, web/web-3 is drained`: for a message that says why the others do not suffice.
+    func describeOthers(than backend: BackendReference) -> String {
+        let others = others(than: backend)
+        guard !others.isEmpty else { return "it is the only backend of the pool" }
+        return others.map { "\(name)/\($0.name) is \($0.availability.rawValue)" }.joined(separator: ", ")
+    }
+
+    private func others(than backend: BackendReference) -> [BackendSnapshot] {
+        backends.filter { BackendReference(pool: name, backend: $0.name) != backend }
+    }
+}
+
+package struct BackendSnapshot: Equatable, Sendable {
+    package let name: BackendName
+    package let address: Endpoint
+    package let wish: Wish
+    package let availability: Availability
+    /// Who holds it drained.
+    package let drainOwner: String?
+
+    package init(name: BackendName, address: Endpoint, wish: Wish, availability: Availability, drainOwner: String?) {
+        self.name = name
+        self.address = address
+        self.wish = wish
+        self.availability = availability
+        self.drainOwner = drainOwner
+    }
+
+    /// `unknown` does not count: nobody has seen it answer.
+    var takesConnections: Bool {
+        switch availability {
+        case .available, .warming: true
+        case .unknown, .draining, .drained, .down, .maintenance: false
+        }
+    }
+}

@@ -1,0 +1,174 @@
+// How a rollout ended: why, in what state each backend is left, and what to type next.
+import Model
+
+package struct Verdict: Equatable, Sendable {
+    package enum Phase: String, Equatable, Sendable {
+        case looking, draining, restarting, probing, returning
+    }
+
+    /// Why it ended before its last step was done.
+    package enum Cause: Equatable, Sendable {
+        case stopRequested
+        /// Stopped twice: the backend in hand was left in this phase.
+        case abandoned(BackendReference, Phase)
+        case deadlinePassed(BackendReference, Duration)
+        case refused(String)
+        /// `output`: the last of what the restart command printed.
+        case failed(BackendReference, Phase, reason: String, output: String)
+
+        /// In a few words, for a progress line and for the drain's reason.
+        package var short: String {
+            switch self {
+            case .stopRequested: "stopped by request"
+            case .abandoned(_, .restarting): "stopped twice during its restart"
+            case .abandoned: "stopped twice before its probes said up"
+            case .deadlinePassed(_, let limit): "not empty within \(limit.spoken)"
+            case .refused(let reason): reason
+            case .failed(_, .looking, let reason, _): "no status: \(reason)"
+            case .failed(_, .draining, let reason, _): "drain failed: \(reason)"
+            case .failed(_, .restarting, let reason, _): "restart failed: \(reason)"
+            case .failed(_, .probing, let reason, _): "restarted, but not up: \(reason)"
+            case .failed(_, .returning, let reason, _): "undrain failed: \(reason)"
+            }
+        }
+    }
+
+    /// In what state a backend is left.
+    package enum Fate: Equatable, Sendable {
+        case untouched
+        /// Restarted and in rotation.
+        case restarted
+        /// Was drained, never restarted, and is in rotation again.
+        case undone
+        /// Drained until somebody undoes it.
+        case held
+        /// Drained, but only until its lease ends: the order to keep it so failed.
+        case leased(reason: String)
+        /// The order to undrain it failed: the lease brings it back.
+        case unclear(reason: String)
+    }
+
+    package struct Node: Equatable, Sendable {
+        package let backend: BackendReference
+        package internal(set) var fate: Fate
+        package internal(set) var times: StepTimes
+    }
+
+    package let pool: PoolName
+    /// nil: every step was done.
+    package let cause: Cause?
+    /// In the order of the steps.
+    package let nodes: [Node]
+
+    init(plan: Plan, cause: Cause?, nodes: [Node]) {
+        pool = plan.pool
+        self.cause = cause
+        self.nodes = nodes
+    }
+
+    package var restarted: Int { nodes.count { $0.fate == .restarted } }
+}
+
+/// The words that make a verdict's advice something to paste.
+package struct Wording: Equatable, Sendable {
+    /// `lbctl`, with the options that reach this balancer.
+    package let program: String
+    /// The whole command line of this rollout.
+    package let again: String
+    /// Under what name it drains.
+    package let owner: String
+    package let lease: Duration
+
+    package init(program: String, again: String, owner: String, lease: Duration) {
+        self.program = program
+        self.again = again
+        self.owner = owner
+        self.lease = lease
+    }
+}
+
+extension Verdict {
+    /// What happened, where each backend stands, and what to type next. Empty when all is done.
+    package func explanation(_ wording: Wording) -> [String] {
+        guard let cause else { return [] }
+        var lines = ["rollout of pool \(pool) stopped after \(restarted) of \(nodes.count) backends: \(Verdict.sentence(cause))"]
+        if case .failed(_, _, _, let output) = cause, !output.isEmpty {
+            lines.append("the last that the restart command printed:")
+            lines += output.split(whereSeparator: \.isNewline).map { "  | \(String($0).printable)" }
+        }
+        lines.append("now:")
+        lines += nodes.map { "  \($0.backend): \($0.fate.text(wording))" }
+        return lines + ["next:"] + advice(cause, wording).map { "  \($0)" }
+    }
+
+    private static func sentence(_ cause: Cause) -> String {
+        switch cause {
+        case .stopRequested: "stop requested"
+        case .abandoned(let backend, _): "\(backend): \(cause.short)"
+        case .deadlinePassed(let backend, let limit): "\(backend) was not empty within \(limit.spoken)"
+        case .refused(let reason): "it would not be safe to go on: \(reason)"
+        case .failed(let backend, _, _, _): "\(backend): \(cause.short)"
+        }
+    }
+
+    private func advice(_ cause: Cause, _ wording: Wording) -> [String] {
+        let out = nodes.first { node in
+            switch node.fate {
+            case .held, .leased, .unclear: true
+            case .untouched, .restarted, .undone: false
+            }
+        }
+        if let out {
+            return [
+                "see how it is:             \(wording.program) status \(out.backend)",
+                "when it is well again:     \(wording.program) undrain \(out.backend) --owner \(wording.owner.shellQuoted)",
+                "then restart the pool:     \(wording.again)",
+            ]
+        }
+        let again = "restart the whole pool:    \(wording.again)"
+        switch cause {
+        case .deadlinePassed(let backend, let limit):
+            return [
+                "see who holds it:          \(wording.program) status \(backend)",
+                "wait longer:               \(wording.again) --drain-deadline \((limit * 4).written)",
+            ]
+        case .refused, .failed:
+            return ["see how the pool is:       \(wording.program) status \(pool)", again]
+        case .stopRequested, .abandoned: return [again]
+        }
+    }
+}
+
+extension Verdict.Fate {
+    func text(_ wording: Wording) -> String {
+        switch self {
+        case .untouched: "not restarted, as it was"
+        case .restarted: "restarted, in rotation"
+        case .undone: "not restarted, in rotation"
+        case .held: "drained by \(wording.owner), stays out until somebody undrains it"
+        case .leased(let reason):
+            "drained, but only for another \(wording.lease.spoken): the order to keep it out failed (\(reason))"
+        case .unclear(let reason):
+            "the order to undrain it failed (\(reason)); if it is still drained, its lease ends within \(wording.lease.spoken)"
+        }
+    }
+
+    /// As JSON carries it.
+    package var word: String {
+        switch self {
+        case .untouched: "untouched"
+        case .restarted: "restarted"
+        case .undone: "undone"
+        case .held: "drained"
+        case .leased: "drainedUntilLeaseEnds"
+        case .unclear: "unclear"
+        }
+    }
+}
+
+extension String {
+    /// One line of foreign output without control characters, so that it cannot drive the terminal.
+    fileprivate var printable: String {
+        String(String.UnicodeScalarView(unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? " " : $0 }))
+    }
+}

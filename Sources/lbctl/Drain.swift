@@ -1,0 +1,97 @@
+// lbctl drain: no new connections, and on request the wait for the last one to end.
+import ArgumentParser
+import ControlClient
+import ControlProtocol
+import EventLoop
+import Model
+import Rollout
+import SystemCalls
+
+struct DrainCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "drain", abstract: "Sends backends no new connections; what stands goes on.",
+        discussion: """
+            With --wait: until no connection holds them (exit 0), or the deadline has passed (exit 3; they stay \
+            draining). Ctrl-C ends the wait, not the drain. 'lbctl undrain' brings them back.
+            """)
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var arguments: BackendArguments
+
+    @Flag(help: "Wait until they are empty.")
+    var wait = false
+
+    @Option(help: ArgumentHelp("How long to wait. (default: the pool's drain deadline)", valueName: "duration"), transform: Word.duration)
+    var deadline: Duration?
+
+    @OptionGroup var owner: OwnerOption
+
+    @Option(help: ArgumentHelp("Why, for whoever looks at the status.", valueName: "text"), transform: Word.text)
+    var reason: String?
+
+    @Option(help: ArgumentHelp("End the drain unless it is renewed within this time.", valueName: "duration"), transform: Word.duration)
+    var lease: Duration?
+
+    func validate() throws {
+        guard wait || deadline == nil else { throw ValidationError("--deadline is how long to wait: give --wait too") }
+    }
+
+    func perform(_ console: Console) async -> ExitStatus {
+        let fleet = Fleet(global, console)
+        let command = Command.drain(DrainOrder(
+            backends: arguments.backends, owner: owner.owner, reason: reason, lease: lease,
+            waiting: wait ? .untilEmpty(deadline: deadline) : .no))
+        guard wait else { return await fleet.report(command, as: DrainRecord.self, text: \.text) }
+        return await performWaiting(command, fleet)
+    }
+
+    @ControlPlane private func performWaiting(_ command: Command, _ fleet: Fleet) async -> ExitStatus {
+        let console = fleet.console
+        let shown = Shown()
+        let known = await knownDeadline(fleet)
+        let work = start {
+            await fleet.each { balancer throws(Failure) in
+                try await balancer.perform(command, decoding: DrainRecord.self) { record in
+                    let isNews = shown.board.take(record, key: "\(balancer.control) \(record.backend)")
+                    let isEnd = record.availability != .draining
+                    if isNews, isEnd || fleet.isJSON || !console.rewrites { fleet.show(record, of: balancer, text: record.text) }
+                    if console.rewrites, !isEnd { console.progress(shown.board.line(deadline: known)) }
+                }
+            }
+        }
+        do throws(SystemError) {
+            let signals = try StopSignals {
+                shown.interrupted = true
+                work.cancel()
+            }
+            defer { signals.cancel() }
+            let status = await work.value
+            guard shown.interrupted else { return status }
+        } catch {
+            console.message("lbctl: \(error)")
+            work.cancel()
+        }
+        let names = arguments.backends.map(\.description).joined(separator: " ")
+        let by = owner.owner.map { " --owner \($0.shellQuoted)" } ?? ""
+        console.message("lbctl: no longer waiting; the drain stands. To end it: lbctl undrain \(names)\(by)")
+        return .failed
+    }
+
+    /// For the time that is left; where it cannot be had, that is not shown, and the drain itself says why.
+    @ControlPlane private func knownDeadline(_ fleet: Fleet) async -> Duration? {
+        if let deadline { return deadline }
+        guard fleet.console.rewrites, let balancer = fleet.balancers.first else { return nil }
+        do throws(Failure) {
+            let pools = try await balancer.status().pools
+            let named = pools.filter { pool in arguments.backends.contains { $0.pool.text == pool.name } }
+            return named.map(\.drainDeadline).max().map { .milliseconds(Int64($0 * 1000)) }
+        } catch {
+            return nil
+        }
+    }
+}
+
+@ControlPlane private final class Shown {
+    var board = DrainBoard()
+    var interrupted = false
+}

@@ -1,0 +1,86 @@
+// One command to every balancer at once, their answers kept apart, and the worst of their ends.
+import ControlClient
+import ControlProtocol
+import EventLoop
+import FoundationEssentials
+import Model
+
+@ControlPlane struct Fleet {
+    let balancers: [Balancer]
+    let console: Console
+    let isJSON: Bool
+
+    init(_ global: GlobalOptions, _ console: Console) {
+        balancers = global.balancers
+        self.console = console
+        isJSON = global.isJSON
+    }
+
+    /// Runs `body` for each at once, tells what failed, and gives the worst status. Cancelling the task
+    /// cancels all.
+    func each(_ body: @escaping @ControlPlane @Sendable (Balancer) async throws(Failure) -> Void) async -> ExitStatus {
+        let tasks = balancers.map { balancer in
+            start { () async -> Failure? in
+                do throws(Failure) { try await body(balancer) } catch { return error }
+                return nil
+            }
+        }
+        var worst = ExitStatus.done
+        for (balancer, task) in zip(balancers, tasks) {
+            let failure = await withTaskCancellationHandler {
+                await task.value
+            } onCancel: {
+                for task in tasks { task.cancel() }
+            }
+            guard let failure else { continue }
+            tell(failure, of: balancer)
+            if failure.code.rawValue > worst.rawValue { worst = failure.code }
+        }
+        return worst
+    }
+
+    /// Prints a command's answer a record a line, as it comes.
+    func report<Record: Codable & Sendable>(
+        _ command: Command, as type: Record.Type, text: @escaping @ControlPlane @Sendable (Record) -> String
+    ) async -> ExitStatus {
+        await each { balancer throws(Failure) in
+            try await balancer.perform(command, decoding: type) { show($0, of: balancer, text: text($0)) }
+        }
+    }
+
+    func show(_ record: some Encodable, of balancer: Balancer, text: String) {
+        guard isJSON else { return console.data(console.prefixes ? "\(balancer.control): \(text)" : text) }
+        console.data(console.prefixes ? JSONText.line(Attributed(control: balancer.control, content: record)) : JSONText.line(record))
+    }
+
+    private func tell(_ failure: Failure, of balancer: Balancer) {
+        let names = console.prefixes && !failure.message.contains(balancer.control)
+        console.message("lbctl: " + (names ? "\(balancer.control): " : "") + failure.message)
+        guard failure.code == .noAnswer, balancers.count == 1 else { return }
+        console.message("lbctl: is lbd running? Another socket: --control PATH, or set \(GlobalOptions.controlVariable)")
+    }
+}
+
+/// A balancer's answer with the balancer's name among its keys.
+struct Attributed<Content: Encodable>: Encodable {
+    let control: String
+    let content: Content
+
+    private enum Key: CodingKey { case control }
+
+    func encode(to encoder: any Encoder) throws {
+        var keys = encoder.container(keyedBy: Key.self)
+        try keys.encode(control, forKey: .control)
+        try content.encode(to: encoder)
+    }
+}
+
+enum JSONText {
+    static func line(_ value: some Encodable) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
+            preconditionFailure("reports are plain values: \(error)")
+        }
+    }
+}

@@ -1,0 +1,64 @@
+// The verbs of lbctl, and the way from the command line to one of them.
+import ArgumentParser
+import ControlProtocol
+import EventLoop
+import Model
+
+typealias ExitStatus = ControlProtocol.ExitCode
+
+struct Lbctl: VerbGroup {
+    static let configuration = CommandConfiguration(
+        commandName: "lbctl",
+        abstract: "Sees and changes running balancers, and restarts what stands behind them.",
+        discussion: """
+            Durations are written 250ms, 2s, 5m, 1h. Data goes to standard output, progress and messages to \
+            standard error.
+
+            Exit status: 0 done, 1 failed, 3 the deadline passed first, 4 refused because it would not be safe, \
+            5 no balancer answers, 64 bad usage. With several balancers: the highest.
+            """,
+        version: sluiceVersion,
+        subcommands: [
+            StatusCommand.self, DrainCommand.self, UndrainCommand.self, MaintainCommand.self, ReadyCommand.self,
+            ProbeCommand.self, EventsCommand.self, ConfigCommand.self, RolloutCommand.self,
+        ])
+
+    @OptionGroup var global: GlobalOptions
+}
+
+/// A word that needs a verb after it. Without one a script has a mistake, so help alone (exit 0) will not do.
+protocol VerbGroup: ParsableCommand {}
+
+extension VerbGroup {
+    func run() throws { throw ValidationError("a verb is missing") }
+}
+
+/// One verb: parsed without a thread of its own (argument parser's async commands would start Swift's global
+/// pool), performed on the loop.
+protocol Verb: ParsableCommand, Sendable {
+    var global: GlobalOptions { get }
+    @ControlPlane func perform(_ console: Console) async -> ExitStatus
+}
+
+/// The process's exit status; help and bad usage end the process themselves.
+func runCommandLine() -> Int32 {
+    do {
+        var command = try Lbctl.parseAsRoot()
+        guard let verb = command as? any Verb else {
+            try command.run()
+            return ExitStatus.done.rawValue
+        }
+        return run(verb)
+    } catch {
+        Lbctl.exit(withError: error)
+    }
+}
+
+private func run(_ verb: some Verb) -> Int32 {
+    Loop.shared.run {
+        let console = Console(prefixes: verb.global.balancers.count > 1)
+        let status = await verb.perform(console)
+        console.clear()
+        return (status == .done && console.isBroken ? .failed : status).rawValue
+    }
+}

@@ -1,0 +1,19 @@
+// lbctl maintain: out of rotation and out of probing.
+import ArgumentParser
+import ControlProtocol
+import EventLoop
+
+struct MaintainCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "maintain", abstract: "Takes backends out of rotation and out of probing.",
+        discussion: "'lbctl ready' brings them back. A rollout leaves them out.")
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var arguments: BackendArguments
+    @OptionGroup var owner: OwnerOption
+
+    func perform(_ console: Console) async -> ExitStatus {
+        await Fleet(global, console).report(
+            .maintain(arguments.backends, owner: owner.owner), as: WishRecord.self, text: \.text)
+    }
+}

@@ -1,0 +1,54 @@
+// How a rollout's progress is shown: the step in hand rewritten in place on a terminal, a line a change elsewhere.
+import ControlProtocol
+import EventLoop
+import Model
+import Orchestrator
+import Rollout
+
+@ControlPlane final class RolloutBoard {
+    private let console: Console
+    private var last: String?
+
+    init(_ console: Console) { self.console = console }
+
+    func take(_ progress: Progress) {
+        let text = progress.text
+        guard text != last else { return }
+        last = text
+        switch RolloutBoard.kind(of: progress.news) {
+        case .passing where console.rewrites: console.progress(text)
+        case .announced: if console.rewrites { console.progress(text) }
+        case .passing, .lasting: console.message(text)
+        }
+    }
+
+    private enum Kind {
+        /// Shown until the next; elsewhere a line of its own.
+        case passing
+        /// The same, but the line that follows at once says it better.
+        case announced
+        /// Stays on the screen.
+        case lasting
+    }
+
+    private static func kind(of news: Progress.News) -> Kind {
+        switch news {
+        case .milestone(.draining): .announced
+        case .connections, .milestone(.restarting), .milestone(.probing), .milestone(.drained), .milestone(.restarted),
+            .milestone(.up): .passing
+        case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding),
+            .note: .lasting
+        }
+    }
+}
+
+extension Verdict {
+    /// Time per step, as a table.
+    var summary: [String] {
+        let rows = nodes.map { node in
+            [node.backend.description, node.fate.word] + [node.times.drain, node.times.restart, node.times.ready].map(\.spoken)
+        }
+        return StatusTable.table([["BACKEND", "STATE", "DRAIN", "RESTART", "READY"]] + rows)
+            + ["\(restarted) of \(nodes.count) backends of pool \(pool) restarted"]
+    }
+}

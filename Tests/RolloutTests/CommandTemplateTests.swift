@@ -1,0 +1,39 @@
+// Placeholders of the restart command.
+import Model
+import Rollout
+import Testing
+
+@Suite struct CommandTemplateTests {
+    private func filled(_ words: [String], at address: Endpoint = .ipv4(0x0A00_0001, port: 80)) throws -> [String] {
+        try CommandTemplate(words).filled(for: reference("web-1"), at: address)
+    }
+
+    @Test func fillsEveryPlaceholderInsideItsWord() throws {
+        #expect(try filled(["a", "{pool}/{backend}", "x{address}y", "{host}", "--port={port}"])
+            == ["a", "web/web-1", "x10.0.0.1:80y", "10.0.0.1", "--port=80"])
+    }
+
+    @Test func aPathWithBlanksStaysOneArgument() throws {
+        #expect(try filled(["{host}"], at: .unix(path: "/tmp/my socket")) == ["/tmp/my socket"])
+    }
+
+    @Test func leavesOtherBracesAlone() throws {
+        let words = ["awk", "{print $1}", "${HOME}", "${host}", "{\"json\":{\"a\":1}}", "{}", "{", "}"]
+        #expect(try filled(words) == words)
+    }
+
+    @Test func unknownPlaceholderIsAnErrorWithTheNearest() {
+        let error = #expect(throws: TemplateError.self) { try CommandTemplate(["a", "{bakend}"]) }
+        #expect(error?.description.contains("{bakend} is no placeholder: did you mean {backend}?") == true)
+    }
+
+    @Test func emptyIsAnError() {
+        #expect(throws: TemplateError.self) { try CommandTemplate([]) }
+        #expect(throws: TemplateError.self) { try CommandTemplate(["", "a"]) }
+    }
+
+    @Test func aUnixSocketHasNoPort() {
+        let error = #expect(throws: TemplateError.self) { try filled(["{port}"], at: .unix(path: "/a")) }
+        #expect(error?.description.contains("{port} has no value for web/web-1") == true)
+    }
+}
