@@ -73,6 +73,7 @@ let package = Package(
         tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
         tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],
