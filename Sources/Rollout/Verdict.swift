@@ -158,7 +158,7 @@ extension Verdict.Fate {
         case .undone: "not restarted, in rotation"
         case .held: "drained by \(wording.owner), stays out until somebody undrains it"
         case .leased(let reason):
-            "drained, but only for another \(wording.lease.spoken): the order to keep it out failed (\(reason))"
+            "drained, but comes back when its lease of \(wording.lease.spoken) ends: the order to keep it out failed (\(reason))"
         case .unclear(let reason):
             "the order to undrain it failed (\(reason)); if it is still drained, its lease ends within \(wording.lease.spoken)"
         }
