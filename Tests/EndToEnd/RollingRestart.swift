@@ -75,6 +75,8 @@ import Testing
     private func expectOneAtATime(_ follower: EventFollower, _ balancer: Balancer) throws {
         let nodes = RollingRestart.names.map { "web/\($0)" }
         #expect(follower.mostOutAtOnce(of: nodes) == 1)
+        let numbers = follower.events.map(\.sequence)
+        #expect(zip(numbers, numbers.dropFirst()).allSatisfy { $1 == $0 + 1 }, "events are missing: \(numbers)")
         for node in nodes {
             let states = follower.events.filter { $0.event == "availability" && $0.subject == node }.compactMap(\.to)
             #expect(states.contains("drained"), "\(node) was restarted before it was empty: \(states)")

@@ -77,6 +77,18 @@ import Testing
         _ = try client.toEnd()
     }
 
+    /// What other programs take for a reload or a log rotation must not end a balancer.
+    @Test("SIGHUP, SIGUSR1, SIGUSR2 and SIGPIPE do not end it", arguments: [SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE])
+    func goesOn(signal: Int32) throws {
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", server)]))
+        let client = try balancer.connection(to: "web-1")
+        try balancer.program.signal(signal)
+        for _ in 0..<5 { #expect(try balancer.status().pid == balancer.process) }
+        try client.send("still here\n")
+        #expect(try client.line() == "still here")
+        #expect(try balancer.census(5) == ["web-1": 5])
+    }
+
     @Test("saved wishes survive a restart and a crash, and win over the file's", arguments: [SIGTERM, SIGKILL])
     func savedWishes(signal: Int32) throws {
         let second = try TestServer.named("web-2", lab)

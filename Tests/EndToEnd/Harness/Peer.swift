@@ -25,6 +25,9 @@ final class Peer: Sendable {
     init(owning descriptor: consuming Descriptor, patience: Duration = .seconds(20)) {
         number = descriptor.release()
         self.patience = patience
+        // What delays a byte shall be lbd, not Nagle's algorithm in the test. Unix sockets know no such option.
+        var on: Int32 = 1
+        _ = setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
     /// Connects; throws the kernel's error when nobody listens.
@@ -73,6 +76,14 @@ final class Peer: Sendable {
                 case .end: throw HarnessError("a send has no end")
                 }
             }
+        }
+    }
+
+    /// As urgent (out-of-band) data.
+    func sendUrgent(_ text: String) throws {
+        let bytes = Array(text.utf8)
+        guard Glibc.send(number, bytes, bytes.count, Int32(MSG_OOB | MSG_NOSIGNAL)) == bytes.count else {
+            throw SystemError("send", errno)
         }
     }
 
