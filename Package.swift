@@ -69,8 +69,20 @@ let package = Package(
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
         program("quickstart", ["EventLoop", "SystemCalls", "Model", argumentParser]),
 
+        // What several test targets share: a running loop, a generator with a seed.
+        .target(name: "TestSupport", dependencies: ["EventLoop", "SystemCalls", "Model"], path: "Tests/TestSupport", swiftSettings: settings),
+        tests("ModelTests", ["Model"]),
+        tests("DecisionsTests", ["TestSupport", "Decisions", "Model"]),
+        tests("ControlProtocolTests", ["TestSupport", "ControlProtocol", "Model"]),
+        tests("SystemCallsTests", ["TestSupport", "SystemCalls", "Model"]),
+        tests("EventLoopTests", ["TestSupport", "EventLoop", "SystemCalls", "Model"]),
+        tests("StatisticsTests", ["TestSupport", "Statistics", "SystemCalls"]),
+        tests("ProxyTests", ["TestSupport", "Proxy", "Statistics", "SystemCalls", "Model"]),
+        // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
+        tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
-        tests("OrchestratorTests", ["Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
+        tests("OrchestratorTests", ["TestSupport", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],

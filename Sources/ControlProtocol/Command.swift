@@ -157,6 +157,10 @@ private struct Arguments {
         guard !text.isEmpty, text.utf8.count <= 200 else {
             throw LineError(description: "\(key) is 1 to 200 bytes of text")
         }
+        // The line has no ASCII controls; these are the others that terminals obey.
+        guard !text.unicodeScalars.contains(where: { (0x80...0x9F).contains($0.value) }) else {
+            throw LineError(description: "\(key) holds a control character: write plain text")
+        }
         return text
     }
 

@@ -13,32 +13,43 @@ package enum RequestLine {
     package static func words(_ line: [UInt8]) throws(LineError) -> [String] {
         guard line.count <= bytesMax else { throw LineError(description: "a line has at most \(bytesMax) bytes") }
         var words: [String] = []
-        var word: [UInt8]?
+        var word: [UInt8] = []
+        // Quotes make a word even where nothing stands between them.
+        var isInWord = false
         var index = 0
         while index < line.count {
             let byte = line[index]
             switch byte {
             case UInt8(ascii: " "), UInt8(ascii: "\t"):
-                if let finished = word { words.append(try text(finished)) }
-                word = nil
+                if isInWord { words.append(try text(word)) }
+                word = []
+                isInWord = false
             case UInt8(ascii: "'"), UInt8(ascii: "\""):
                 let quoted = try quoted(line, from: index)
-                word = (word ?? []) + quoted.bytes
+                word += quoted.bytes
+                isInWord = true
                 index = quoted.end
             case UInt8(ascii: "\\"):
                 index += 1
                 guard index < line.count else { throw LineError(description: "the line ends with a lone backslash") }
-                word = (word ?? []) + [line[index]]
+                try checkPlain(line, index)
+                word.append(line[index])
+                isInWord = true
             default:
-                guard byte >= 0x20, byte != 0x7F else {
-                    throw LineError(description: "byte \(index + 1) is a control character (\(byte)): a request is plain text")
-                }
-                word = (word ?? []) + [byte]
+                try checkPlain(line, index)
+                word.append(byte)
+                isInWord = true
             }
             index += 1
         }
-        if let finished = word { words.append(try text(finished)) }
+        if isInWord { words.append(try text(word)) }
         return words
+    }
+
+    private static func checkPlain(_ line: [UInt8], _ index: Int) throws(LineError) {
+        guard line[index] >= 0x20, line[index] != 0x7F else {
+            throw LineError(description: "byte \(index + 1) is a control character (\(line[index])): a request is plain text")
+        }
     }
 
     /// The bytes between the quote at `start` and its partner at `end`.
@@ -48,9 +59,7 @@ package enum RequestLine {
         var index = start + 1
         while index < line.count, line[index] != quote {
             if quote == UInt8(ascii: "\""), line[index] == UInt8(ascii: "\\"), index + 1 < line.count { index += 1 }
-            guard line[index] >= 0x20, line[index] != 0x7F else {
-                throw LineError(description: "byte \(index + 1) is a control character (\(line[index])): a request is plain text")
-            }
+            try checkPlain(line, index)
             bytes.append(line[index])
             index += 1
         }

@@ -112,26 +112,31 @@ package struct IPv6Groups: Hashable, Sendable, CustomStringConvertible {
 
     package init?(_ text: String) {
         let halves = text.split(separator: "::", omittingEmptySubsequences: false)
-        guard halves.count <= 2, let head = IPv6Groups.groups(of: halves[0]) else { return nil }
-        guard halves.count == 2 else {
+        let isAbbreviated = halves.count == 2
+        guard halves.count <= 2, let head = IPv6Groups.groups(of: halves[0], mayEndInIPv4: !isAbbreviated) else { return nil }
+        guard isAbbreviated else {
             guard head.count == 8 else { return nil }
             groups = head
             return
         }
-        guard let tail = IPv6Groups.groups(of: halves[1]), head.count + tail.count <= 7 else { return nil }
+        guard let tail = IPv6Groups.groups(of: halves[1], mayEndInIPv4: true), head.count + tail.count <= 7 else { return nil }
         groups = head + Array(repeating: 0, count: 8 - head.count - tail.count) + tail
     }
 
-    private static func groups(of text: Substring) -> [UInt16]? {
+    /// `mayEndInIPv4`: the text ends the address, whose last 32 bits may be written as IPv4.
+    private static func groups(of text: Substring, mayEndInIPv4: Bool) -> [UInt16]? {
         guard !text.isEmpty else { return [] }
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         var result: [UInt16] = []
         for (index, part) in parts.enumerated() {
-            if index == parts.count - 1, let ipv4 = parseIPv4(part) {
+            if mayEndInIPv4, index == parts.count - 1, let ipv4 = parseIPv4(part) {
                 result += [UInt16(ipv4 >> 16), UInt16(ipv4 & 0xFFFF)]
                 continue
             }
-            guard (1...4).contains(part.utf8.count), !part.hasPrefix("+"), let group = UInt16(part, radix: 16) else { return nil }
+            // Digits only: UInt16 would take a sign too.
+            guard (1...4).contains(part.utf8.count), part.allSatisfy({ $0.isASCII && $0.isHexDigit }),
+                let group = UInt16(part, radix: 16)
+            else { return nil }
             result.append(group)
         }
         return result

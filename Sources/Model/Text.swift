@@ -23,7 +23,7 @@ extension String {
     /// into the other (optimal string alignment). Texts of more than 64 bytes count as far apart.
     package func editDistance(to other: String) -> Int {
         let left = Array(utf8.prefix(65)), right = Array(other.utf8.prefix(65))
-        guard left.count <= 64, right.count <= 64 else { return max(left.count, right.count) }
+        guard left.count <= 64, right.count <= 64 else { return max(utf8.count, other.utf8.count) }
         var beforePrevious = [Int](repeating: 0, count: right.count + 1)
         var previous = Array(0...right.count)
         for i in left.indices {

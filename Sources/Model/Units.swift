@@ -50,16 +50,21 @@ extension Duration {
 
     /// Whole milliseconds, rounded towards zero; saturates beyond Int64.
     package var wholeMilliseconds: Int64 {
-        let (thousands, overflow) = components.seconds.multipliedReportingOverflow(by: 1000)
-        guard !overflow else { return components.seconds < 0 ? .min : .max }
-        return thousands + components.attoseconds / 1_000_000_000_000_000
+        count(inSecond: 1000)
     }
 
     /// Whole nanoseconds, rounded towards zero; saturates beyond Int64 (292 years).
     package var wholeNanoseconds: Int64 {
-        let (billions, overflow) = components.seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        guard !overflow else { return components.seconds < 0 ? .min : .max }
-        return billions + components.attoseconds / 1_000_000_000
+        count(inSecond: 1_000_000_000)
+    }
+
+    /// How many parts of a second, `inSecond` of which make one.
+    private func count(inSecond: Int64) -> Int64 {
+        let (whole, tooMany) = components.seconds.multipliedReportingOverflow(by: inSecond)
+        let rest = components.attoseconds / (1_000_000_000_000_000_000 / inSecond)
+        let (sum, stillTooMany) = whole.addingReportingOverflow(rest)
+        guard !tooMany, !stillTooMany else { return components.seconds < 0 ? .min : .max }
+        return sum
     }
 
     /// Seconds as JSON and metrics carry them.
@@ -73,7 +78,7 @@ package struct MonotonicTime: InstantProtocol, Hashable, Sendable {
 
     package func advanced(by duration: Duration) -> MonotonicTime {
         let (sum, overflow) = nanoseconds.addingReportingOverflow(duration.wholeNanoseconds)
-        return MonotonicTime(nanoseconds: overflow ? .max : sum)
+        return MonotonicTime(nanoseconds: overflow ? (duration < .zero ? .min : .max) : sum)
     }
     package func duration(to other: MonotonicTime) -> Duration {
         .nanoseconds(other.nanoseconds - nanoseconds)

@@ -9,7 +9,7 @@ import SystemCalls
 /// without a name: a daemon that outlives us may go on writing, where a closed pipe would kill it.
 @ControlPlane package final class RestartCommand {
     /// How much of what it printed goes into the report of a failure.
-    package static let outputBytesMax = 4096
+    package nonisolated static let outputBytesMax = 4096
 
     private let child: ChildProcess
     private let output: TemporaryFile

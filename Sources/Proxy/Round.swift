@@ -20,8 +20,10 @@ extension WorkerHandle {
             welcome()
             begin(client: client, listener: listener, pool: pool)
         case .closeListeners:
-            for listener in state.listeners { listener.close() }
+            // Out of the list first: the last accepts may run out and pause whatever still stands in it.
+            let closing = state.listeners
             state.listeners = []
+            for listener in closing { listener.close() }
             state.acceptPause = .none
         case .closeConnections:
             while let connection = state.wheel.first { connection.close(.stopping) }
@@ -137,12 +139,14 @@ extension WorkerHandle {
 
     // MARK: Deadlines
 
-    /// Files the connection under the deadline of its phase.
+    /// Files the connection under the deadline of its phase; one that waits for its sweep is looked at before.
     func fileDeadline(of connection: ConnectionHandle) {
+        guard !connection.record.needsSweep else { return fileForSweep(connection) }
         state.wheel.file(connection, deadline: connection.deadline)
     }
 
-    /// Files the connection to be looked at with the next tick.
+    /// Files the connection to be looked at with the next tick. Once until it has been: a busy connection that is
+    /// filed anew with each message would be put off for as long as it is busy.
     func fileForSweep(_ connection: ConnectionHandle) {
         state.wheel.fileForNextTick(connection, now: now())
     }

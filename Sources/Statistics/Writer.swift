@@ -13,14 +13,17 @@ import Synchronization
         line.pointee.held.add(1, ordering: .relaxed)
     }
 
-    /// Takes one only while fewer than `limit` are out.
+    /// Takes one only while fewer than `limit` are out. Never more than that, not even for a moment: a `give`
+    /// at that moment would not know that it was the last, and the news would be lost.
     @inlinable package func take(below limit: Int) -> Bool {
-        let before = line.pointee.held.add(1, ordering: .relaxed).oldValue
-        guard before < limit else {
-            line.pointee.held.subtract(1, ordering: .relaxed)
-            return false
+        var before = line.pointee.held.load(ordering: .relaxed)
+        while before < limit {
+            let (taken, found) = line.pointee.held.weakCompareExchange(
+                expected: before, desired: before + 1, ordering: .relaxed)
+            if taken { return true }
+            before = found
         }
-        return true
+        return false
     }
 
     /// Gives one back; true when it was the last and somebody waits for that.

@@ -52,7 +52,7 @@ package enum Files {
             var status = stat()
             try checked("stat", on: path) { stat(path, &status) }
             guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemError("mkdir", ENOTDIR, on: path) }
-        case ENOENT where folder(of: path) != path:
+        case ENOENT where !path.isEmpty && folder(of: path) != path:
             try makeFolder(folder(of: path), mode: mode)
             try makeFolder(path, mode: mode)
         case let failure:
@@ -65,6 +65,12 @@ package enum Files {
         let file = try open(path, O_RDWR | O_CREAT, 0o640)
         try checked("flock", on: path) { flock(file.number, LOCK_EX | LOCK_NB) }
         return file
+    }
+
+    /// Whether the name itself (not what it links to) is a socket's.
+    static func isSocket(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
     /// Removes a name; one that is not there is no error.

@@ -1,4 +1,5 @@
-// The loop for tests: it runs once per process, on a thread of its own, and tests hand their bodies to it.
+// The loop for tests: it runs once per process, on a thread of its own, and tests hand their bodies to it. All test
+// targets are linked into one process, so there is one such helper for all of them.
 import EventLoop
 import Glibc
 
@@ -18,7 +19,7 @@ private nonisolated func runLoop(_: UnsafeMutableRawPointer?) -> UnsafeMutableRa
 }
 
 /// Runs `body` on the control plane, as every part of lbd and lbctl does.
-func onLoop<Success: Sendable>(_ body: @escaping @ControlPlane @Sendable () async throws -> Success) async throws -> Success {
+package func onLoop<Success: Sendable>(_ body: @escaping @ControlPlane @Sendable () async throws -> Success) async throws -> Success {
     loopThread
     return try await startThrowing(body).value
 }

@@ -1,0 +1,80 @@
+// Requests. Faults: a command that lbctl writes and lbd reads as another, a typo in a key that is silently ignored
+// (`deadlien=2s` would wait for ever), a message without the remedy.
+import ControlProtocol
+import Model
+import Testing
+
+private func request(_ line: String) throws(LineError) -> Request { try Request(line: Array(line.utf8)) }
+
+private func refusal(_ line: String) -> String? {
+    do throws(LineError) { _ = try request(line) } catch { return error.description }
+    return nil
+}
+
+struct CommandTests {
+    private static func everyCommand() throws -> [Command] {
+        let a = try BackendReference("web/a"), b = try BackendReference("api/b-2")
+        return [
+            .help, .status(.everything), .status(.pool(try PoolName("web"))), .status(.backend(a)),
+            .drain(DrainOrder(backends: [a])),
+            .drain(DrainOrder(backends: [a, b], waiting: .untilEmpty(deadline: nil))),
+            .drain(DrainOrder(
+                backends: [a, b], owner: "rollout-7", reason: "new 'disk' \"now\" \\ ü", lease: .milliseconds(1500),
+                waiting: .untilEmpty(deadline: .seconds(90)))),
+            .undrain([a], owner: nil, force: false), .undrain([a, b], owner: "ann b", force: true),
+            .maintain([a], owner: nil), .maintain([b, a], owner: "ann"),
+            .ready([a], owner: nil, force: false), .ready([a], owner: "=", force: true),
+            .probe([a], timeout: nil), .probe([a, b], timeout: .seconds(5)),
+            .events(follow: false), .events(follow: true), .configCheck,
+        ]
+    }
+
+    @Test func everyLineReadsBackToItself() throws {
+        for command in try CommandTests.everyCommand() {
+            for output in [Output.text, .json] {
+                let original = Request(command, output: output)
+                #expect(try request(original.line) == original, "\(original.line)")
+            }
+        }
+    }
+
+    /// The list above and the list of verbs grow together.
+    @Test func everyVerbIsTried() throws {
+        let tried = Set(try CommandTests.everyCommand().map { String(Request($0).line.prefix { $0 != " " }) })
+        #expect(tried == Set(Verb.all.map(\.name)))
+    }
+
+    @Test(arguments: [
+        ("", "the line is empty: try 'help'"), ("   ", "the line is empty: try 'help'"),
+        ("drian web/a", "unknown verb 'drian'; did you mean 'drain'?"), ("frobnicate", "unknown verb 'frobnicate'; try 'help'"),
+        ("STATUS", "unknown verb 'STATUS'; try 'help'"),
+        ("drain web/a deadlien=2s", "'drain' has no key 'deadlien'; it knows: deadline"),
+        ("events zzzzzzzz=1", "'events' has no key 'zzzzzzzz'; it knows: follow, output"),
+        ("events follow=yes follow=no", "key 'follow' stands twice"), ("status output=xml", "output=xml: write text or json"),
+        ("events follow=maybe", "follow=maybe: write yes or no"), ("events now", "'now' is too much: events [follow=yes]"),
+        ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D]"),
+        ("drain web", "'web' is not a backend: write POOL/BACKEND"), ("drain web/a deadline=2s", "deadline= needs wait=yes"),
+        ("probe web/a timeout=-1s", "timeout=-1s: a duration cannot be negative"), ("config", "write: config check"),
+        ("config reload", "write: config check"), ("config check now", "'now' is too much: config check"),
+        ("drain web/a owner=", "owner is 1 to 200 bytes of text"), ("drain web/a reason=\u{9B}31m", "reason holds a control character: write plain text"),
+    ])
+    func refusalsNameTheWordAndTheRemedy(_ line: String, _ message: String) {
+        #expect(refusal(line) == message)
+    }
+
+    /// Faults in the words themselves come escaped.
+    @Test func refusalsStayOnOneLine() {
+        #expect(refusal("'we b'")?.contains { $0.isNewline } == false)
+        #expect(refusal("drain 'web/\u{202E}'")?.utf8.allSatisfy { $0 < 0x80 } == true)
+    }
+
+    @Test func aBackendNamedTwiceIsOne() throws {
+        #expect(try request("drain web/a web/b web/a").command
+            == .drain(DrainOrder(backends: [try BackendReference("web/a"), try BackendReference("web/b")])))
+    }
+
+    @Test func longestTextIsTakenAndALongerOneRefused() throws {
+        _ = try request("drain web/a reason=\(String(repeating: "x", count: 200))")
+        #expect(refusal("drain web/a reason=\(String(repeating: "x", count: 201))") == "reason is 1 to 200 bytes of text")
+    }
+}

@@ -1,0 +1,72 @@
+// The table that people read. Faults: columns that shift, a note without its heading, a stopping lbd that looks well.
+import ControlProtocol
+import Model
+import Testing
+
+private func backend(_ name: String, connections: Int = 0, failure: String? = nil, drain: DrainReport? = nil, backup: Bool = false) -> BackendReport {
+    BackendReport(
+        name: name, address: "127.0.0.1:9001", wish: drain == nil ? .ready : .drain, probe: failure == nil ? .up : .down,
+        availability: drain == nil ? (failure == nil ? .available : .down) : .draining, connections: connections,
+        connectionsTotal: 1200, connectFailures: 7, resets: 3, bytesToBackend: 11, bytesToClient: 22, weight: 1,
+        backup: backup, probeSequence: 9, probedAt: nil, probeFailure: failure, drain: drain)
+}
+
+private func report(_ backends: [BackendReport], stopping: Bool = false) -> StatusReport {
+    StatusReport(
+        version: "0.1", pid: 7, generation: 4, startedAt: "", stopping: stopping, workers: 2,
+        listeners: [ListenerReport(name: "web", bind: "0.0.0.0:80", pool: "web", connections: 2, connectionsTotal: 3000)],
+        pools: [PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil, backends: backends)])
+}
+
+struct StatusTableTests {
+    @Test func columnsLineUp() {
+        let drain = DrainReport(DrainLease(owner: "ann", reason: "disk", since: Timestamp(milliseconds: 0), lease: nil))
+        let lines = StatusTable.lines(report([
+            backend("a", connections: 12_345, drain: drain), backend("long-name", failure: "connect: refused", backup: true),
+        ]))
+        #expect(lines == [
+            "lbd 0.1, pid 7, generation 4",
+            "",
+            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL",
+            "web       0.0.0.0:80  web   2            3000",
+            "",
+            "pool web (round-robin)",
+            "BACKEND        ADDRESS         WISH   PROBE  AVAILABILITY  CONNECTIONS  TOTAL  WEIGHT  NOTE",
+            "web/a          127.0.0.1:9001  drain  up     draining      12345        1200   1       drained by ann since 1970-01-01T00:00:00.000Z: disk",
+            "web/long-name  127.0.0.1:9001  ready  down   down          0            1200   1       connect: refused; backup",
+        ])
+    }
+
+    @Test func wideAddsWhatWentWrong() {
+        let lines = StatusTable.lines(report([backend("a")]), wide: true)
+        #expect(lines[6].hasSuffix("CONNECT-FAILURES  RESETS  BYTES-IN  BYTES-OUT  NOTE"))
+        #expect(lines[7].split(separator: " ").suffix(4) == ["7", "3", "11", "22"])
+    }
+
+    @Test func stoppingIsSaid() {
+        #expect(StatusTable.lines(report([], stopping: true))[0].hasSuffix(", stopping"))
+    }
+
+    @Test func tableTakesShortRowsAndNone() {
+        #expect(StatusTable.table([]) == [])
+        #expect(StatusTable.table([["a", "b"], ["long"], ["x", "", "z"]]) == ["a     b", "long", "x        z"])
+    }
+}
+
+struct ReportsTests {
+    @Test func drainRecordsCountInWords() {
+        let record = { DrainRecord(backend: "web/a", availability: $0, connections: $1, waited: 0).text }
+        #expect(record(.draining, 1) == "web/a draining: 1 connection holds it")
+        #expect(record(.draining, 2) == "web/a draining: 2 connections hold it")
+        #expect(record(.drained, 0) == "web/a drained: no connection holds it")
+        #expect(record(.available, 0) == "web/a available: the drain was ended")
+    }
+
+    @Test func eventRecordCarriesWhatChanged() throws {
+        let record = EventRecord(Event(
+            sequence: 5, time: Timestamp(milliseconds: 0),
+            change: .wish(try BackendReference("web/a"), from: .ready, to: .drain, by: "ann", reason: "disk")))
+        #expect((record.from, record.to, record.by, record.reason) == ("ready", "drain", "ann", "disk"))
+        #expect(record.line == "1970-01-01T00:00:00.000Z web/a wish ready -> drain by ann: disk")
+    }
+}

@@ -1,0 +1,82 @@
+// One wait for a descriptor or a time. Faults: a timer that ends early, a wait that its cancellation does not end, one
+// that is resumed twice, a timeout of microseconds that is rounded to none.
+import EventLoop
+import Glibc
+import Model
+import SystemCalls
+import TestSupport
+import Testing
+
+struct WaitTests {
+    @Test func pausesNeverEndEarly() async throws {
+        try await onLoop {
+            let clock = LoopClock()
+            for limit in [Duration.zero, .nanoseconds(1), .microseconds(300), .milliseconds(7), .milliseconds(30)] {
+                let start = clock.now
+                #expect(await pause(for: limit))
+                let taken = start.duration(to: clock.now)
+                #expect(taken >= limit && taken < limit + .seconds(2), "\(limit) took \(taken)")
+            }
+        }
+    }
+
+    @Test func manyPausesEndInTheOrderOfTheirLengths() async throws {
+        let order = try await onLoop {
+            let ended = Log()
+            let tasks = [5, 1, 4, 2, 3].map { step in
+                start {
+                    await pause(for: .milliseconds(20 * step))
+                    ended.entries.append(step)
+                }
+            }
+            for task in tasks { await task.value }
+            return ended.entries
+        }
+        #expect(order == [1, 2, 3, 4, 5])
+    }
+
+    @Test func cancellingEndsAPauseAtOnce() async throws {
+        try await onLoop {
+            let before = start { await pause(for: .seconds(3600)) }
+            before.cancel()
+            #expect(await before.value == false)
+            let during = start { await pause(for: .seconds(3600)) }
+            await pause(for: .milliseconds(5))
+            during.cancel()
+            #expect(await during.value == false)
+        }
+    }
+
+    /// From another thread, at any moment of the wait: it ends once, and its memory outlives the race.
+    @Test func cancellingFromAnotherThreadAtAnyMoment() async throws {
+        for _ in 0..<500 {
+            let task = try await onLoop { start { await pause(for: .microseconds(50)) } }
+            task.cancel()
+            _ = await task.value
+        }
+    }
+
+    @Test func aDescriptorIsWaitedFor() async throws {
+        let (peer, number) = try BlockingSocket.pair()
+        let ours = Descriptor(owning: number)
+        try await onLoop {
+            #expect(await wait(for: .writable, on: number) == .ready)
+            #expect(await wait(for: .readable, on: number, timeout: .milliseconds(5)) == .timedOut)
+            let reader = start { await wait(for: .readable, on: number) }
+            await pause(for: .milliseconds(2))
+            try peer.send("x")
+            #expect(await reader.value == .ready)
+            // Level-triggered: what was not read is announced again.
+            #expect(await wait(for: .readable, on: number, timeout: .seconds(20)) == .ready)
+            let cancelled = start { await wait(for: .closed, on: number) }
+            cancelled.cancel()
+            #expect(await cancelled.value == .cancelled)
+        }
+        #expect(ours.number == number)
+    }
+}
+
+/// What happened, in order; on the loop only.
+@ControlPlane final class Log {
+    var entries: [Int] = []
+}

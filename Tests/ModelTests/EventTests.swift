@@ -1,0 +1,42 @@
+// What operators and scripts read of an event. Fault: a kind renamed by accident breaks whoever follows the events.
+import Model
+import Testing
+
+private func web1() throws -> BackendReference { try BackendReference("web/web-1") }
+
+struct EventTests {
+    @Test func texts() throws {
+        let backend = try web1()
+        let endpoint = try Endpoint("127.0.0.1:80")
+        let expected: [(Event.Change, String, String, String)] = [
+            (.started(version: "0.1", process: 7), "lbd", "started", "started, version 0.1, pid 7"),
+            (.listenerOpened(try ListenerName("l"), endpoint), "listener l", "listenerOpened", "listens on 127.0.0.1:80"),
+            (.listenerClosed(try ListenerName("l")), "listener l", "listenerClosed", "closed: no more connections are accepted"),
+            (.wish(backend, from: .ready, to: .drain, by: "ann", reason: "disk"), "web/web-1", "wish",
+                "wish ready -> drain by ann: disk"),
+            (.wish(backend, from: .drain, to: .ready, by: "ann", reason: nil), "web/web-1", "wish", "wish drain -> ready by ann"),
+            (.probe(backend, from: .up, to: .down, reason: "refused"), "web/web-1", "probe", "probe up -> down: refused"),
+            (.availability(backend, from: .draining, to: .drained), "web/web-1", "availability",
+                "availability draining -> drained"),
+            (.acceptPaused(worker: 1, reason: "EMFILE"), "worker 1", "acceptPaused",
+                "accepting paused: EMFILE; goes on when descriptors are free"),
+            (.acceptResumed(worker: 1), "worker 1", "acceptResumed", "accepting again"),
+            (.stopping(deadline: .seconds(30)), "lbd", "stopping",
+                "stopping: listeners closed, open connections may finish within 30 s"),
+            (.stopped(connectionsClosed: 3), "lbd", "stopped", "stopped; 3 connections were closed at the end"),
+        ]
+        for (change, subject, kind, text) in expected {
+            #expect(change.subject == subject)
+            #expect(change.kind == kind)
+            #expect(change.text == text)
+        }
+    }
+
+    /// The words of the states are the protocol's: JSON, tables and the saved wishes hold them.
+    @Test func statesKeepTheirWords() {
+        #expect(Wish.allCases.map(\.rawValue) == ["ready", "drain", "maintenance"])
+        #expect(ProbeFinding.allCases.map(\.rawValue) == ["unknown", "up", "down"])
+        #expect(Availability.allCases.map(\.rawValue)
+            == ["available", "warming", "unknown", "draining", "drained", "down", "maintenance"])
+    }
+}
