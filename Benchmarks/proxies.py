@@ -85,7 +85,7 @@ def haproxy_configuration(pools, folder, splice=False):
     yield f"global\n  nbthread 1\n  maxconn {connections}\ndefaults\n  mode tcp\n  timeout connect 2s"
     yield "  timeout client 1h\n  timeout server 1h\n  balance leastconn"
     if splice:
-        yield "  option splice-auto"
+        yield "  option splice-request\n  option splice-response"  # splice-auto does not find such streams worth it
     for port, backends in pools.items():
         yield f"listen l{port}\n  bind 0.0.0.0:{port} backlog 4096"
         for number, address in enumerate(backends):

@@ -17,7 +17,10 @@ WITHIN = {  # a value over another one of the same proxy, and what it is at most
     "curve-idle": ("8000", "0", 1.03),
     "curve-connections": ("256", "1", None),
 }
-ABSOLUTE = {"start": ("lbd, 1000", 25), "memory-backend": ("lbd", 2500)}
+ABSOLUTE = {  # of lbd: the value, its words, at most
+    "start": ("lbd, 1000", "lbd with 1,000 backends, ms", 25),
+    "memory-backend": ("lbd", "lbd, B", 2500),
+}
 
 
 def figure(what, values, target):
@@ -55,8 +58,8 @@ def figures(name, result):
             values = ratios(result.values[f"{proxy}, {above}"], result.values[f"{proxy}, {below}"])
             found.append(figure(f"{proxy}: {above} over {below}", values, target if proxy == "lbd" else None))
     if name in ABSOLUTE:
-        which, target = ABSOLUTE[name]
-        found.append(figure(f"{which}, {result.unit}", result.values[which], target))
+        which, words, target = ABSOLUTE[name]
+        found.append(figure(words, result.values[which], target))
     return found
 
 
