@@ -1,4 +1,5 @@
 // What a rollout says to a balancer, in which order, and that it holds to its lease.
+import TestSupport
 import ControlClient
 import ControlProtocol
 import EventLoop

@@ -1,4 +1,5 @@
 // A balancer for tests: speaks the control protocol, remembers what it was told, answers as the test says.
+import TestSupport
 import ControlProtocol
 import EventLoop
 import Model
