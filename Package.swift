@@ -78,7 +78,10 @@ let package = Package(
         tests("EventLoopTests", ["TestSupport", "EventLoop", "SystemCalls", "Model"]),
         tests("StatisticsTests", ["TestSupport", "Statistics", "SystemCalls"]),
         tests("ProxyTests", ["TestSupport", "Proxy", "Statistics", "SystemCalls", "Model"]),
+        // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
+        tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
+        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
         tests("OrchestratorTests", ["TestSupport", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),

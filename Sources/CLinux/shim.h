@@ -7,6 +7,7 @@
 // already defined without it. What needs it is declared below, as in its manual page.
 #include <errno.h>
 #include <linux/sockios.h>
+#include <stdint.h>
 #include <spawn.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+extern int pipe2(int descriptors[2], int flags);
+extern ssize_t splice(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t count, unsigned int flags);
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int mkostemp(char *pattern, int flags);
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);

@@ -67,10 +67,11 @@ package enum ProbePacing {
         interval * (0.9 + 0.1 * random)
     }
 
-    /// Between two probes that were asked for: short after a failure, none after a success.
+    /// Between two probes that were asked for. Not at once after a success either: a server that has been told to
+    /// end may still accept for a moment, and `rise` successes within it would prove nothing.
     package static func confirming(interval: Duration, after result: ProbeResult) -> Duration {
         switch result {
-        case .success: .zero
+        case .success: min(interval, .milliseconds(250))
         case .failure: min(interval, .milliseconds(50))
         }
     }

@@ -112,7 +112,6 @@ extension WorkerHandle {
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
-        connection.accountAccepted()
-        connection.connectToBackend()
+        connection.begin()
     }
 }

@@ -5,12 +5,15 @@ import Statistics
 package struct ConnectionBudget: Equatable, Sendable {
     /// A connection needs two descriptors, one for each party.
     package let connectionsMax: Int
+    /// Pipes for bulk directions, two descriptors each.
+    package let pipesMax: Int
 
     /// `limit`: soft descriptor limit; `open`: descriptors in use before the first connection. The reserve serves
     /// control connections, files and a probe for each of `backends`; it is never lent to the data path.
     package init(limit: Int, open: Int, backends: Int) {
         let reserve = min(64 + backends, limit / 4)
-        connectionsMax = max(1, (limit - open - reserve) / 2)
+        pipesMax = min(256, limit / 32)
+        connectionsMax = max(1, (limit - open - reserve - 2 * pipesMax) / 2)
     }
 }
 

@@ -56,17 +56,25 @@ extension ConnectionHandle {
         for party in [Party.client, Party.backend] { end(party, reset: reason.isReset) }
         record.toBackend.leftover.discard()
         record.toClient.leftover.discard()
+        givePipeBack(from: .client)
+        givePipeBack(from: .backend)
         accountClose(reason)
         giveTicketBack()
         worker.retire(self)
     }
 
     private func end(_ party: Party, reset: Bool) {
-        let descriptor = record[party].descriptor
-        guard descriptor >= 0 else { return }
+        guard record[party].descriptor >= 0 else { return }
+        if reset { Sockets.resetOnClose(record[party].descriptor) }
+        drop(party)
+    }
+
+    /// Closes the party's socket, then makes libevent forget it. In this order, because the kernel unregisters a
+    /// closed socket by itself: libevent's own attempt then fails at once (EBADF, or ENOENT where another thread has
+    /// the number again; this base never does before the next accept or connect) and it does not mind.
+    func drop(_ party: Party) {
+        Glibc.close(record[party].descriptor)
         unwatch(party)
-        if reset { Sockets.resetOnClose(descriptor) }
-        Glibc.close(descriptor)
         record[party].descriptor = -1
     }
 }

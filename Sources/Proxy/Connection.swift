@@ -58,15 +58,23 @@ struct Flow {
     /// The destination has been told the end (or is gone): nothing flows here any more.
     var isEnded = false
     var leftover = Leftover()
+    /// On loan while the flow is bulk; then nothing is left over.
+    var pipe: Pipe?
+    /// Bytes that were read and wait for the destination to become writable.
+    var hasPending: Bool { leftover.count > 0 || (pipe?.count ?? 0) > 0 }
+    /// Bytes in a row that came in large reads, on the way to becoming bulk.
+    var bulkBytes = 0
 }
 
 /// What a round of events says about a socket.
 struct Readiness {
     let readable: Bool
     let writable: Bool
+    /// The peer's FIN has arrived: behind what can be read now there is the end, and nothing else.
+    let endInSight: Bool
 
     init(_ bits: Int16) {
-        // A peer's FIN alone (EV_CLOSED) is something to read too: the end.
+        endInSight = bits & Int16(EV_CLOSED) != 0
         readable = bits & Int16(EV_READ | EV_CLOSED) != 0
         writable = bits & Int16(EV_WRITE) != 0
     }
@@ -88,6 +96,8 @@ struct ConnectionRecord {
     /// Slots that this connection has tried in vain.
     var tried = InlineArray<8, Int32>(repeating: -1)
     var attempts = 0
+    /// Bytes that were read from the client before a backend was reached: counted when one is.
+    var readAhead = 0
     /// Monotonic nanoseconds: of the connect's start while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
     /// A short read was taken for the end of what is there: to be checked at the next tick (see Relay).

@@ -35,7 +35,7 @@ package final class DataPlane {
         do {
             for (index, mailbox) in mailboxes.enumerated() {
                 workers.append(try WorkerHandle(
-                    index: index, segment: segment.view, connectionsMax: budget.connectionsMax, mailbox: mailbox,
+                    index: index, segment: segment.view, budget: budget, mailbox: mailbox,
                     peers: mailboxes, reports: reports))
             }
         } catch {

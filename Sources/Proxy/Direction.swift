@@ -29,6 +29,13 @@ struct Leftover {
         return .end
     }
 
+    /// Forgets bytes that were written already.
+    mutating func drop(_ written: Int) {
+        precondition(written < count, "a leftover that is all written is discarded")
+        offset += written
+        count -= written
+    }
+
     mutating func discard() {
         start?.deallocate()
         (start, offset, count) = (nil, 0, 0)
@@ -51,7 +58,9 @@ extension ConnectionHandle {
     /// Most bytes that one connection moves in one direction per wake-up, so that one stream cannot starve others.
     private static var bytesPerWakeupMax: Int { 256 * 1024 }
 
-    func pump(from source: Party) -> Pumped {
+    /// `endInSight`: the event in hand says that the source's FIN has arrived. It may be taken from the very event
+    /// only, never from a later turn.
+    func pump(from source: Party, endInSight: Bool = false) -> Pumped {
         let destination = record[source.other].descriptor
         var moved = 0
         while true {
@@ -62,48 +71,70 @@ extension ConnectionHandle {
                 case .failed: return .destinationFailed
                 }
             }
+            guard let isFlushed = flushPipe(from: source, to: destination) else { return .destinationFailed }
+            guard isFlushed else { return .waiting }
             switch record[flowFrom: source].sourceEnd {
             case .open: break
             case .finished, .reset: return .sourceEnded
             }
             guard record[source].readable else { return .waiting }
             guard moved < ConnectionHandle.bytesPerWakeupMax else { return .boundReached }
-            switch read(from: source) {
+            if let pipe = record[flowFrom: source].pipe {
+                moved += fillPipe(pipe, from: source)
+                continue
+            }
+            let count = read(from: source, toTheEnd: endInSight)
+            moved += count
+            if count > 0, case .failed = forward(count, from: source, to: destination) { return .destinationFailed }
+            if record[flowFrom: source].leftover.count == 0 { noteRead(count, from: source) }
+        }
+    }
+
+    /// Fills the worker's buffer from the source and notes what that tells about it: how many bytes there are.
+    /// With the end in sight it reads until it meets it, so that the last bytes and the FIN leave together.
+    fileprivate func read(from source: Party, toTheEnd: Bool) -> Int {
+        let buffer = worker.state.readBuffer
+        let descriptor = record[source].descriptor
+        var filled = 0
+        while filled < ReadBuffer.capacity {
+            let room = ReadBuffer.capacity - filled
+            switch Sockets.receive(descriptor, into: buffer.start + filled, capacity: room) {
             case .bytes(let count):
-                moved += count
-                if case .failed = forward(count, from: source, to: destination) { return .destinationFailed }
+                filled += count
+                guard count < room, !toTheEnd, !record[source].resetSeen else { continue }
+                believeEmpty(source)
+                return filled
             case .end:
                 record[flowFrom: source].sourceEnd = record[source].resetSeen ? .reset : .finished
+                return filled
             case .wouldBlock:
                 record[source].readable = false
+                return filled
             case .failed:
                 // Data that arrived before the reset has been read by now: the kernel gives it first.
                 record[source].resetSeen = true
                 record[flowFrom: source].sourceEnd = .reset
+                return filled
             }
         }
+        return filled
     }
 
-    private func read(from source: Party) -> Transfer {
-        let buffer = worker.state.readBuffer
-        let transfer = Sockets.receive(record[source].descriptor, into: buffer.start, capacity: ReadBuffer.capacity)
-        if case .bytes(let count) = transfer, count < ReadBuffer.capacity, !record[source].resetSeen {
-            // The socket is empty, most probably; asking would cost a call per message. Two things can still lie
-            // behind a short read without a further edge: a reset that came together with the data, and bytes
-            // after an urgent mark. The sweep at the next tick finds them.
-            record[source].readable = false
-            if !record.needsSweep {
-                record.needsSweep = true
-                worker.fileForSweep(self)
-            }
-        }
-        return transfer
+    /// After a short read the socket is empty, most probably; asking would cost a call per message. Two things can
+    /// still lie behind it without a further edge: a reset that came together with the data, and bytes after an
+    /// urgent mark. The sweep at the next tick finds them.
+    func believeEmpty(_ source: Party) {
+        record[source].readable = false
+        guard !record.needsSweep else { return }
+        record.needsSweep = true
+        worker.fileForSweep(self)
     }
 
     private func forward(_ count: Int, from source: Party, to destination: Int32) -> Transfer {
         let buffer = worker.state.readBuffer
         account(bytes: count, from: source)
-        let transfer = Sockets.send(destination, from: buffer.start, count: count)
+        let isLast = record[flowFrom: source].sourceEnd == .finished
+        let transfer = Sockets.send(destination, from: buffer.start, count: count, isLast: isLast)
         switch transfer {
         case .bytes(let sent) where sent < count:
             record[flowFrom: source].leftover.keep(buffer.start + sent, count: count - sent)
@@ -113,6 +144,50 @@ extension ConnectionHandle {
             break
         }
         return transfer
+    }
+}
+
+/// What the client had sent before a backend was reached, waiting to be written first.
+struct FirstBytes {
+    /// Bytes at the start of the worker's buffer, fresh from the read.
+    fileprivate let fresh: Int
+    /// Bytes that an earlier attempt could not write lie in the flow's leftover.
+    fileprivate let kept: Bool
+
+    var isEmpty: Bool { fresh == 0 && !kept }
+}
+
+extension ConnectionHandle {
+    /// Reads what the client has sent already; its end or reset is noted in the flow.
+    func readFirst() -> FirstBytes {
+        record.readAhead = read(from: .client, toTheEnd: false)
+        return FirstBytes(fresh: record.readAhead, kept: false)
+    }
+
+    var keptFirst: FirstBytes { FirstBytes(fresh: 0, kept: record.toBackend.leftover.count > 0) }
+
+    /// Writes the first bytes to a backend whose connect has been started: `connected` when the kernel took some,
+    /// so there is a connection and they are never sent to another; else the connect's own answer.
+    func write(_ first: FirstBytes, or start: ConnectStart) -> ConnectStart {
+        if first.fresh > 0 {
+            let buffer = worker.state.readBuffer
+            let transfer = Sockets.send(record.backend.descriptor, from: buffer.start, count: first.fresh)
+            if case .bytes(first.fresh) = transfer { return .connected }
+            record.toBackend.leftover.keep(buffer.start, count: first.fresh)
+            if case .bytes(let sent) = transfer {
+                record.toBackend.leftover.drop(sent)
+                return .connected
+            }
+            if case .failed(let failure) = transfer { return .failed(errorNumber: failure) }
+            return start
+        }
+        let before = record.toBackend.leftover.count
+        let transfer = record.toBackend.leftover.flush(to: record.backend.descriptor)
+        guard record.toBackend.leftover.count == before else { return .connected }
+        return switch transfer {
+        case .failed(let failure): .failed(errorNumber: failure)
+        case .bytes, .end, .wouldBlock: start
+        }
     }
 }
 

@@ -15,6 +15,7 @@ struct ListenerSockets {
         let first = try Sockets.bind(endpoint)
         let bound = try Sockets.localEndpoint(of: first.number)
         try prepare(first.number, backlog: backlog)
+        try Sockets.shareWithOurOwn(first.number)
         var descriptors = [first.release()]
         do {
             for _ in 1..<workers {

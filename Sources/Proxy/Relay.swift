@@ -10,10 +10,10 @@ extension ConnectionHandle {
             // libevent forgets an event when it is unwatched; a late one has nothing to say.
             return
         case .connecting:
-            if party == .backend { finishConnect() }
+            if party == .backend { finishConnect(readiness) }
         case .relaying:
-            if readiness.readable { relay(from: party) }
-            if readiness.writable, case .relaying = record.phase, record[flowFrom: party.other].leftover.count > 0 {
+            if readiness.readable { relay(from: party, endInSight: readiness.endInSight) }
+            if readiness.writable, case .relaying = record.phase, record[flowFrom: party.other].hasPending {
                 relay(from: party.other)
             }
         case .resetting(let toward):
@@ -21,12 +21,13 @@ extension ConnectionHandle {
         }
     }
 
-    /// Begins after the connect: whatever the client sent meanwhile, its end included, is still unread.
+    /// Begins when the backend has taken the connection. What the client had sent before is written already, or is
+    /// a leftover, or is still unread.
     func startRelaying() {
         record.phase = .relaying
         record.lastActivity = worker.now()
-        record.client.readable = true
         accountConnected()
+        if record.readAhead > 0 { account(bytes: record.readAhead, from: .client) }
         guard watch(.client) else { return close(.outOfResources) }
         worker.fileDeadline(of: self)
         relay(from: .client)
@@ -34,9 +35,9 @@ extension ConnectionHandle {
     }
 
     /// Moves what can be moved from `source` and draws the conclusions.
-    func relay(from source: Party) {
+    func relay(from source: Party, endInSight: Bool = false) {
         guard !record[flowFrom: source].isEnded else { return lookForReset(behindEndOf: source) }
-        switch pump(from: source) {
+        switch pump(from: source, endInSight: endInSight) {
         case .waiting:
             return
         case .boundReached:
@@ -82,6 +83,7 @@ extension ConnectionHandle {
         record[party].resetSeen = true
         record[party].readable = true
         record[flowFrom: party.other].leftover.discard()
+        givePipeBack(from: party.other)
         record[flowFrom: party.other].isEnded = true
         if record[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
     }
@@ -90,6 +92,7 @@ extension ConnectionHandle {
     func sweep() {
         record.needsSweep = false
         guard case .relaying = record.phase else { return }
+        for source in [Party.client, .backend] { givePipeBackIfEmpty(from: source) }
         record.client.readable = true
         relay(from: .client)
         guard case .relaying = record.phase else { return }

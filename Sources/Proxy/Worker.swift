@@ -20,6 +20,7 @@ struct WorkerState {
     var mailboxEvent = event()
     var timerEvent = event()
     var wheel: TimerWheel
+    var pipes: PipePool
     var routes: [Route?] = []
     /// Of round-robin and of ties, one a pool; workers start apart so that they do not march in step.
     var cursors: [UInt32] = []
@@ -48,7 +49,7 @@ struct WorkerHandle: @unchecked Sendable {
     }
 
     init(
-        index: Int, segment: SegmentView, connectionsMax: Int, mailbox: Mailbox, peers: [Mailbox], reports: ReportQueue
+        index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox], reports: ReportQueue
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -57,8 +58,9 @@ struct WorkerHandle: @unchecked Sendable {
         let now = Clocks.coarse().nanoseconds
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
-            base: base, index: index, segment: segment, connectionsMax: connectionsMax, mailbox: mailbox,
-            peers: peers, reports: reports, wheel: TimerWheel(now: now), cachedNow: now))
+            base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
+            peers: peers, reports: reports, wheel: TimerWheel(now: now),
+            pipes: PipePool(openMax: budget.pipesMax / peers.count), cachedNow: now))
     }
 
     fileprivate init(context: UnsafeMutableRawPointer?) { pointer = context!.assumingMemoryBound(to: WorkerState.self) }
@@ -74,6 +76,7 @@ struct WorkerHandle: @unchecked Sendable {
     /// After the thread has been joined, or was never started.
     func free() {
         state.readBuffer.free()
+        state.pipes.closeAll()
         event_base_free(state.base)
         pointer.deinitialize(count: 1)
         pointer.deallocate()

@@ -73,17 +73,28 @@ package struct Verdict: Equatable, Sendable {
 package struct Wording: Equatable, Sendable {
     /// `lbctl`, with the options that reach this balancer.
     package let program: String
-    /// The whole command line of this rollout.
-    package let again: String
+    /// The command line of this rollout, word by word.
+    package let commandLine: [String]
     /// Under what name it drains.
     package let owner: String
     package let lease: Duration
 
-    package init(program: String, again: String, owner: String, lease: Duration) {
+    package init(program: String, commandLine: [String], owner: String, lease: Duration) {
         self.program = program
-        self.again = again
+        self.commandLine = commandLine
         self.owner = owner
         self.lease = lease
+    }
+
+    var again: String { commandLine.map(\.shellQuoted).joined(separator: " ") }
+
+    /// The same with another value for one option.
+    func again(with option: String, _ value: String) -> String {
+        var words: [String] = []
+        for word in commandLine where !word.hasPrefix(option + "=") {
+            if words.last == option { words.removeLast() } else { words.append(word) }
+        }
+        return (words + [option, value]).map(\.shellQuoted).joined(separator: " ")
     }
 }
 
@@ -130,7 +141,7 @@ extension Verdict {
         case .deadlinePassed(let backend, let limit):
             return [
                 "see who holds it:          \(wording.program) status \(backend)",
-                "wait longer:               \(wording.again) --drain-deadline \((limit * 4).written)",
+                "wait longer:               \(wording.again(with: "--drain-deadline", (limit * 4).written))",
             ]
         case .refused, .failed:
             return ["see how the pool is:       \(wording.program) status \(pool)", again]
@@ -147,7 +158,7 @@ extension Verdict.Fate {
         case .undone: "not restarted, in rotation"
         case .held: "drained by \(wording.owner), stays out until somebody undrains it"
         case .leased(let reason):
-            "drained, but only for another \(wording.lease.spoken): the order to keep it out failed (\(reason))"
+            "drained, but comes back when its lease of \(wording.lease.spoken) ends: the order to keep it out failed (\(reason))"
         case .unclear(let reason):
             "the order to undrain it failed (\(reason)); if it is still drained, its lease ends within \(wording.lease.spoken)"
         }

@@ -10,13 +10,18 @@ package enum Signals {
 
     /// Blocks the signals for this thread and all it starts afterwards, and opens the descriptor that
     /// delivers them. Called once, first thing in main. SIGPIPE is ignored: splice has no MSG_NOSIGNAL.
+    /// The others get their default back: a shell starts what it puts behind '&' with SIGINT ignored, and what is
+    /// ignored reaches no descriptor.
     package static func open(_ signals: [Int32]) throws(SystemError) -> Descriptor {
         signal(SIGPIPE, SIG_IGN)
         var set = sigset_t()
         sigemptyset(&set)
-        for number in signals { sigaddset(&set, number) }
+        for number in signals {
+            sigaddset(&set, number)
+        }
         let failure = pthread_sigmask(SIG_BLOCK, &set, nil)
         guard failure == 0 else { throw SystemError("pthread_sigmask", failure) }
+        for number in signals { signal(number, SIG_DFL) }
         return Descriptor(owning: try checked("signalfd") { signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC)) })
     }
 

@@ -33,8 +33,8 @@ package enum Sockets {
         try checked("setsockopt") { setsockopt(descriptor, level, option, &value, socklen_t(MemoryLayout<Int32>.size)) }
     }
 
-    /// Binds, without listening yet. The address must be free: SO_REUSEPORT is set only after the bind,
-    /// so a second program does not silently share the port, and `another` socket of ours then can.
+    /// Binds, without listening yet. An address that somebody listens at is an error, here or at `listen`.
+    /// `another`: joins a listening socket of ours that was opened with `shareWithOurOwn`.
     package static func bind(_ endpoint: Endpoint, sharingWithOurOwn another: Bool = false) throws(SystemError) -> Descriptor {
         let address = SocketAddress(endpoint)
         let descriptor = try open(for: address)
@@ -47,8 +47,13 @@ package enum Sockets {
             try set(number, level: Int32(IPPROTO_IPV6), option: IPV6_V6ONLY, to: 1)
         }
         try checked("bind", on: endpoint.description) { address.withPointer { Glibc.bind(number, $0, $1) } }
-        if address.family != AF_UNIX, !another { try set(number, level: SOL_SOCKET, option: SO_REUSEPORT, to: 1) }
         return descriptor
+    }
+
+    /// Lets further sockets of ours, bound with `sharingWithOurOwn`, listen beside this one. Only once it listens:
+    /// until then a second program could bind beside it, and both would get their share of the connects.
+    package static func shareWithOurOwn(_ descriptor: Int32) throws(SystemError) {
+        try set(descriptor, level: SOL_SOCKET, option: SO_REUSEPORT, to: 1)
     }
 
     /// Binds a Unix path. A socket file that nobody answers at is left from a crash and replaced; one that
@@ -79,6 +84,12 @@ package enum Sockets {
         var on: Int32 = 1
         _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         _ = setsockopt(descriptor, SOL_SOCKET, SO_OOBINLINE, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    /// Our answer to what the peer sends will carry the acknowledgement: a segment less where we are quick.
+    @inlinable package static func delayAcknowledgement(_ descriptor: Int32) {
+        var off: Int32 = 0
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &off, socklen_t(MemoryLayout<Int32>.size))
     }
 
     package static func listen(_ descriptor: Int32, backlog: Int) throws(SystemError) {
@@ -144,9 +155,13 @@ package enum Sockets {
         }
     }
 
-    @inlinable package static func send(_ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int) -> Transfer {
+    /// `isLast`: an end follows at once, so the kernel may put the last bytes and the FIN into one segment.
+    @inlinable package static func send(
+        _ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int, isLast: Bool = false
+    ) -> Transfer {
+        let flags = Int32(MSG_NOSIGNAL) | (isLast ? Int32(MSG_MORE) : 0)
         while true {
-            let sent = Glibc.send(descriptor, buffer, count, Int32(MSG_NOSIGNAL))
+            let sent = Glibc.send(descriptor, buffer, count, flags)
             if sent >= 0 { return .bytes(sent) }
             let failure = errno
             if failure == EAGAIN { return .wouldBlock }

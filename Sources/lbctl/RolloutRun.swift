@@ -12,7 +12,8 @@ struct RolloutRunCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "run", abstract: "Restarts the backends of a pool: drain, wait until empty, restart, wait until up, undrain, next.",
         discussion: """
-            Stops at the first step that fails and leaves the other backends in service. Ctrl-C before a restart \
+            The restart command must return only when the old process has ended: from then on a probe that \
+            succeeds counts for the new one. Stops at the first step that fails and leaves the other backends in service. Ctrl-C before a restart \
             undoes the step in hand, from then on it finishes it; a second Ctrl-C leaves the backend drained. \
             Exit status 3: not empty at the deadline; 4: it would not be safe.
             """)
@@ -49,7 +50,7 @@ struct RolloutRunCommand: Verb {
         }
         defer { signals.cancel() }
         let verdict = await orchestrator.run()
-        let wording = Wording(program: program, again: commandLine, owner: owner, lease: Orchestrator.lease)
+        let wording = Wording(program: program, commandLine: CommandLine.arguments, owner: owner, lease: Orchestrator.lease)
         if global.isJSON {
             console.data(JSONText.line(VerdictReport(verdict, owner: owner)))
         } else {
@@ -64,8 +65,6 @@ struct RolloutRunCommand: Verb {
         let name = CommandLine.arguments.first ?? "lbctl"
         return ([name] + global.control.flatMap { ["--control", $0] }).map(\.shellQuoted).joined(separator: " ")
     }
-
-    private var commandLine: String { CommandLine.arguments.map(\.shellQuoted).joined(separator: " ") }
 }
 
 extension Verdict {

@@ -139,10 +139,9 @@ struct BackendSettings: Sendable {
                 try await socket.send(Array("error: \(Inquiry.help)\n".utf8))
                 return true
             }
-            if let answer = inquiry.answer(of: answerer) {
-                try await socket.send(Array((answer + "\n").utf8))
-            } else if case .bytes(let count) = inquiry {
-                try await send(count, on: socket)
+            switch inquiry.answer(of: answerer) {
+            case .line(let answer): try await socket.send(Array((answer + "\n").utf8))
+            case .filler(let count): try await send(count, on: socket)
             }
             return true
         }

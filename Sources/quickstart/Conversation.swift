@@ -45,8 +45,8 @@ import SystemCalls
             guard let answerer = inquiry.answerer(in: text) else {
                 throw LoadFailure(.wrongAnswer, "\(inquiry.line): '\(text.escapedForOneLine)'")
             }
-            guard partner == nil || partner == answerer else {
-                throw LoadFailure(.wrongAnswer, "\(inquiry.line): \(answerer) on a connection with \(partner!)")
+            if let partner, partner != answerer {
+                throw LoadFailure(.wrongAnswer, "\(inquiry.line): \(answerer) on a connection with \(partner)")
             }
             partner = answerer
             return answerer

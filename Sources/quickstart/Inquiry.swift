@@ -51,12 +51,18 @@ enum Inquiry: Equatable, Sendable {
         }
     }
 
-    /// The line that answers, without its newline; nil where the answer is not a line.
-    func answer(of answerer: Answerer) -> String? {
+    enum Answer: Equatable, Sendable {
+        /// Without its newline.
+        case line(String)
+        /// So many bytes of no meaning.
+        case filler(Int)
+    }
+
+    func answer(of answerer: Answerer) -> Answer {
         switch self {
-        case .hello: answerer.description
-        case .ping(let text): "pong \(text) \(answerer)"
-        case .bytes: nil
+        case .hello: .line(answerer.description)
+        case .ping(let text): .line("pong \(text) \(answerer)")
+        case .bytes(let count): .filler(count)
         }
     }
 

@@ -81,8 +81,11 @@ struct LoadSettings: Sendable {
 
     func note(_ failure: LoadFailure) {
         tally.failed(failure)
-        if tally.failed <= Load.printedFailuresMax { Console.complain("failed request: \(failure)") }
-        if tally.failed == Load.printedFailuresMax { Console.complain("further failures are only counted") }
+        switch tally.failed {
+        case ...Load.printedFailuresMax: Console.complain("failed request: \(failure)")
+        case Load.printedFailuresMax + 1: Console.complain("further failures are only counted")
+        default: break
+        }
     }
 
     func update(_ change: (inout Tally) -> Void) { change(&tally) }

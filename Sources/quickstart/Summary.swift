@@ -24,7 +24,7 @@ struct Summary: Sendable {
 
     private var answered: String {
         guard !tally.answers.isEmpty else { return "by nobody" }
-        return answerers.map { "\($0.name) generation \($0.generation): \(tally.answers[$0]!)" }.joined(separator: "; ")
+        return answers.map { "\($0.name) generation \($0.generation): \($1)" }.joined(separator: "; ")
     }
 
     private var hop: [String] {
@@ -37,8 +37,8 @@ struct Summary: Sendable {
     }
 
     /// Names in order, each one's generations in order.
-    private var answerers: [Answerer] {
-        tally.answers.keys.sorted { ($0.name, $0.generation) < ($1.name, $1.generation) }
+    private var answers: [(Answerer, count: Int)] {
+        tally.answers.sorted { ($0.key.name, $0.key.generation) < ($1.key.name, $1.key.generation) }.map { ($0.key, $0.value) }
     }
 
     /// `failed.REASON` and `answered.NAME.GENERATION` stand only where there is something to count.
@@ -53,7 +53,7 @@ struct Summary: Sendable {
         lines += LoadFailure.Reason.allCases.compactMap { reason in
             tally.failures[reason].map { "failed.\(reason.rawValue)=\($0)" }
         }
-        lines += answerers.map { "answered.\($0.name).\($0.generation)=\(tally.answers[$0]!)" }
+        lines += answers.map { "answered.\($0.name).\($0.generation)=\($1)" }
         lines += ["moved=\(tally.moved)", "slowest-us=\(tally.slowest.microseconds)"]
         guard let hop = Hop(tally) else { return lines }
         return lines + [

@@ -71,6 +71,7 @@ private struct Unexpected: Error {}
         #expect(verdict.cause == .deadlinePassed(reference("web-1"), .seconds(60)))
         #expect(fates(verdict) == [.undone, .untouched, .untouched])
         #expect(verdict.explanation(wording).last == "  wait longer:               lbctl rollout run web --drain-deadline 4m")
+        #expect(verdict.explanation(longWording).last == "  wait longer:               lbctl rollout run web --restart 'a b' --drain-deadline 4m")
     }
 
     @Test func aFailedRestartStaysOut() throws {

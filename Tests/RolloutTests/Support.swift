@@ -24,9 +24,13 @@ func plan(_ pool: PoolSnapshot) throws -> Plan {
     try Plan(pool: pool, restart: try CommandTemplate(["restart", "{backend}"]))
 }
 
+let longWording = Wording(
+    program: "lbctl", commandLine: ["lbctl", "rollout", "run", "web", "--drain-deadline", "1m", "--restart", "a b"],
+    owner: "rollout-7", lease: .seconds(30))
+
 let limits = RolloutLimits(drain: .seconds(60), restart: .seconds(20), ready: .seconds(30))
 
-let wording = Wording(program: "lbctl", again: "lbctl rollout run web", owner: "rollout-7", lease: .seconds(30))
+let wording = Wording(program: "lbctl", commandLine: ["lbctl", "rollout", "run", "web"], owner: "rollout-7", lease: .seconds(30))
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, and the same on every machine.
 struct SplitMix64: RandomNumberGenerator {

@@ -1,0 +1,141 @@
+// Drains: nothing new arrives, what stands goes on, and `drained` is said only when nobody holds the backend.
+import ControlProtocol
+import Model
+import Testing
+
+@Suite(.lab) struct Drain {
+    let lab = Lab.current
+    private let first: TestServer
+    private let balancer: Balancer
+
+    init() throws {
+        first = try TestServer.named("web-1", lab)
+        let second = try TestServer.named("web-2", lab)
+        balancer = try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)]))
+    }
+
+    @Test("drain --wait ends within a second after the last connection, and nothing new arrives meanwhile")
+    func waits() throws {
+        let held = try balancer.connection(to: "web-1")
+        let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait"])
+        try balancer.backend("web-1") { $0.availability == .draining }
+        let before = first.accepted
+        #expect(try balancer.census(200) == ["web-2": 200])
+        #expect(first.accepted == before, "a new connection reached a draining backend")
+        #expect(try drain.isRunning(), "the drain ended while a connection was open")
+        try held.send("still here\n")
+        #expect(try held.line() == "still here")
+
+        held.close()
+        let closed = ContinuousClock.now
+        let end = try drain.end()
+        #expect(ContinuousClock.now - closed < .seconds(1))
+        #expect(end.status == 0, "\(end)")
+        let report = try balancer.backend("web-1")
+        #expect(report.availability == .drained)
+        #expect(report.connections == 0)
+        #expect(try balancer.census(20) == ["web-2": 20])
+    }
+
+    @Test("drain --wait --deadline 2s exits 3, the node stays draining, and nothing new reached it")
+    func deadline() throws {
+        let held = try balancer.connection(to: "web-1")
+        let started = ContinuousClock.now
+        let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait", "--deadline", "2s"])
+        try balancer.backend("web-1") { $0.availability == .draining }
+        let before = first.accepted
+        while try drain.isRunning() { #expect(try balancer.census(20) == ["web-2": 20]) }
+        let end = try drain.end()
+        let took = ContinuousClock.now - started
+        #expect(end.status == 3, "\(end)")
+        #expect(took > .milliseconds(1900) && took < .milliseconds(3500), "took \(took.spoken)")
+        let report = try balancer.backend("web-1")
+        #expect(report.availability == .draining)
+        #expect(report.wish == .drain)
+        #expect(report.connections == 1)
+        #expect(first.accepted == before, "a new connection reached a draining backend")
+        try held.send("still here\n")
+        #expect(try held.line() == "still here")
+    }
+
+    @Test("a backend without connections is drained at once, and undrain brings it back")
+    func emptyAndBack() throws {
+        let end = try balancer.lbctl("drain", "web/web-1", "--wait", "--reason", "new kernel")
+        #expect(end.status == 0, "\(end)")
+        let drained = try balancer.backend("web-1")
+        #expect(drained.availability == .drained)
+        #expect(drained.drain?.reason == "new kernel")
+        #expect(try balancer.census(20) == ["web-2": 20])
+        #expect(try balancer.lbctl("undrain", "web/web-1").status == 0)
+        #expect(try balancer.backend("web-1").availability == .available)
+        #expect(try balancer.census(20).keys.sorted() == ["web-1", "web-2"])
+    }
+
+    @Test("a half-closed connection still holds its backend")
+    func halfClosedHolds() throws {
+        let held = try balancer.connection(to: "web-1")
+        let goOn = Outbox<Void>()
+        let slow = try TestServer(lab) { peer in
+            _ = try peer.toEnd()
+            _ = try goOn.take()
+        }
+        held.close()
+        var configuration = ConfigurationText([("web-1", slow)])
+        configuration.stateDirectory = "other"
+        let other = try Balancer(lab, configuration, name: "other")
+        let client = try other.connect()
+        client.halfClose()
+        try other.backend("web-1") { $0.connections == 1 }
+        let drain = try other.startLbctl(["drain", "web/web-1", "--wait"])
+        try other.backend("web-1") { $0.availability == .draining }
+        #expect(client.isQuiet(for: .milliseconds(500)))
+        #expect(try drain.isRunning(), "a half-closed connection was not counted")
+        goOn.put(())
+        #expect(try drain.end(within: .seconds(2)).status == 0)
+    }
+
+    @Test("a drain belongs to its owner: another's undrain and drain are refused with 4, --force is not")
+    func owners() throws {
+        #expect(try balancer.lbctl("drain", "web/web-1", "--owner", "alice").status == 0)
+        let undrain = try balancer.lbctl("undrain", "web/web-1", "--owner", "bob")
+        #expect(undrain.status == 4, "\(undrain)")
+        #expect(undrain.text.contains("alice"))
+        #expect(try balancer.lbctl("drain", "web/web-1", "--owner", "bob").status == 4)
+        #expect(try balancer.backend("web-1").drain?.owner == "alice")
+        #expect(try balancer.lbctl("undrain", "web/web-1", "--owner", "bob", "--force").status == 0)
+        #expect(try balancer.backend("web-1").wish == .ready)
+    }
+
+    @Test("a lease that nobody renews ends the drain: a dead tool leaves no node out")
+    func lease() throws {
+        let started = ContinuousClock.now
+        #expect(try balancer.lbctl("drain", "web/web-1", "--lease", "1s").status == 0)
+        #expect(try balancer.backend("web-1").wish == .drain)
+        try balancer.backend("web-1", within: .seconds(5)) { $0.wish == .ready && $0.availability == .available }
+        #expect(ContinuousClock.now - started > .milliseconds(950))
+    }
+
+    @Test("with every backend drained a client is reset at once: never a fallback, never a clean end")
+    func allDrained() throws {
+        #expect(try balancer.lbctl("drain", "web/web-1", "web/web-2", "--wait").status == 0)
+        for _ in 0..<10 {
+            let (bytes, ending) = try balancer.connect().toEnd()
+            #expect(bytes.isEmpty)
+            #expect(ending == .reset)
+        }
+        #expect(try balancer.lbctl("undrain", "web/web-2").status == 0)
+        #expect(try balancer.census(5) == ["web-2": 5])
+    }
+
+    @Test("a name that is not there: exit 1, and the nearest one", arguments: ["drain", "undrain"])
+    func unknownName(verb: String) throws {
+        let end = try balancer.lbctl(verb, "web/web-11")
+        #expect(end.status == 1, "\(end)")
+        #expect(end.text.contains("web/web-11"))
+        #expect(end.text.replacing("web/web-11", with: "").contains("web-1"), "no suggestion in: \(end)")
+        let pool = try balancer.lbctl(verb, "wbe/web-1")
+        #expect(pool.status == 1, "\(pool)")
+        #expect(pool.text.contains("'web'") || pool.text.contains("web/web-1"), "no suggestion in: \(pool)")
+        #expect(try balancer.status().pools[0].backends.allSatisfy { $0.wish == .ready })
+    }
+}

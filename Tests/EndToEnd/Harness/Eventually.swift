@@ -1,0 +1,28 @@
+// Waiting for a condition with a deadline: asked every few milliseconds, never slept for.
+import Glibc
+import Model
+import Testing
+
+/// Asks until there is an answer; throws when the deadline passes first.
+@discardableResult
+func eventually<Value>(
+    within limit: Duration, _ what: @autoclosure () -> String, at location: SourceLocation = #_sourceLocation,
+    _ answer: () throws -> Value?
+) throws -> Value {
+    let deadline = ContinuousClock.now + limit
+    while true {
+        if let value = try answer() { return value }
+        guard ContinuousClock.now < deadline else {
+            throw HarnessError("waited \(limit.spoken) in vain: \(what())", at: location)
+        }
+        poll(nil, 0, 15)
+    }
+}
+
+/// Asks until it is true; throws when the deadline passes first.
+func eventually(
+    within limit: Duration, _ what: @autoclosure () -> String, at location: SourceLocation = #_sourceLocation,
+    _ condition: () throws -> Bool
+) throws {
+    let _: Bool = try eventually(within: limit, what(), at: location) { try condition() ? true : nil }
+}

@@ -1,0 +1,84 @@
+// What /proc tells about processes: who works in a folder, and what one process holds and uses.
+import Foundation
+import Glibc
+import SystemCalls
+
+enum ProcessTable {
+    /// Processes whose working folder is `folder` or lies in it, zombies not counted.
+    static func working(in folder: String) -> [pid_t] {
+        numbers().filter { process in
+            guard let place = link("/proc/\(process)/cwd") else { return false }
+            return place == folder || place.hasPrefix(folder + "/")
+        }
+    }
+
+    static func commandLine(_ process: pid_t) -> String {
+        let bytes = content("/proc/\(process)/cmdline") ?? []
+        return String(decoding: bytes.map { $0 == 0 ? 0x20 : $0 }, as: UTF8.self)
+    }
+
+    static func isAlive(_ process: pid_t) -> Bool { kill(process, 0) == 0 }
+
+    /// Number of open descriptors.
+    static func descriptors(_ process: pid_t) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
+    }
+
+    /// How many open descriptors there are of each kind: `socket`, `pipe`, `anon_inode`, `file`.
+    static func descriptorKinds(_ process: pid_t) throws -> [String: Int] {
+        var kinds: [String: Int] = [:]
+        for number in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd") {
+            guard let target = link("/proc/\(process)/fd/\(number)") else { continue }
+            let kind = target.hasPrefix("/") ? "file" : String(target.prefix { $0 != ":" })
+            kinds[kind, default: 0] += 1
+        }
+        return kinds
+    }
+
+    static func threads(_ process: pid_t) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").count
+    }
+
+    static func residentKiB(_ process: pid_t) throws -> Int { try status("/proc/\(process)/status", "VmRSS:") }
+
+    /// Processor time used by all its threads.
+    static func processorTime(_ process: pid_t) throws -> Duration {
+        guard let text = content("/proc/\(process)/stat").map({ String(decoding: $0, as: UTF8.self) }),
+            let close = text.lastIndex(of: ")")
+        else { throw HarnessError("process \(process) is gone") }
+        // Fields after the name; utime and stime are the 14th and 15th of all.
+        let fields = text[close...].split(separator: " ").dropFirst()
+        let ticks = fields.dropFirst(11).prefix(2).compactMap { Int($0) }.reduce(0, +)
+        return .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    /// How often its threads have gone to sleep: one for each wake-up of an event loop.
+    static func wakeups(_ process: pid_t) throws -> Int {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").reduce(0) { sum, thread in
+            sum + (try status("/proc/\(process)/task/\(thread)/status", "voluntary_ctxt_switches:"))
+        }
+    }
+
+    private static func status(_ path: String, _ field: String) throws -> Int {
+        let text = String(decoding: content(path) ?? [], as: UTF8.self)
+        let line = text.split(separator: "\n").first { $0.hasPrefix(field) }
+        guard let value = line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap({ Int($0) }) else {
+            throw HarnessError("\(path) has no \(field)")
+        }
+        return value
+    }
+
+    private static func numbers() -> [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }
+    }
+
+    /// nil for a process that has ended meanwhile.
+    private static func content(_ path: String) -> [UInt8]? { try? Files.read(path, bytesMax: 1 << 20) }
+
+    private static func link(_ path: String) -> String? {
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}

@@ -1,0 +1,107 @@
+// Active checks: who is found up, who down, how soon, and what that means for traffic.
+import ControlProtocol
+import Foundation
+import Model
+import Testing
+
+@Suite(.lab) struct Probes {
+    let lab = Lab.current
+    private static let banner =
+        "health: { check: banner, expect: \"HELLO\", interval: 200ms, timeout: 200ms, rise: 2, fall: 2 }"
+
+    /// Says HELLO, then its name, then echoes: passes a banner probe.
+    private func polite(_ name: String) throws -> TestServer {
+        try TestServer(lab) { peer in
+            try peer.send("HELLO\n\(name)\n")
+            try peer.echoToEnd()
+        }
+    }
+
+    /// The classic of health checks that only connect: the kernel accepts for a process that hangs.
+    @Test("a backend that accepts and never speaks fails a banner probe and takes no traffic")
+    func silent() throws {
+        let silent = try TestServer(lab) { peer in _ = try peer.toEnd() }
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", silent), ("web-2", try polite("web-2"))], [Probes.banner]))
+        try balancer.backend("web-2") { $0.probe == .up && $0.availability == .available }
+        for _ in 0..<50 {
+            let client = try balancer.connect()
+            #expect(try client.line() == "HELLO")
+            #expect(try client.line() == "web-2")
+        }
+        let report = try balancer.backend("web-1") { $0.probe == .down }
+        #expect(report.availability == .down)
+        #expect(report.connectionsTotal == 0, "a backend that was never up took traffic while another was")
+        #expect(report.probeFailure != nil)
+        #expect(silent.accepted > 0)
+    }
+
+    @Test("a backend that says something else fails a banner probe, and the reason says what")
+    func wrongBanner() throws {
+        let wrong = try TestServer(lab) { try $0.send("GOODBYE\n") }
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", wrong)], [Probes.banner]))
+        let report = try balancer.backend("web-1") { $0.probe == .down }
+        #expect(report.probeFailure?.contains("GOODBYE") == true, "\(report.probeFailure ?? "no reason")")
+    }
+
+    @Test("the first probe starts within min(interval, 1 s), however long the interval")
+    func firstProbe() throws {
+        let balancer = try Balancer(lab, ConfigurationText(
+            [("web-1", try polite("web-1"))], ["health: { check: connect, interval: 1h, timeout: 1s, rise: 2, fall: 3 }"]))
+        let report = try balancer.backend("web-1", within: .milliseconds(1500)) { $0.probe == .up }
+        #expect(report.probeSequence == 1)
+    }
+
+    @Test("before any probe has finished traffic flows, because none is up")
+    func unknownTakesTraffic() throws {
+        let silent = try TestServer(lab) { peer in
+            while case .bytes(let bytes) = try peer.receive() { try peer.send(bytes) }
+        }
+        // A banner probe of ten seconds: all the while the finding is `unknown`.
+        let balancer = try Balancer(lab, ConfigurationText(
+            [("web-1", silent)], ["health: { check: banner, expect: X, interval: 10s, timeout: 10s }"]))
+        #expect(try balancer.backend("web-1").availability == .unknown)
+        let client = try balancer.connect()
+        try client.send("hello\n")
+        #expect(try client.line() == "hello")
+    }
+
+    @Test("fall failures make it down, rise successes up again, and events tell it")
+    func fallAndRise() throws {
+        let redis = try Redis(lab, "web-1")
+        let balancer = try Balancer(lab, ConfigurationText(
+            backends: [("web-1", "\(redis.endpoint)")],
+            ["health: { check: connect, interval: 300ms, timeout: 200ms, rise: 3, fall: 2 }"]))
+        try balancer.becomesAvailable()
+        let follower = try EventFollower(balancer, lab)
+        _ = try redis.kill()
+        let down = try follower.change("probe", of: "web/web-1", to: "down", within: .seconds(2))
+        #expect(down.from == "up")
+        #expect(down.reason?.isEmpty == false)
+        #expect(try balancer.backend("web-1").availability == .down)
+        let failed = try balancer.backend("web-1").probeSequence
+        try redis.start()
+        try follower.change("probe", of: "web/web-1", to: "up", after: down, within: .seconds(3))
+        #expect(try balancer.backend("web-1").probeSequence >= failed + 3, "up after fewer than rise probes")
+        let report = try balancer.backend("web-1") { $0.availability == .available }
+        #expect(report.probeFailure == nil)
+        #expect(report.probedAt != nil)
+    }
+
+    @Test("probe asks afresh: every probe behind the answer began after the command")
+    func onDemand() throws {
+        let server = try polite("web-1")
+        let balancer = try Balancer(lab, ConfigurationText(
+            [("web-1", server)], ["health: { check: connect, interval: 1h, timeout: 500ms, rise: 2, fall: 3 }"]))
+        try balancer.becomesAvailable()
+        let before = server.accepted
+        let reply = try balancer.command("probe web/web-1 output=json")
+        #expect(reply.status == .ok, "\(reply)")
+        let record = try JSONDecoder().decode(ProbeRecord.self, from: Data(reply.data.joined().utf8))
+        #expect(record.probe == .up)
+        try eventually(within: .seconds(2), "two fresh probes to arrive") { server.accepted == before + 2 }
+        server.stop()
+        let second = try balancer.command("probe web/web-1 timeout=1s output=json")
+        let after = try JSONDecoder().decode(ProbeRecord.self, from: Data(second.data.joined().utf8))
+        #expect(after.probe != .up || second.status != .ok, "\(second)")
+    }
+}

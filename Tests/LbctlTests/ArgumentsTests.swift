@@ -1,0 +1,46 @@
+// What the command line means, and what it refuses.
+import ArgumentParser
+import Testing
+
+@testable import lbctl
+
+@Suite struct ArgumentsTests {
+    @Test func globalOptionsMayStandAnywhere() throws {
+        for words in [["--control", "a", "status", "-o", "json"], ["-o", "json", "status", "--control", "a"], ["status", "--control", "a", "-o", "json"]] {
+            let verb = try #require(try Lbctl.parseAsRoot(words) as? StatusCommand)
+            #expect(verb.global.balancers.map(\.control) == ["a"])
+            #expect(verb.global.isJSON)
+        }
+        let run = try #require(try Lbctl.parseAsRoot(["rollout", "--control", "a", "run", "web"]) as? RolloutRunCommand)
+        #expect(run.global.balancers.map(\.control) == ["a"])
+    }
+
+    @Test func oneBalancerNamedTwiceIsOne() throws {
+        let verb = try #require(try Lbctl.parseAsRoot(["status", "--control", "a", "--control", "a"]) as? StatusCommand)
+        #expect(verb.global.balancers.count == 1)
+    }
+
+    @Test func theRestartCommandIsSplitAsAShellWould() throws {
+        let run = try #require(
+            try Lbctl.parseAsRoot(["rollout", "run", "web", "--restart", "ssh {host} 'a b' c\\ d"]) as? RolloutRunCommand)
+        #expect(run.options.restart?.words == ["ssh", "{host}", "a b", "c d"])
+    }
+
+    @Test(arguments: [
+        ["drain", "web"], ["drain"], ["drain", "web/a", "--deadline", "1s"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
+        ["rollout", "run"], ["rollout", "run", "web", "--restart", "x {bakend}"], ["rollout", "run", "web", "--restart", ""],
+        ["rollout", "run", "web", "--at-deadline", "close"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
+    ])
+    func badUsageExits64(words: [String]) {
+        let error = #expect(throws: (any Error).self) { try Lbctl.parseAsRoot(words) }
+        if let error { #expect(Lbctl.exitCode(for: error).rawValue == 64) }
+    }
+
+    @Test func aMissingVerbIsBadUsage() throws {
+        for words in [[], ["rollout"], ["config"]] {
+            var command = try Lbctl.parseAsRoot(words)
+            let error = #expect(throws: (any Error).self) { try command.run() }
+            if let error { #expect(Lbctl.exitCode(for: error).rawValue == 64) }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+// What a rollout says to a balancer, in which order, and that it holds to its lease.
+import TestSupport
+import ControlClient
+import ControlProtocol
+import EventLoop
+import FoundationEssentials
+import Model
+import Rollout
+import SystemCalls
+import Testing
+
+@testable import Orchestrator
+
+private func json(_ value: some Encodable) -> ReplyLine {
+    do { return .data(String(decoding: try JSONEncoder().encode(value), as: UTF8.self)) } catch {
+        preconditionFailure("plain values: \(error)")
+    }
+}
+
+private func pool() -> PoolReport {
+    let backends = (1...2).map { number in
+        BackendReport(
+            name: "web-\(number)", address: "127.0.0.1:900\(number)", wish: .ready, probe: .up, availability: .available,
+            connections: 0, connectionsTotal: 0, connectFailures: 0, resets: 0, bytesToBackend: 0, bytesToClient: 0,
+            weight: 1, backup: false, probeSequence: 1, probedAt: nil, probeFailure: nil, drain: nil)
+    }
+    return PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil, backends: backends)
+}
+
+private func status() -> ReplyLine {
+    json(StatusReport(
+        version: "0", pid: 1, generation: 1, startedAt: "", stopping: false, workers: 1, listeners: [], pools: [pool()]))
+}
+
+private func drained(_ backends: [BackendReference], _ state: Availability = .drained) -> [ReplyLine] {
+    backends.map { json(DrainRecord(backend: $0.description, availability: state, connections: state == .drained ? 0 : 1, waited: 0)) }
+}
+
+/// Answers as a balancer does where all is well.
+private func well(_ command: Command) -> [ReplyLine] {
+    switch command {
+    case .status: return [status(), .ok]
+    case .drain(let order): return drained(order.backends) + [.ok]
+    case .undrain(let backends, _, _):
+        return backends.map { json(WishRecord(backend: $0.description, wish: .ready, availability: .available)) } + [.ok]
+    case .probe(let backends, _):
+        return backends.map { json(ProbeRecord(backend: $0.description, probe: .up, probeSequence: 2, failure: nil)) } + [.ok]
+    case .help, .maintain, .ready, .events, .configCheck: return [.failure(Failure(.failed, "not expected"))]
+    }
+}
+
+@ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
+    let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: try CommandTemplate(restart))
+    let limits = RolloutLimits(drain: .seconds(20), restart: .seconds(20), ready: .seconds(20))
+    return Orchestrator(balancer: Balancer(control: balancer.path), plan: plan, limits: limits, owner: "me", progress: { _ in })
+}
+
+private func verb(_ command: Command) -> String {
+    switch command {
+    case .status: "status"
+    case .drain(let order): order.lease == nil ? "hold" : order.waiting == .no ? "renew" : "drain"
+    case .undrain(_, "me", false): "undrain"
+    case .probe: "probe"
+    case .help, .undrain, .maintain, .ready, .events, .configCheck: "other"
+    }
+}
+
+@Suite struct OrchestratorTests {
+    @Test func aWholeRolloutInOrder() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("whole", answer: well)
+            let verdict = await (try orchestrator(balancer)).run()
+            #expect(verdict.cause == nil)
+            let step = ["status", "drain", "probe", "undrain"]
+            #expect(balancer.commands.map(verb) == step + step)
+            try balancer.close()
+        }
+    }
+
+    @Test func afterAFailedRestartTheDrainIsKeptWithoutALease() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("failed", answer: well)
+            let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
+            #expect(verdict.nodes[0].fate == .held)
+            #expect(balancer.commands.map(verb) == ["status", "drain", "hold"])
+            try balancer.close()
+        }
+    }
+
+    @Test func aDeadlineIsUndone() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("deadline") { command in
+                guard case .drain(let order) = command else { return well(command) }
+                return drained(order.backends, .draining) + [.failure(Failure(.deadlinePassed, "not empty"))]
+            }
+            let verdict = await (try orchestrator(balancer)).run()
+            #expect(verdict.nodes[0].fate == .undone)
+            #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
+            try balancer.close()
+        }
+    }
+
+    /// Another owner's drain is never touched: no undrain follows the refusal.
+    @Test func aRefusedDrainIsNotUndone() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("refused") { command in
+                guard case .drain = command else { return well(command) }
+                return [.failure(Failure(.refused, "drained by alice"))]
+            }
+            let verdict = await (try orchestrator(balancer)).run()
+            #expect(verdict.cause == .refused("drained by alice"))
+            #expect(balancer.commands.map(verb) == ["status", "drain"])
+            try balancer.close()
+        }
+    }
+
+    /// The undrain must not overtake a drain order that is still on its way: it would then stay drained.
+    @Test func aStopDuringTheDrainUndrainsAfterTheOrderArrived() async throws {
+        try await onLoop {
+            let arrived = Inbox<Bool>(), goOn = Inbox<Bool>()
+            let balancer = try ScriptedBalancer("stop") { command in
+                guard case .drain(let order) = command else { return well(command) }
+                arrived.put(true)
+                _ = await goOn.next()
+                return drained(order.backends, .draining) + [.failure(Failure(.failed, "the drain was ended"))]
+            }
+            let orchestrator = try orchestrator(balancer)
+            let run = start { await orchestrator.run() }
+            _ = await arrived.next()
+            orchestrator.requestStop()
+            for _ in 0..<20 { await pause(for: .milliseconds(1)) }
+            #expect(balancer.commands.map(verb) == ["status", "drain"])
+            goOn.put(true)
+            #expect(await run.value.nodes[0].fate == .undone)
+            #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
+            try balancer.close()
+        }
+    }
+
+    @Test func anOrderIsRepeatedWhileTheBalancerIsAway() async throws {
+        try await onLoop {
+            let tries = Tries()
+            let balancer = try ScriptedBalancer("away") { command in
+                guard case .undrain = command, tries.first() else { return well(command) }
+                return []  // closed without an answer, as by a balancer that is being replaced
+            }
+            let verdict = await (try orchestrator(balancer)).run()
+            #expect(verdict.cause == nil)
+            #expect(balancer.commands.map(verb).count { $0 == "undrain" } == 3)
+            try balancer.close()
+        }
+    }
+}
+
+@ControlPlane private final class Tries {
+    private var count = 0
+    func first() -> Bool {
+        count += 1
+        return count == 1
+    }
+}
+
+@Suite struct LeaseRenewalTests {
+    @Test func renewsUntilStoppedAndNeverAfter() async throws {
+        try await onLoop {
+            let renewed = Inbox<Bool>()
+            let renewal = LeaseRenewal(interval: .milliseconds(5)) { renewed.put(true) }
+            for _ in 0..<3 { _ = await renewed.next() }
+            await renewal.stop()
+        }
+    }
+
+    @Test func stoppingWaitsForTheRenewalThatIsOnItsWay() async throws {
+        try await onLoop {
+            let began = Inbox<Bool>()
+            let ended = Tries()
+            let renewal = LeaseRenewal(interval: .milliseconds(1)) {
+                began.put(true)
+                // Not cut short: a pause that was cancelled would end at once.
+                #expect(await pause(for: .milliseconds(50)))
+                _ = ended.first()
+            }
+            _ = await began.next()
+            await renewal.stop()
+            let wasFirst = ended.first()
+            #expect(!wasFirst)
+        }
+    }
+}
