@@ -55,7 +55,7 @@ struct RouteTarget {
 
 /// A published block. Copying copies the reference; `free` is the control plane's alone.
 struct Route: @unchecked Sendable {
-    // Three allocations that live and die together; nothing writes to them after `init`.
+    // Invariant: three allocations that live and die together; nothing writes to them after `init`.
     private let headerMemory: UnsafeMutablePointer<RouteHeader>
     private let targets: UnsafeMutablePointer<RouteTarget>
     private let schedule: UnsafeMutablePointer<UInt16>

@@ -1,4 +1,5 @@
 // An endpoint in the kernel's form, and back.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 import Model
