@@ -241,14 +241,14 @@ def is_answering(port):
         return False
 
 
-def versions(lbd):
+def versions(lbd, built_here):
     def first_line(*command):
         done = subprocess.run(command, capture_output=True, text=True)
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True)
     return {
-        "lbd": first_line(lbd, "--version") + ", commit " + (commit.stdout.strip() or "unknown"),
+        "lbd": first_line(lbd, "--version") + ", " + (f"commit {commit.stdout.strip()}" if built_here else str(lbd)),
         "haproxy": first_line("haproxy", "-v"),
         "nginx": first_line("nginx", "-v"),
     }
