@@ -29,7 +29,7 @@ package enum AliasTable {
 
     /// The index that 64 random bits mean: the high half takes the column, the low half the place in it.
     @inlinable package static func pick(bits: UInt64, count: Int, column: (Int) -> Column) -> Int {
-        let index = Int((bits >> 32) &* UInt64(count) >> 32)
+        let index = Int(((bits >> 32) &* UInt64(count)) >> 32)
         let column = column(index)
         return UInt32(truncatingIfNeeded: bits) < column.own ? index : Int(column.alias)
     }
