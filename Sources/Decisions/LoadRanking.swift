@@ -33,6 +33,13 @@ import Model
         @inlinable init(connections: Int32, weight: Int32, chosen: UInt64) {
             (self.connections, self.weight, self.chosen) = (connections, weight, chosen)
         }
+
+        /// (connections + 1) / weight, compared without dividing; among equals the one chosen longest ago.
+        @inlinable func isBetter(than other: Entry) -> Bool {
+            let load = (Int64(connections) + 1) &* Int64(other.weight)
+            let otherLoad = (Int64(other.connections) + 1) &* Int64(weight)
+            return load == otherLoad ? chosen < other.chosen : load < otherLoad
+        }
     }
 
     @usableFromInline var entries: [Entry]
@@ -59,7 +66,9 @@ import Model
             return Entry(connections: Int32(clamping: table.connections($0)), weight: Int32(table.weight($0)), chosen: UInt64(turn))
         }
         winners = Array(repeating: 0, count: max(2, count))
-        for node in stride(from: count - 1, to: 0, by: -1) { playMatch(node) }
+        for node in stride(from: count - 1, to: 0, by: -1) {
+            winners[node] = UInt16(truncatingIfNeeded: playMatch(node))
+        }
     }
 
     @inlinable static var refreshesMin: Int { 8 }
@@ -120,29 +129,26 @@ import Model
         if entries[index].connections != connections { set(index, connections) }
     }
 
+    /// Replays the backend's matches upwards, until one that it neither wins nor had won: nobody above knows it.
     @inlinable mutating func set(_ index: Int, _ connections: Int32) {
         entries[index].connections = connections
         var node = (entries.count + index) / 2
         while node > 0 {
-            playMatch(node)
+            let before = Int(winners[node])
+            let after = playMatch(node)
+            if after == before, after != index { return }
+            winners[node] = UInt16(truncatingIfNeeded: after)
             node /= 2
         }
     }
 
-    @inlinable mutating func playMatch(_ node: Int) {
+    /// Who wins at an inner node.
+    @inlinable func playMatch(_ node: Int) -> Int {
         let left = competitor(2 * node), right = competitor(2 * node + 1)
-        winners[node] = UInt16(truncatingIfNeeded: isBetter(right, than: left) ? right : left)
+        return entries[right].isBetter(than: entries[left]) ? right : left
     }
 
     @inlinable func competitor(_ node: Int) -> Int {
         node >= entries.count ? node - entries.count : Int(winners[node])
-    }
-
-    /// (connections + 1) / weight, compared without dividing.
-    @inlinable func isBetter(_ index: Int, than other: Int) -> Bool {
-        let one = entries[index], two = entries[other]
-        let load = (Int64(one.connections) + 1) * Int64(two.weight)
-        let otherLoad = (Int64(two.connections) + 1) * Int64(one.weight)
-        return load == otherLoad ? one.chosen < two.chosen : load < otherLoad
     }
 }
