@@ -66,7 +66,7 @@ static void stream(int fd) {
 // Most reads of an upload throw the bytes away in the kernel: copying them here would make this end the bottleneck.
 static ssize_t swallow(int fd) {
     struct connection *c = &connections[fd];
-    int checked = c->reads++ % CHECK_EVERY == 0;
+    int checked = c->behaviour == UPLOAD_CHECKED || c->reads++ % CHECK_EVERY == 0;
     ssize_t n = recv(fd, buffer, checked ? CHUNK : 4 << 20, checked ? 0 : MSG_TRUNC);
     if (n <= 0) return n;
     if (checked && !is_pattern(buffer, n, c->position)) counters.wrong++;
@@ -94,6 +94,7 @@ static int serve(int fd, const unsigned char *bytes, ssize_t n) {
     case ECHO:
         return answer(fd, bytes, n);
     case UPLOAD: // only the first read comes here
+    case UPLOAD_CHECKED:
         if (!is_pattern(bytes + 1, n - 1, 1)) counters.wrong++;
         connections[fd].position = n;
         counters.uploaded += n;
@@ -114,13 +115,14 @@ static int serve(int fd, const unsigned char *bytes, ssize_t n) {
 
 static void receive(int fd) {
     struct connection *c = &connections[fd];
-    ssize_t n = c->behaviour == UPLOAD ? swallow(fd) : recv(fd, buffer, sizeof buffer, 0);
+    int uploads = c->behaviour == UPLOAD || c->behaviour == UPLOAD_CHECKED;
+    ssize_t n = uploads ? swallow(fd) : recv(fd, buffer, sizeof buffer, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) {
         finish(fd);
         return;
     }
-    if (c->behaviour == UPLOAD) return;
+    if (uploads) return;
     if (c->behaviour == 0) c->behaviour = buffer[0];
     if (!serve(fd, buffer, n)) finish(fd);
 }

@@ -2,7 +2,7 @@
 // one line of JSON. It reads the CPU clock of the watched process itself, right before and right after the measured
 // part: connections that the test keeps open, and a warm-up, are made before.
 //
-// Usage: load short-server|short-client|pingpong|upload|download|idle  ADDRESS:PORT  BACKEND-PORT
+// Usage: load short-server|short-client|pingpong|idle|(up|down)load[-checked]  ADDRESS:PORT  BACKEND-PORT
 //             [CONNECTIONS [SECONDS [WARM-UP SECONDS [PROCESS TO WATCH]]]]
 #define _GNU_SOURCE
 #include "wire.h"
@@ -42,6 +42,7 @@ struct test {
     const char *name;
     unsigned char behaviour;
     int keeps; // connections are made once, before the phases
+    int checks_all;
     void (*begin)(struct client *);
     void (*ready)(struct client *, uint32_t events);
 };
@@ -210,7 +211,7 @@ static struct counters query(void) {
 static void push(struct client *c) {
     while (now() < phase.until) {
         const unsigned char *bytes = pattern + c->position % PERIOD;
-        unsigned char first = UPLOAD;
+        unsigned char first = test->behaviour;
         ssize_t n = c->position ? send(c->fd, bytes, CHUNK, MSG_NOSIGNAL) : send(c->fd, &first, 1, MSG_NOSIGNAL);
         if (n < 0 && errno == EAGAIN) return;
         if (n < 0) return fail(c, "send", errno);
@@ -232,7 +233,7 @@ static void begin_upload(struct client *c) {
 static void ready_download(struct client *c, uint32_t events) {
     if (!(events & ~EPOLLOUT)) return;
     for (;;) {
-        int checked = c->reads++ % CHECK_EVERY == 0;
+        int checked = test->checks_all || c->reads++ % CHECK_EVERY == 0;
         ssize_t n = recv(c->fd, buffer, checked ? CHUNK : 4 << 20, checked ? 0 : MSG_TRUNC);
         if (n < 0 && errno == EAGAIN) return;
         if (n <= 0) return fail(c, n ? "receive" : "a download was closed", n ? errno : 0);
@@ -255,12 +256,14 @@ static void begin_download(struct client *c) {
 // --- A phase
 
 static const struct test tests[] = {
-    { "short-server", ANSWER_CLOSE, 0, begin_short, ready_short },
-    { "short-client", ANSWER_WAIT, 0, begin_short, ready_short },
-    { "pingpong", ECHO, 1, start_ping, ready_ping },
-    { "idle", ECHO, 1, start_ping, ready_ping },
-    { "upload", UPLOAD, 1, begin_upload, ready_upload },
-    { "download", DOWNLOAD, 1, begin_download, ready_download },
+    { "short-server", ANSWER_CLOSE, 0, 1, begin_short, ready_short },
+    { "short-client", ANSWER_WAIT, 0, 1, begin_short, ready_short },
+    { "pingpong", ECHO, 1, 1, start_ping, ready_ping },
+    { "idle", ECHO, 1, 1, start_ping, ready_ping },
+    { "upload", UPLOAD, 1, 0, begin_upload, ready_upload },
+    { "upload-checked", UPLOAD_CHECKED, 1, 1, begin_upload, ready_upload },
+    { "download", DOWNLOAD, 1, 0, begin_download, ready_download },
+    { "download-checked", DOWNLOAD, 1, 1, begin_download, ready_download },
 };
 
 static void turn(int milliseconds) {
@@ -275,7 +278,7 @@ static void turn(int milliseconds) {
 // A stream's phase is over when all that was sent has arrived; both ends count, and the backend is asked directly.
 static int has_arrived(const struct counters *before) {
     struct counters after = query();
-    if (test->behaviour == UPLOAD) return after.uploaded - before->uploaded == phase.units;
+    if (test->behaviour != DOWNLOAD) return after.uploaded - before->uploaded == phase.units;
     return after.streaming == 0 && after.downloaded - before->downloaded == phase.units;
 }
 
@@ -291,7 +294,7 @@ static void drain_streams(const struct counters *before, uint64_t deadline) {
 }
 
 static void run_phase(double seconds) {
-    int streams = test->behaviour == UPLOAD || test->behaviour == DOWNLOAD;
+    int streams = test->begin == begin_upload || test->begin == begin_download;
     struct counters before = streams ? query() : (struct counters){ 0 };
     uint64_t start = now(), deadline = start + (seconds + PATIENCE) * SECOND;
     phase = (struct phase){ .until = start + seconds * SECOND };

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from proxies import Broken, Process, Proxy
+from proxies import OTHER, SPLICE, Broken, Process, Proxy
 
 PEERS = ("haproxy", "nginx")
 DIRECT = "direct"
@@ -38,8 +38,10 @@ SLICED = {
     "short-client": Slices("100 B -> 200 B, client closes first, 64 at a time", "short-client", 64),
     "pingpong-1": Slices("64 B ping-pong, 1 connection", "pingpong", 1, "us/ping-pong"),
     "pingpong-64": Slices("64 B ping-pong, 64 connections", "pingpong", 64, "us/ping-pong"),
-    "bulk-up": Slices("bulk, client to server, 16 streams", "upload", 16, "s/GB", True, False),
-    "bulk-down": Slices("bulk, server to client, 16 streams", "download", 16, "s/GB", True, False),
+    "bulk-up": Slices("bulk, client to server, 16 streams, quick ends", "upload", 16, "s/GB", True, False),
+    "bulk-down": Slices("bulk, server to client, 16 streams, quick ends", "download", 16, "s/GB", True, False),
+    "bulk-up-checked": Slices("the same up, the end reads every byte", "upload-checked", 16, "s/GB", True, False),
+    "bulk-down-checked": Slices("the same down, the end reads every byte", "download-checked", 16, "s/GB", True, False),
 }
 
 
@@ -58,7 +60,7 @@ class Result:
     def proxies(self):
         """All that something is known of, in the order to show them."""
         known = {**self.values, **self.more}
-        order = ("lbd", *PEERS, "haproxy+splice", DIRECT)
+        order = ("lbd", OTHER, *PEERS, SPLICE, DIRECT)
         return sorted(known, key=lambda name: (order.index(name.split(",")[0]), int((name.split(", ") + ["0"])[1])))
 
     def add_more(self, proxy, what, value):
@@ -70,6 +72,7 @@ class Laboratory:
 
     def __init__(self, folder, cores, kinds, backend, options, errors):
         self.folder, self.cores, self.kinds, self.backend = folder, cores, kinds, backend
+        self.all = [name for name in kinds if name != SPLICE]
         self.rounds, self.seconds, self.quick, self.errors = options.rounds, options.seconds, options.quick, errors
 
     def start(self, name, sizes=(4,)):
@@ -134,7 +137,7 @@ class Idle(Process):
 def sliced(lab, names):
     """All of these tests in one go; yields their names with their results."""
     results = {name: Result(SLICED[name].title, SLICED[name].unit) for name in names}
-    wanted = ["lbd", *PEERS] + ["haproxy+splice"] * any(SLICED[name].splice for name in names)
+    wanted = lab.all + [SPLICE] * any(SLICED[name].splice for name in names)
     proxies = {}
     try:
         for name in wanted:
@@ -149,7 +152,7 @@ def sliced(lab, names):
 
 
 def sliced_round(lab, test, name, proxies, result):
-    targets = [target for target in (*proxies, DIRECT) if test.splice or target != "haproxy+splice"]
+    targets = [target for target in (*proxies, DIRECT) if test.splice or target != SPLICE]
     for target in shuffled(targets):
         proxy = proxies.get(target)
         port = proxy.ports[4] if proxy else lab.backend.port
@@ -169,7 +172,7 @@ def memory(lab):
     count = 4000 if lab.quick else 9000
     result = Result(f"user memory per idle connection, {count} of them, each used once", "B")
     for _ in range(1 if lab.quick else 3):
-        for name in shuffled(["lbd", *PEERS]):
+        for name in shuffled(lab.all):
             with lab.start(name) as proxy:
                 before = proxy.user_memory()
                 with Idle(lab, proxy, count):
@@ -184,7 +187,7 @@ def start(lab):
     times = Result("start to first reply", "ms")
     sizes = Result("user memory per backend, of 1,000", "B")
     for _ in range(max(3, lab.rounds // 2)):
-        for name in shuffled(["lbd", *PEERS]):
+        for name in shuffled(lab.all):
             memory_of = {}
             for size in shuffled([1, 1000]):
                 with lab.start(name, (size,)) as proxy:
@@ -202,7 +205,7 @@ def system_calls(lab):
     results = {}
     for load, unit in (("short-server", "calls/connection"), ("short-client", "calls/connection"), ("pingpong", "calls/ping-pong")):
         result = results[f"calls-{load}"] = Result(f"system calls, {load}, one at a time", unit)
-        for name in ("lbd", *PEERS):
+        for name in lab.all:
             with lab.start(name) as proxy:
                 counts, units = traced(lab, proxy, load)
             result.add(name, sum(counts.values()) / units)
@@ -234,7 +237,7 @@ def curve_backends(lab):
     sizes = (1, 10, 100, 1000)
     proxies = []
     try:
-        for name in ("lbd", *PEERS):
+        for name in lab.all:
             proxies.append(lab.start(name, sizes))
         for round in range(-1, lab.rounds):
             for proxy in shuffled(proxies):
@@ -255,7 +258,7 @@ def curve_idle(lab):
     result = Result("CPU per connection by number of idle ones beside (server closes first)", "us/connection")
     proxies = []
     try:
-        for name in ("lbd", *PEERS):
+        for name in lab.all:
             proxies.append(lab.start(name))
         for round in range(-1, max(3, lab.rounds // 2)):
             for proxy in shuffled(proxies):
@@ -286,7 +289,7 @@ def curve_connections(lab):
     result = Result("CPU per 64 B ping-pong by number of connections", "us/ping-pong")
     proxies = []
     try:
-        for name in ("lbd", *PEERS):
+        for name in lab.all:
             proxies.append(lab.start(name))
         for round in range(-1, lab.rounds):
             for count in shuffled([1, 16, 256]):

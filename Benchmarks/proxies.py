@@ -12,6 +12,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parent.parent
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 DESCRIPTORS = 20000
+SPLICE = "haproxy+splice"
+OTHER = "other lbd"
 NEEDS = {  # Debian package: is it there?
     "haproxy": lambda: shutil.which("haproxy"),
     "nginx": lambda: shutil.which("nginx"),
@@ -115,15 +117,18 @@ class Kind:
         return [f"127.{self.network}.{number // 250}.{number % 250 + 1}:{port}" for number in range(count)]
 
 
-def kinds(lbd):
+def kinds(lbd, other=None):
+    """By name; 'other' is a second lbd to compare with."""
+    command = lambda binary: lambda file: [binary, "--config", file]
     haproxy = lambda file: ["haproxy", "-db", "-f", file]
     return {
         kind.name: kind
         for kind in [
-            Kind("lbd", 1, lbd_configuration, lambda file: [lbd, "--config", file]),
+            Kind("lbd", 1, lbd_configuration, command(lbd)),
+            *([Kind(OTHER, 5, lbd_configuration, command(other.resolve()))] if other else []),
             Kind("haproxy", 2, haproxy_configuration, haproxy),
             Kind("nginx", 3, nginx_configuration, lambda file: ["nginx", "-p", file.parent, "-e", "stderr", "-c", file]),
-            Kind("haproxy+splice", 4, lambda pools, folder: haproxy_configuration(pools, folder, splice=True), haproxy),
+            Kind(SPLICE, 4, lambda pools, folder: haproxy_configuration(pools, folder, splice=True), haproxy),
         ]
     }
 
@@ -236,14 +241,14 @@ def is_answering(port):
         return False
 
 
-def versions(lbd):
+def versions(lbd, built_here):
     def first_line(*command):
         done = subprocess.run(command, capture_output=True, text=True)
         return (done.stdout + done.stderr).strip().splitlines()[0]
 
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=REPOSITORY, capture_output=True, text=True)
     return {
-        "lbd": first_line(lbd, "--version") + ", commit " + (commit.stdout.strip() or "unknown"),
+        "lbd": first_line(lbd, "--version") + ", " + (f"commit {commit.stdout.strip()}" if built_here else str(lbd)),
         "haproxy": first_line("haproxy", "-v"),
         "nginx": first_line("nginx", "-v"),
     }

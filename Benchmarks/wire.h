@@ -9,7 +9,8 @@ enum behaviour {
     ANSWER_CLOSE = 'S', // REQUEST bytes are answered with REPLY bytes and a close
     ANSWER_WAIT = 'C',  // the same, but the client closes
     ECHO = 'P',         // whatever comes goes back
-    UPLOAD = 'U',       // swallowed, counted, checked
+    UPLOAD = 'U',       // swallowed and counted; one read in CHECK_EVERY is checked
+    UPLOAD_CHECKED = 'V', // the same, every read
     DOWNLOAD = 'D',     // streams; each further byte from the client stops it or starts it again
     QUERY = 'Q',        // asked directly, not through a proxy: answers with struct counters and a close
 };
