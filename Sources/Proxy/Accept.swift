@@ -92,7 +92,7 @@ struct ListenerHandle {
     /// With the client's address where the pool goes by it. That costs no further call, but for the others' sake
     /// its 128 bytes are not even cleared.
     private func accept(_ address: inout SocketAddress?) -> (accepted: Int32, errorNumber: Int32) {
-        guard pointer.pointee.worker.route(of: pointer.pointee.pool).header.balance == .sourceHash else {
+        guard case .sourceHash = pointer.pointee.worker.route(of: pointer.pointee.pool).header.balance else {
             return Sockets.accept(on: pointer.pointee.descriptor)
         }
         var client = SocketAddress()

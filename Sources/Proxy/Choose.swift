@@ -69,7 +69,7 @@ extension WorkerHandle {
 
     fileprivate func noteReturned(slot: Int, pool: Int) {
         let route = route(of: pool)
-        guard route.header.balance == .leastConnections, let index = route.index(ofSlot: slot) else { return }
+        guard case .leastConnections = route.header.balance, let index = route.index(ofSlot: slot) else { return }
         state.balancing[pool].ranking.noteReturned(index, connections: state.segment.tickets(slot: slot).held)
     }
 }
