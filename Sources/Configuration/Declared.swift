@@ -25,7 +25,7 @@ enum Declared {
     static let backlog = Option("backlog", .wholeNumber(1...65_535, unit: "connections"), .means("4096"),
         "what the kernel holds for us until it is accepted")
 
-    static let balance = Option("balance", Form<Balance>.word(promised: Unavailable.balances), .means("least-connections"),
+    static let balance = Option("balance", Form<Balance>.word(), .means("least-connections"),
         "how a backend is chosen for a new connection")
     static let connectTimeout = Option("connect-timeout", .duration(.milliseconds(10) ... .minutes(10)), .means("2s"),
         "for the connection to a backend; then the next is tried")

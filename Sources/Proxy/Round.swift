@@ -8,9 +8,10 @@ extension WorkerHandle {
         case .route(let pool, let route):
             while state.routes.count <= pool {
                 state.routes.append(nil)
-                state.cursors.append(UInt32(state.index))
+                state.balancing.append(Balancing(cursor: UInt32(state.index)))
             }
             state.routes[pool] = route
+            prepareBalancing(pool: pool, route)
         case .listen(let descriptor, let listener, let pool, let handsOn):
             let handle = ListenerHandle(
                 worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)

@@ -5,7 +5,7 @@ import Glibc
 import Model
 
 /// A socket address as plain memory: copied into routing blocks, read by connect() without translation.
-package struct SocketAddress: Sendable {
+package struct SocketAddress: BitwiseCopyable, Sendable {
     package var storage: sockaddr_storage
     package var length: socklen_t
 
@@ -67,6 +67,29 @@ package struct SocketAddress: Sendable {
                 let offset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path)!
                 let path = bytes[offset..<max(offset, Int(length))].prefix { $0 != 0 }
                 return .unix(path: String(decoding: path, as: UTF8.self))
+            default:
+                return nil
+            }
+        }
+    }
+
+    /// The bytes of an IP address as words, its first byte lowest.
+    package enum AddressBytes: Equatable, Sendable {
+        case ipv4(UInt32)
+        case ipv6(low: UInt64, high: UInt64)
+    }
+
+    /// Nil for families without.
+    package var addressBytes: AddressBytes? {
+        withUnsafeBytes(of: storage) { bytes in
+            switch family {
+            case AF_INET:
+                return .ipv4(UInt32(littleEndian: bytes.load(fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!, as: UInt32.self)))
+            case AF_INET6:
+                let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+                return .ipv6(
+                    low: UInt64(littleEndian: bytes.load(fromByteOffset: offset, as: UInt64.self)),
+                    high: UInt64(littleEndian: bytes.load(fromByteOffset: offset + 8, as: UInt64.self)))
             default:
                 return nil
             }

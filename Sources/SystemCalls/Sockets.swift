@@ -143,6 +143,21 @@ package enum Sockets {
         }
     }
 
+    /// The same, with the peer's address.
+    package static func accept(on listener: Int32, from address: inout SocketAddress) -> (accepted: Int32, errorNumber: Int32) {
+        while true {
+            address.length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+            let accepted = withUnsafeMutablePointer(to: &address.storage) { storage in
+                storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    accept4(listener, $0, &address.length, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
+                }
+            }
+            if accepted >= 0 { return (accepted, 0) }
+            let failure = errno
+            if failure != EINTR { return (-1, failure) }
+        }
+    }
+
     @inlinable package static func receive(
         _ descriptor: Int32, into buffer: UnsafeMutableRawPointer, capacity: Int
     ) -> Transfer {
