@@ -65,7 +65,10 @@ extension ConnectionHandle {
         var moved = 0
         while true {
             if self[flowFrom: source].leftover.count > 0 {
-                switch self[flowFrom: source].leftover.flush(to: destination) {
+                let before = self[flowFrom: source].leftover.count
+                let transfer = self[flowFrom: source].leftover.flush(to: destination)
+                if self[flowFrom: source].leftover.count < before { record.lastActivity = worker.now() }
+                switch transfer {
                 case .end: break
                 case .bytes, .wouldBlock: return .waiting
                 case .failed: return .destinationFailed
@@ -86,7 +89,7 @@ extension ConnectionHandle {
             let count = read(from: source, toTheEnd: endInSight)
             moved += count
             if count > 0, case .failed = forward(count, from: source, to: destination) { return .destinationFailed }
-            if self[flowFrom: source].leftover.count == 0 { noteRead(count, from: source) }
+            if !self[flowFrom: source].hasPending { noteRead(count, from: source) }
         }
     }
 
@@ -162,6 +165,15 @@ extension ConnectionHandle {
     func readFirst() -> FirstBytes {
         record.readAhead = read(from: .client, toTheEnd: false)
         return FirstBytes(fresh: record.readAhead, kept: false)
+    }
+
+    /// After an attempt that failed: what it could not write is kept by now, unless it failed before it tried.
+    func unwritten(of first: FirstBytes) -> FirstBytes { record.toBackend.leftover.count > 0 ? keptFirst : first }
+
+    /// Saves fresh bytes from the worker's buffer, which the next connection will use.
+    func keep(_ first: FirstBytes) {
+        guard first.fresh > 0 else { return }
+        record.toBackend.leftover.keep(worker.state.readBuffer.start, count: first.fresh)
     }
 
     var keptFirst: FirstBytes { FirstBytes(fresh: 0, kept: record.toBackend.leftover.count > 0) }
