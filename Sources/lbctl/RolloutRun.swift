@@ -73,7 +73,7 @@ extension Verdict {
         case nil: .done
         case .deadlinePassed: .deadlinePassed
         case .refused: .refused
-        case .stopRequested, .abandoned, .failed: .failed
+        case .stopRequested, .abandoned, .drainLost, .failed: .failed
         }
     }
 }
