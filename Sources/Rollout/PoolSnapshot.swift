@@ -27,8 +27,7 @@ package struct PoolSnapshot: Equatable, Sendable {
         return others.map { "\(name)/\($0.name) is \($0.availability.rawValue)" }.joined(separator: ", ")
     }
 
-    /// `nil`: all.
-    func others(than backend: BackendReference?) -> [BackendSnapshot] {
+    func others(than backend: BackendReference) -> [BackendSnapshot] {
         backends.filter { BackendReference(pool: name, backend: $0.name) != backend }
     }
 }
