@@ -146,50 +146,108 @@ package struct StepMachine: Sendable {
     }
 
     package mutating func handle(_ input: Input, now: MonotonicTime) -> [Action] {
-        switch (state, input) {
-        case (.idle, .begin): return look(.before(0))
-        case (.idle, .stopRequested): return end(.stopRequested)
-        case (.looking(let look), .looked(let end)): return looked(end, look, now)
-        case (.looking(let look), .stopRequested): return stopLooking(look, now)
-        case (.looking(.whenEmpty(let hand)), .drainLost(let reason)), (.draining(let hand), .drainLost(let reason)),
-            (.confirming(let hand), .drainLost(let reason)):
+        switch input {
+        case .begin:
+            guard case .idle = state else { return never(input) }
+            return look(.before(0))
+        case .looked(let end): return answered(end, now)
+        case .drainEnded(let end): return answered(end, now)
+        case .confirmed(let end): return answered(end, now)
+        case .restartEnded(let end): return answered(end, now)
+        case .probed(let end): return answered(end, now)
+        case .undrained(let end): return answered(undrain: end, now)
+        case .held(let end): return answered(hold: end)
+        case .drainLost(let reason): return lost(reason)
+        case .stopRequested: return stop(now)
+        }
+    }
+
+    private func never(_ input: Input) -> [Action] {
+        preconditionFailure("\(input) while \(state): an answer to what was not asked for")
+    }
+}
+
+// Which state an input meets. `[]`: late, the answer to what was given up.
+extension StepMachine {
+    private mutating func answered(_ end: LookEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .looking(let look): return looked(end, look, now)
+        case .returning, .ended: return []
+        case .idle, .draining, .confirming, .restarting, .probing, .holding: return never(.looked(end))
+        }
+    }
+
+    private mutating func answered(_ end: DrainEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .draining(let hand): return drainEnded(end, hand, now)
+        case .returning, .ended: return []
+        case .idle, .looking, .confirming, .restarting, .probing, .holding: return never(.drainEnded(end))
+        }
+    }
+
+    private mutating func answered(_ end: ConfirmEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .confirming(let hand): return confirmed(end, hand, now)
+        case .returning, .ended: return []
+        case .idle, .looking, .draining, .restarting, .probing, .holding: return never(.confirmed(end))
+        }
+    }
+
+    private mutating func answered(_ end: RestartEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .restarting(let hand, let urgency): return restartEnded(end, hand, urgency, now)
+        case .ended: return []
+        case .idle, .looking, .draining, .confirming, .probing, .returning, .holding: return never(.restartEnded(end))
+        }
+    }
+
+    private mutating func answered(_ end: ProbeEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .probing(let hand, let urgency): return probed(end, hand, urgency, now)
+        case .holding, .ended: return []
+        case .idle, .looking, .draining, .confirming, .restarting, .returning: return never(.probed(end))
+        }
+    }
+
+    private mutating func answered(undrain end: OrderEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .returning(let hand, let why): return undrained(end, hand, why, now)
+        case .ended: return []
+        case .idle, .looking, .draining, .confirming, .restarting, .probing, .holding: return never(.undrained(end))
+        }
+    }
+
+    private mutating func answered(hold end: OrderEnd) -> [Action] {
+        switch state {
+        case .holding(let hand, let cause): return held(end, hand, cause)
+        case .ended: return []
+        case .idle, .looking, .draining, .confirming, .restarting, .probing, .returning: return never(.held(end))
+        }
+    }
+
+    private mutating func lost(_ reason: String) -> [Action] {
+        switch state {
+        case .draining(let hand), .looking(.whenEmpty(let hand)), .confirming(let hand):
             return drainLost(reason, hand, restartBegan: false)
-        case (.draining(let hand), .drainEnded(let end)): return drainEnded(end, hand, now)
-        case (.draining(let hand), .stopRequested): return putBack(hand, .stopRequested, now)
-        case (.confirming(let hand), .confirmed(let end)): return confirmed(end, hand, now)
-        case (.confirming(let hand), .stopRequested): return putBack(hand, .stopRequested, now)
-        case (.restarting(let hand, let urgency), .drainLost(let reason)): return outlive(reason, hand, urgency)
-        case (.restarting(let hand, let urgency), .restartEnded(let end)): return restartEnded(end, hand, urgency, now)
-        case (.restarting(let hand, let urgency), .stopRequested): return hurryRestart(hand, urgency)
-        case (.probing(let hand, _), .drainLost(let reason)): return drainLost(reason, hand, restartBegan: true)
-        case (.probing(let hand, let urgency), .probed(let end)): return probed(end, hand, urgency, now)
-        case (.probing(let hand, let urgency), .stopRequested): return hurryProbe(hand, urgency, now)
-        case (.returning(let hand, let why), .undrained(let end)): return undrained(end, hand, why, now)
-        case (.returning(let hand, let why), .stopRequested): return hurryReturn(hand, why)
-        case (.holding(let hand, let cause), .held(let end)): return held(end, hand, cause)
+        case .restarting(let hand, let urgency): return outlive(reason, hand, urgency)
+        case .probing(let hand, _): return drainLost(reason, hand, restartBegan: true)
+        // The order that is on its way says how it stands.
+        case .returning, .holding: return []
+        case .looking(.before), .looking(.afterAll), .ended: return []
+        case .idle: return never(.drainLost(reason: reason))
+        }
+    }
 
-        // Late: the answer to what was given up, or a further Ctrl-C while the last order is on its way.
-        case (.returning, .looked), (.returning, .drainEnded), (.returning, .confirmed), (.returning, .drainLost),
-            (.looking, .drainLost), (.holding, .drainLost), (.ended, .confirmed), (.ended, .drainLost), (.holding, .probed), (.holding, .stopRequested),
-            (.ended, .looked), (.ended, .drainEnded), (.ended, .restartEnded), (.ended, .probed),
-            (.ended, .undrained), (.ended, .held), (.ended, .stopRequested):
-            return []
-
-        // Never: an answer to what was not asked for.
-        case (.idle, .looked), (.idle, .drainEnded), (.idle, .confirmed), (.idle, .restartEnded), (.idle, .probed),
-            (.idle, .undrained), (.idle, .held), (.idle, .drainLost), (.looking, .begin), (.looking, .drainEnded),
-            (.looking, .confirmed), (.looking, .restartEnded), (.looking, .probed), (.looking, .undrained),
-            (.looking, .held), (.draining, .begin), (.draining, .looked), (.draining, .confirmed),
-            (.draining, .restartEnded), (.draining, .probed), (.draining, .undrained), (.draining, .held),
-            (.confirming, .begin), (.confirming, .looked), (.confirming, .drainEnded), (.confirming, .restartEnded),
-            (.confirming, .probed), (.confirming, .undrained), (.confirming, .held), (.restarting, .begin),
-            (.restarting, .looked), (.restarting, .drainEnded), (.restarting, .confirmed), (.restarting, .probed),
-            (.restarting, .undrained), (.restarting, .held), (.probing, .begin), (.probing, .looked),
-            (.probing, .drainEnded), (.probing, .confirmed), (.probing, .restartEnded), (.probing, .undrained),
-            (.probing, .held), (.returning, .begin), (.returning, .restartEnded), (.returning, .probed),
-            (.returning, .held), (.holding, .begin), (.holding, .looked), (.holding, .drainEnded),
-            (.holding, .confirmed), (.holding, .restartEnded), (.holding, .undrained), (.ended, .begin):
-            preconditionFailure("\(input) while \(state)")
+    private mutating func stop(_ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .idle: return end(.stopRequested)
+        case .looking(let look): return stopLooking(look, now)
+        case .draining(let hand), .confirming(let hand): return putBack(hand, .stopRequested, now)
+        case .restarting(let hand, let urgency): return hurryRestart(hand, urgency)
+        case .probing(let hand, let urgency): return hurryProbe(hand, urgency, now)
+        case .returning(let hand, let why): return hurryReturn(hand, why)
+        // A further one while the last order is on its way.
+        case .holding, .ended: return []
         }
     }
 }
