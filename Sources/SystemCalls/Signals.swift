@@ -31,6 +31,8 @@ package enum Signals {
         var now = sigaction()
         let result = sigaction(number, nil, &now)
         precondition(result == 0, "asking for a signal that there is")
+        // Invariant: a handler is an address, or one of the small numbers that SIG_IGN and SIG_DFL stand for; it is
+        // compared here, never called.
         return unsafeBitCast(now.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
