@@ -12,6 +12,8 @@ import SystemCalls
     let backends: [Backend]
     /// Slots in the routing that was published last.
     var published: [Int]?
+    /// As last announced: nobody takes new connections.
+    var refuses = false
 
     init(configuration: PoolConfiguration, index: Int, backends: [Backend]) {
         self.configuration = configuration
@@ -59,6 +61,7 @@ import SystemCalls
             }
             publish(pool)
             for backend in pool.backends { backend.announced = backend.availability }
+            announce(pool)
         }
     }
 
@@ -118,7 +121,15 @@ import SystemCalls
         guard let pool = byReference[backend.reference]?.pool else { return }
         publish(pool)
         announce(backend)
+        announce(pool)
         changes.announce()
+    }
+
+    private func announce(_ pool: Pool) {
+        let refuses = pool.published == []
+        guard refuses != pool.refuses else { return }
+        pool.refuses = refuses
+        events.record(refuses ? .poolRefuses(pool.configuration.name) : .poolServes(pool.configuration.name))
     }
 
     private func announce(_ backend: Backend) {

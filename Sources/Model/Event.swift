@@ -20,6 +20,9 @@ package struct Event: Equatable, Sendable {
         case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
+        /// No backend of the pool takes new connections: clients are reset.
+        case poolRefuses(PoolName)
+        case poolServes(PoolName)
         case acceptPaused(worker: Int, reason: String)
         case acceptResumed(worker: Int)
         case stopping(deadline: Duration)
@@ -35,6 +38,7 @@ extension Event.Change {
         case .listenerOpened(let name, _), .listenerClosed(let name): "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
             backend.description
+        case .poolRefuses(let pool), .poolServes(let pool): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         }
     }
@@ -48,6 +52,8 @@ extension Event.Change {
         case .wish: "wish"
         case .probe: "probe"
         case .availability: "availability"
+        case .poolRefuses: "poolRefuses"
+        case .poolServes: "poolServes"
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
         case .stopping: "stopping"
@@ -65,6 +71,8 @@ extension Event.Change {
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
+        case .poolRefuses: "has no available backend: new connections are reset until one is back"
+        case .poolServes: "serves: a backend is available"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
