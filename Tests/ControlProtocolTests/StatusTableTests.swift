@@ -27,8 +27,8 @@ struct StatusTableTests {
         #expect(lines == [
             "lbd 0.1, pid 7, generation 4",
             "",
-            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL",
-            "web       0.0.0.0:80  web   2            3000",
+            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL  REFUSED",
+            "web       0.0.0.0:80  web   2            3000   4",
             "",
             "pool web (round-robin)",
             "BACKEND        ADDRESS         WISH   PROBE  AVAILABILITY  CONNECTIONS  TOTAL  WEIGHT  NOTE",
