@@ -22,6 +22,8 @@ package struct Event: Equatable, Sendable {
         case availability(BackendReference, from: Availability, to: Availability)
         case acceptPaused(worker: Int, reason: String)
         case acceptResumed(worker: Int)
+        /// `besides`: as many clients were cut off so since the last such event.
+        case headerRefused(ListenerName, peer: IPEndpoint?, reason: String, besides: Int)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -32,7 +34,7 @@ extension Event.Change {
     package var subject: String {
         switch self {
         case .started, .stopping, .stopped: "lbd"
-        case .listenerOpened(let name, _), .listenerClosed(let name): "listener \(name)"
+        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _): "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
             backend.description
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
@@ -50,6 +52,7 @@ extension Event.Change {
         case .availability: "availability"
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
+        case .headerRefused: "headerRefused"
         case .stopping: "stopping"
         case .stopped: "stopped"
         }
@@ -67,6 +70,8 @@ extension Event.Change {
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
+        case .headerRefused(_, let peer, let reason, let besides):
+            (peer.map { "\($0) " } ?? "a client ") + "cut off: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
         }

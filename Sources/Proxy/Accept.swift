@@ -1,6 +1,7 @@
 // Taking connections from a listening socket: in batches, paused before anything runs out, never cutting one off.
 import CLibevent
 import Glibc
+import Model
 import SystemCalls
 
 /// One worker's listening socket. Level-triggered, so that what a batch leaves is announced again.
@@ -73,16 +74,41 @@ struct ListenerHandle {
             worker.pauseAccepting(.connectionsMax(worker.state.connectionsMax))
             return .pausing
         }
-        let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
+        let listener = pointer.pointee.listener
+        let (accepted, peer, failure) = acceptSocket(worker)
         guard failure == 0 else {
             worker.dismiss()
             return refused(failure)
         }
-        if pointer.pointee.handsOn, worker.handOn(accepted, listener: pointer.pointee.listener, pool: pointer.pointee.pool) {
+        guard worker.welcomes(peer, listener: listener) else {
+            turnAway(accepted, worker)
             return .accepted
         }
-        worker.begin(client: accepted, listener: pointer.pointee.listener, pool: pointer.pointee.pool)
+        if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener, pool: pointer.pointee.pool) {
+            return .accepted
+        }
+        worker.begin(client: accepted, from: peer, listener: listener, pool: pointer.pointee.pool)
         return .accepted
+    }
+
+    /// Who it is the kernel is asked only where somebody wants to know.
+    private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
+        let isAsked = !worker.gate(of: pointer.pointee.listener).isOpen
+            || worker.route(of: pointer.pointee.pool).header.sendProxy != .none
+        guard isAsked else {
+            let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
+            return (accepted, nil, failure)
+        }
+        return Sockets.acceptWithPeer(on: pointer.pointee.descriptor)
+    }
+
+    /// By a reset, which leaves nothing behind here (no TIME_WAIT), and is no answer that somebody could take for
+    /// an empty one.
+    private func turnAway(_ client: Int32, _ worker: WorkerHandle) {
+        Sockets.resetOnClose(client)
+        Glibc.close(client)
+        worker.accountTurnedAway(listener: pointer.pointee.listener)
+        worker.dismiss()
     }
 
     private func refused(_ failure: Int32) -> Outcome {
@@ -105,13 +131,24 @@ private func listenerReady(_: Int32, _: Int16, _ context: UnsafeMutableRawPointe
 }
 
 extension WorkerHandle {
+    /// Whether the client may become a connection: its own address where nobody is in front, else the proxy's.
+    func welcomes(_ peer: IPEndpoint?, listener: Int) -> Bool {
+        let gate = gate(of: listener)
+        guard !gate.isOpen else { return true }
+        guard let peer else { return false }
+        guard gate.headerTimeout != nil else { return gate.admits(peer.address) }
+        if gate.trusts(peer.address) { return true }
+        reportRefused(.untrusted, listener: listener, peer: peer)
+        return false
+    }
+
     /// The process's ticket is taken; the connection begins its life on this worker.
-    func begin(client: Int32, listener: Int, pool: Int) {
+    func begin(client: Int32, from peer: IPEndpoint?, listener: Int, pool: Int) {
         let connection = newConnection()
         connection.record.phase = .connecting
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
-        connection.begin()
+        connection.begin(from: peer)
     }
 }

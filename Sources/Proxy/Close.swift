@@ -15,6 +15,10 @@ enum CloseReason {
     /// No backend is eligible, or none could be reached.
     case noBackend
     case connectFailed
+    /// The listener's rules do not admit the client.
+    case denied
+    /// No PROXY header came where one has to, or a bad one: see HeaderRefusal.
+    case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
     case outOfResources
@@ -22,7 +26,7 @@ enum CloseReason {
     fileprivate var isReset: Bool {
         switch self {
         case .finished, .idle, .halfClosed, .stopping: false
-        case .passedReset, .noBackend, .connectFailed, .outOfResources: true
+        case .passedReset, .noBackend, .connectFailed, .denied, .badHeader, .outOfResources: true
         }
     }
 }
@@ -49,7 +53,7 @@ extension ConnectionHandle {
     func close(_ reason: CloseReason) {
         switch record.phase {
         case .free, .closed: return
-        case .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .connecting, .relaying, .resetting: break
         }
         record.phase = .closed
         worker.state.wheel.remove(self)

@@ -7,7 +7,7 @@ import SystemCalls
 enum WorkerMessage: Sendable {
     case route(pool: Int, Route)
     /// The worker owns the descriptor from here on.
-    case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
+    case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool, Gate)
     /// A connection that another worker accepted; its process ticket is taken.
     case adopt(client: Int32, listener: Int, pool: Int)
     case closeListeners(generation: UInt64)
@@ -65,6 +65,8 @@ package enum WorkerReport: Sendable {
     case allConnectionsGone
     case acceptPaused(worker: Int, PauseReason)
     case acceptResumed(worker: Int)
+    /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.
+    case headerRefused(listener: Int, peer: IPEndpoint?, HeaderRefusal, besides: Int)
 }
 
 /// All workers' news, bounded. When it overflows the control plane is told to look at everything itself.

@@ -24,13 +24,17 @@ package struct PoolRouting: Sendable {
     package let balance: Balance
     package let timeouts: PoolTimeouts
     package let connectRetries: Int
+    package let sendProxy: SendProxy
     /// The eligible backends only; empty: the pool refuses.
     package let targets: [Target]
 
-    package init(balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, targets: [Target]) {
+    package init(
+        balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none, targets: [Target]
+    ) {
         self.balance = balance
         self.timeouts = timeouts
         self.connectRetries = connectRetries
+        self.sendProxy = sendProxy
         self.targets = targets
     }
 }
@@ -43,6 +47,7 @@ struct RouteHeader {
     let idleTimeout: Int64
     let halfClosedTimeout: Int64
     let connectRetries: Int
+    let sendProxy: SendProxy
     let targetCount: Int
     let scheduleCount: Int
 }
@@ -73,7 +78,8 @@ struct Route: @unchecked Sendable {
             connectTimeout: routing.timeouts.connect.wholeNanoseconds,
             idleTimeout: routing.timeouts.idle.wholeNanoseconds,
             halfClosedTimeout: routing.timeouts.halfClosed.wholeNanoseconds,
-            connectRetries: routing.connectRetries, targetCount: routing.targets.count, scheduleCount: order.count))
+            connectRetries: routing.connectRetries, sendProxy: routing.sendProxy,
+            targetCount: routing.targets.count, scheduleCount: order.count))
         for (index, target) in routing.targets.enumerated() {
             (targets + index).initialize(
                 to: RouteTarget(slot: target.slot, weight: target.weight, address: SocketAddress(target.address)))

@@ -22,6 +22,9 @@ struct WorkerState {
     var wheel: TimerWheel
     var pipes: PipePool
     var routes: [Route?] = []
+    /// By listener.
+    var gates: [Gate?] = []
+    var refusals = RefusalPacing()
     /// Of round-robin and of ties, one a pool; workers start apart so that they do not march in step.
     var cursors: [UInt32] = []
     var listeners: [ListenerHandle] = []

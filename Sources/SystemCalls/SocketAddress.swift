@@ -72,6 +72,25 @@ package struct SocketAddress: Sendable {
         }
     }
 
+    /// The address and port, without a heap allocation; nil for a Unix socket and other families.
+    @inlinable package var ip: IPEndpoint? {
+        withUnsafeBytes(of: storage) { bytes in
+            switch family {
+            case AF_INET:
+                let form = bytes.load(as: sockaddr_in.self)
+                return IPEndpoint(IPAddress(ipv4: UInt32(bigEndian: form.sin_addr.s_addr)), port: UInt16(bigEndian: form.sin_port))
+            case AF_INET6:
+                let form = bytes.load(as: sockaddr_in6.self)
+                let (high, low) = withUnsafeBytes(of: form.sin6_addr) {
+                    (UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)), UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+                }
+                return IPEndpoint(IPAddress(ipv6High: high, low: low), port: UInt16(bigEndian: form.sin6_port))
+            default:
+                return nil
+            }
+        }
+    }
+
     /// Calls `body` with the address as bind() and connect() take it.
     @inlinable package func withPointer<Result>(
         _ body: (UnsafePointer<sockaddr>, socklen_t) -> Result
