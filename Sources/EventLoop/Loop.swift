@@ -23,6 +23,8 @@ package final class Loop: SerialExecutor, TaskExecutor {
     private init() {
         guard let config = event_config_new() else { preconditionFailure("no memory for an event loop") }
         event_config_set_flag(config, Int32(EVENT_BASE_FLAG_NOLOCK.rawValue))
+        // Without it libevent reads the coarse clock, and a wait could end some milliseconds early.
+        event_config_set_flag(config, Int32(EVENT_BASE_FLAG_PRECISE_TIMER.rawValue))
         guard let base = event_base_new_with_config(config) else {
             preconditionFailure("the kernel gave no epoll descriptor: \(SystemError.words(for: errno))")
         }

@@ -43,7 +43,9 @@ extension ConnectionHandle {
     }
 
     func passReset(toward party: Party) {
-        guard Sockets.unsentBytes(record[party].descriptor) == 0 else {
+        // One that has reset too is owed nothing more, and its unsent queue would never empty.
+        if Sockets.takeError(of: record[party].descriptor) != 0 { record[party].resetSeen = true }
+        guard record[party].resetSeen || Sockets.unsentBytes(record[party].descriptor) == 0 else {
             return worker.fileForSweep(self)
         }
         close(.passedReset)

@@ -62,7 +62,10 @@ extension ConnectionHandle {
         var start = Sockets.startConnect(socket, to: target.address)
         if case .failed = start { return start }
         if !first.isEmpty { start = write(first, or: start) }
-        if case .failed = start { return start }
+        if case .failed(let failure) = start {
+            guard hasSpoken(before: failure) else { return start }
+            start = .connected
+        }
         return watch(.backend) ? start : .failed(errorNumber: ENOMEM)
     }
 
@@ -71,7 +74,16 @@ extension ConnectionHandle {
         // libevent reports EPOLLERR and EPOLLHUP as readable and writable: writable alone is a connect that succeeded.
         let failure = readiness.readable ? Sockets.takeError(of: record.backend.descriptor) : 0
         guard failure != 0 else { return startRelaying() }
-        connectFailed(failure)
+        if hasSpoken(before: failure) { startRelaying() } else { connectFailed(failure) }
+    }
+
+    /// A reset of a connection that stood already (a refused connect is ECONNREFUSED): what the backend said before
+    /// it belongs to the client. Where it said nothing, and was sent nothing, another backend may be tried.
+    private func hasSpoken(before failure: Int32) -> Bool {
+        guard failure == ECONNRESET || failure == EPIPE, Sockets.hasBytes(record.backend.descriptor) else { return false }
+        record.backend.resetSeen = true
+        record.backend.readable = true
+        return true
     }
 
     /// This attempt is over: the next one, or the end.

@@ -35,6 +35,7 @@ struct PipePool {
         return Pipe(readEnd: ends.readEnd, writeEnd: ends.writeEnd)
     }
 
+    /// The last one that comes back closes the pool: descriptors are not kept for nobody.
     mutating func giveBack(_ pipe: Pipe) {
         if pipe.count == 0 {
             idle.append(pipe)
@@ -42,6 +43,7 @@ struct PipePool {
             pipe.close()
             open -= 1
         }
+        if idle.count == open { closeAll() }
     }
 
     mutating func closeAll() {

@@ -19,7 +19,7 @@ extension ConnectionHandle {
                 relay(from: party.other)
             }
         case .resetting(let toward):
-            if readiness.writable, party == toward { passReset(toward: toward) }
+            if party == toward { passReset(toward: toward) }
         }
     }
 

@@ -185,6 +185,12 @@ package enum Sockets {
         }
     }
 
+    /// Whether there is something to read, an end not counted; nothing is taken.
+    package static func hasBytes(_ descriptor: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+    }
+
     /// `isLast`: an end follows at once, so the kernel may put the last bytes and the FIN into one segment.
     @inlinable package static func send(
         _ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int, isLast: Bool = false

@@ -2,6 +2,7 @@
 import ControlProtocol
 import Glibc
 import Model
+import SystemCalls
 import Testing
 
 @Suite(.lab) struct BadControlLines {
@@ -92,14 +93,16 @@ import Testing
         let lines = ["", "sta", "status\n", "events follow=yes\n", "drain web/web-1 wait=yes owner=x\n", "\0"]
         for index in 0..<1000 {
             let conversation = try ControlConversation(balancer.control)
-            try conversation.send(lines[index % lines.count])
+            // lbd turns clients away while it has many: that is no leak either.
+            do { try conversation.send(lines[index % lines.count]) } catch is SystemError {}
             conversation.close()
         }
+        // Again and again, because a drain may still lie in the accept queue.
         try eventually(within: .seconds(10), "the descriptors of clients that left to be closed") {
-            try ProcessTable.descriptors(balancer.process) <= before
+            _ = try balancer.command("undrain web/web-1 owner=x")
+            return try ProcessTable.descriptors(balancer.process) <= before && balancer.backend("web-1").wish == .ready
         }
         held.close()
-        _ = try balancer.command("undrain web/web-1 owner=x")
         try expectUnharmed()
     }
 

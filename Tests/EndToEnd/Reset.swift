@@ -7,7 +7,7 @@ import Testing
     private static let rounds = 20
 
     /// HAProxy and nginx turn every backend reset into a clean end: a truncated answer looks whole.
-    @Test("the backend sends and resets: the client gets every byte, then the reset", arguments: [19, 256 << 10])
+    @Test("the backend sends and resets: the client gets every byte, then the reset", arguments: [19, 256 << 10, 4 << 20])
     func backendResets(size: Int) throws {
         let content = try Content.random(size)
         let balancer = try balancer { peer in
@@ -23,7 +23,7 @@ import Testing
         try balancer.backend("web-1") { $0.resets == Reset.rounds && $0.connections == 0 }
     }
 
-    @Test("the client sends and resets: the backend gets every byte, then the reset", arguments: [19, 256 << 10])
+    @Test("the client sends and resets: the backend gets every byte, then the reset", arguments: [19, 256 << 10, 4 << 20])
     func clientResets(size: Int) throws {
         let content = try Content.random(size)
         let ends = Outbox<End>()

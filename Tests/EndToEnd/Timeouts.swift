@@ -1,4 +1,5 @@
 // Time limits on a connection, and what a client sees of a backend that cannot be reached: another backend.
+import Glibc
 import Model
 import Testing
 
@@ -66,6 +67,35 @@ import Testing
         let refused = try balancer.backend("web-1")
         #expect(refused.connectFailures > 0, "web-1 was never tried")
         #expect(refused.connections == 0)
+    }
+
+    /// A payment made twice: the retry is for connects that failed, not for requests that were heard.
+    @Test("a request that has reached a backend is never sent to another", arguments: [true, false])
+    func neverTwice(withReset: Bool) throws {
+        let heard = Outbox<String>()
+        let handler: @Sendable (Peer) throws -> Void = { peer in
+            heard.put(try peer.line())
+            if withReset { peer.reset() } else { peer.close() }
+        }
+        let balancer = try Balancer(lab, ConfigurationText([
+            ("web-1", try TestServer(lab, handler)), ("web-2", try TestServer(lab, handler)),
+        ], ["connect-retries: 3"]))
+        let endpoint = try balancer.endpoint()
+        for round in 1...20 {
+            // While lbd stands still the requests arrive before it has accepted: it reads them before it connects.
+            if round.isMultiple(of: 2) { kill(balancer.process, SIGSTOP) }
+            let clients = try (0..<10).map { _ in try Peer(connecting: endpoint) }
+            let requests = (0..<10).map { "pay \(round).\($0)" }
+            for (client, request) in zip(clients, requests) { try client.send(request + "\n") }
+            kill(balancer.process, SIGCONT)
+            for client in clients {
+                let (bytes, ending) = try client.toEnd()
+                #expect(bytes.isEmpty)
+                #expect(ending == (withReset ? .reset : .end), "round \(round)")
+            }
+            #expect(try requests.map { _ in try heard.take() }.sorted() == requests)
+            #expect(heard.count == 0, "in round \(round) something was heard twice")
+        }
     }
 
     @Test("a backend that swallows connects is replaced by another after connect-timeout")

@@ -28,7 +28,7 @@ struct LoopTests {
         _ = try await onLoop { 0 }
         let done = Counter(), running = Counter()
         try await onThread {
-            try onThreads(4) { _ in
+            try await onThreads(4) { _ in
                 for _ in 0..<2500 {
                     Loop.shared.perform {
                         // One at a time: nobody else is in here.

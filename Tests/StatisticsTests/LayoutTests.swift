@@ -41,7 +41,7 @@ struct TotalsTests {
         let segment = try Segment(layout: SegmentLayout(workers: 4, slots: 2, listeners: 2))
         try await onThread {
             // Each worker writes its own lines only, all at once.
-            try onThreads(4) { worker in
+            try await onThreads(4) { worker in
                 let backend = segment.view.backend(worker: worker, slot: 1)
                 let listener = segment.view.listener(worker: worker, listener: 1)
                 for _ in 0..<10_000 {

@@ -13,7 +13,7 @@ struct TicketsTests {
     @Test func countsExactlyFromManyThreads() async throws {
         let segment = try segment()
         try await onThread {
-            try onThreads(4) { _ in
+            try await onThreads(4) { _ in
                 let tickets = segment.view.tickets(slot: 1)
                 for round in 0..<50_000 {
                     tickets.take()
@@ -49,7 +49,7 @@ struct TicketsTests {
             for round in 0..<300 {
                 let told = Atomic(0), seen = Atomic(0)
                 for _ in 0..<4 { tickets.take() }
-                try onThreads(3) { index in
+                try await onThreads(3) { index in
                     if index == 2 {
                         if tickets.watch(true) == 0 { seen.add(1, ordering: .relaxed) }
                     } else {
@@ -71,7 +71,7 @@ struct TicketsTests {
             let tickets = segment.view.process
             tickets.watch(true)
             let isOver = Atomic(false), told = Atomic(0)
-            try onThreads(2) { index in
+            try await onThreads(2) { index in
                 if index == 0 {
                     for _ in 0..<200_000 {
                         tickets.take()
@@ -91,7 +91,7 @@ struct TicketsTests {
         try await onThread {
             let tickets = segment.view.tickets(slot: 2)
             let taken = Atomic(0)
-            try onThreads(4) { _ in
+            try await onThreads(4) { _ in
                 for _ in 0..<1000 where tickets.take(below: 2500) { taken.add(1, ordering: .relaxed) }
             }
             #expect(taken.load(ordering: .relaxed) == 2500)

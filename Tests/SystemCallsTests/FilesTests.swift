@@ -36,7 +36,7 @@ struct FilesTests {
         let contents = (UInt8(0)..<4).map { [UInt8](repeating: $0, count: 10_000 + Int($0) * 1000) }
         try Files.replace(path, with: contents[0])
         try await onThread {
-            try onThreads(2) { index in
+            try await onThreads(2) { index in
                 for round in 0..<100 {
                     if index == 0 {
                         try Files.replace(path, with: contents[round % 4])

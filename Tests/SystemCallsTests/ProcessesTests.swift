@@ -30,7 +30,7 @@ struct ProcessesTests {
     }
 
     @Test func runningIsNotEnded() throws {
-        let child = try shell("sleep 1000")
+        let child = try shell("exec sleep 1000")
         #expect(try child.end() == nil)
         try child.signalGroup(SIGKILL)
         #expect(try end(of: child) == .killed(signal: SIGKILL))
@@ -81,7 +81,7 @@ struct ProcessesTests {
 
 struct RunningProcessTests {
     @Test func watchesAndSignalsWhatIsNotAChildToo() throws {
-        let child = try shell("sleep 1000")
+        let child = try shell("exec sleep 1000")
         let running = try RunningProcess(child.process)
         #expect(!isReadable(running.number, within: 0))
         try running.signal(SIGTERM)

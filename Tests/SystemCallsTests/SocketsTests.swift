@@ -14,14 +14,26 @@ private func failure(_ body: () throws -> Void) -> Int32? {
 }
 
 struct SocketsTests {
-    /// Both sides set SO_REUSEPORT in the end; the first bind's comes after its bind.
+    /// Both sides set SO_REUSEPORT in the end; the first one's comes only when it listens.
     @Test func anAddressInUseIsAnErrorAndOurOwnMayShareIt() throws {
         let first = try Sockets.bind(anyPort)
         let endpoint = try Sockets.localEndpoint(of: first.number)
         try Sockets.listen(first.number, backlog: 5)
+        #expect(failure { _ = try Sockets.bind(endpoint, sharingWithOurOwn: true) } == EADDRINUSE)
+        try Sockets.shareWithOurOwn(first.number)
         let own = try Sockets.bind(endpoint, sharingWithOurOwn: true)
         try Sockets.listen(own.number, backlog: 5)
         #expect(failure { _ = try Sockets.bind(endpoint) } == EADDRINUSE)
+    }
+
+    /// Two programs that bind before either listens: one of them gets the port, not both.
+    @Test func aPortIsNotSharedByTwoThatStartTogether() throws {
+        let first = try Sockets.bind(anyPort)
+        let endpoint = try Sockets.localEndpoint(of: first.number)
+        let second = try Sockets.bind(endpoint)
+        try Sockets.listen(first.number, backlog: 5)
+        try Sockets.shareWithOurOwn(first.number)
+        #expect(failure { try Sockets.listen(second.number, backlog: 5) } == EADDRINUSE)
     }
 
     @Test func errorsNameTheEndpoint() throws {

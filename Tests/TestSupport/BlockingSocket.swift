@@ -47,14 +47,14 @@ package final class BlockingSocket: Sendable {
 
     /// nil when the listener was shut down.
     package func accept() throws -> BlockingSocket? {
-        let accepted = accept4Retrying()
-        return accepted < 0 ? nil : try BlockingSocket(owning: accepted)
-    }
-
-    private func accept4Retrying() -> Int32 {
         while true {
-            let accepted = Glibc.accept(number, nil, nil)
-            if accepted >= 0 || (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) { return accepted }
+            let (accepted, failure) = Sockets.accept(on: number)
+            switch failure {
+            // Close-on-exec: a child of another test that inherited the socket would keep it open.
+            case 0: return try BlockingSocket(owning: accepted)
+            case EAGAIN, ECONNABORTED: continue
+            default: return nil
+            }
         }
     }
 

@@ -1,33 +1,32 @@
-// Blocking work in tests: on threads of its own, so that Swift's few pool threads stay free.
+// Blocking work in tests: on threads of its own, so that Swift's few pool threads stay free, yet in the test's own
+// task, so that a failed expectation knows its test.
 import Foundation
 
-/// Runs `body` on a new thread; its result.
-package func onThread<Success: Sendable>(_ body: @escaping @Sendable () throws -> Success) async throws -> Success {
-    try await withCheckedThrowingContinuation { continuation in
-        Thread { continuation.resume(with: Result(catching: body)) }.start()
+/// A thread for each job.
+private final class ThreadPerJob: TaskExecutor {
+    static let shared = ThreadPerJob()
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let unowned = UnownedJob(job)
+        Thread { [self] in unowned.runSynchronously(on: asUnownedTaskExecutor()) }.start()
     }
 }
 
-/// Runs `body` once for each of `0 ..< count`, all at the same time; returns when all have ended.
-package func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) throws {
-    let group = DispatchGroup()
-    let failures = Failures()
-    for index in 0..<count {
-        group.enter()
-        Thread {
-            do { try body(index) } catch { failures.add(error) }
-            group.leave()
-        }.start()
-    }
-    group.wait()
-    if let first = failures.first { throw first }
+/// Runs `body`, which may block, on a thread that is not Swift's.
+package func onThread<Success: Sendable>(
+    _ body: @Sendable @concurrent () async throws -> Success
+) async throws -> Success {
+    try await withTaskExecutorPreference(ThreadPerJob.shared, operation: body)
 }
 
-private final class Failures: @unchecked Sendable {
-    private let lock = NSLock()
-    private var errors: [any Error] = []
-    func add(_ error: any Error) { lock.withLock { errors.append(error) } }
-    var first: (any Error)? { lock.withLock { errors.first } }
+/// Runs `body`, which may block, once for each of `0 ..< count`, all at the same time; returns when all have ended.
+package func onThreads(_ count: Int, _ body: @escaping @Sendable (Int) throws -> Void) async throws {
+    try await withTaskExecutorPreference(ThreadPerJob.shared) {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for index in 0..<count { group.addTask { try body(index) } }
+            try await group.waitForAll()
+        }
+    }
 }
 
 /// Waits for a descriptor to become readable; false after `seconds`, which no well test needs.

@@ -24,13 +24,15 @@ enum ProcessTable {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
     }
 
-    /// What the open descriptors are, sorted: `socket`, `pipe`, `anon_inode:[eventpoll]`, a path.
-    static func descriptorKinds(_ process: pid_t) throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").compactMap { number in
-            link("/proc/\(process)/fd/\(number)").map { target in
-                target.hasPrefix("socket:") ? "socket" : target.hasPrefix("pipe:") ? "pipe" : target
-            }
-        }.sorted()
+    /// How many open descriptors there are of each kind: `socket`, `pipe`, `anon_inode`, `file`.
+    static func descriptorKinds(_ process: pid_t) throws -> [String: Int] {
+        var kinds: [String: Int] = [:]
+        for number in try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd") {
+            guard let target = link("/proc/\(process)/fd/\(number)") else { continue }
+            let kind = target.hasPrefix("/") ? "file" : String(target.prefix { $0 != ":" })
+            kinds[kind, default: 0] += 1
+        }
+        return kinds
     }
 
     static func threads(_ process: pid_t) throws -> Int {

@@ -1,0 +1,125 @@
+// A data plane inside the test process: started, routed, listened with, and asked for its news.
+import Glibc
+import Model
+import Statistics
+import SystemCalls
+import TestSupport
+
+@testable import Proxy
+
+struct PlaneProblem: Error, CustomStringConvertible { let description: String }
+
+/// To be used on one thread, as the control plane does.
+final class TestPlane {
+    let plane: DataPlane
+    /// News that nobody has asked for yet, in order.
+    private var waiting: [WorkerReport] = []
+
+    init(workers: Int, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0) throws {
+        plane = try DataPlane(
+            layout: SegmentLayout(workers: workers, slots: 4, listeners: 2), descriptorLimit: descriptorLimit,
+            descriptorsOpen: descriptorsOpen, backends: 0)
+        try plane.start()
+    }
+
+    deinit { plane.end() }
+
+    /// Backends get the slots from `slot` on.
+    func route(
+        _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, idle: Duration = .seconds(60),
+        halfClosed: Duration = .seconds(60), retries: Int = 3
+    ) throws {
+        let routing = PoolRouting(
+            balance: balance, timeouts: PoolTimeouts(connect: .seconds(5), idle: idle, halfClosed: halfClosed),
+            connectRetries: retries,
+            targets: backends.enumerated().map { PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1) })
+        try waitUntilFollowed(plane.publish(routing, pool: 0))
+    }
+
+    func listen(_ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0) throws -> Endpoint {
+        try plane.open(listener: listener, endpoint, backlog: 1024, pool: 0)
+    }
+
+    /// When this returns, each worker has also posted all that it had to say before.
+    func waitUntilFollowed(_ generation: UInt64) throws {
+        while !plane.isFollowed(generation) { try hear() }
+        try takeNews()
+    }
+
+    /// Waits for news that matches, and takes it; other news stays for others.
+    func wait(for matches: (WorkerReport) -> Bool) throws {
+        while true {
+            if let index = waiting.firstIndex(where: matches) {
+                waiting.remove(at: index)
+                return
+            }
+            try hear()
+        }
+    }
+
+    func news(_ matches: (WorkerReport) -> Bool) throws -> Int {
+        try takeNews()
+        return waiting.count { matches($0) }
+    }
+
+    /// Returns when no connection holds the backend.
+    func waitUntilFree(slot: Int) throws {
+        let tickets = plane.statistics.tickets(slot: slot)
+        defer { tickets.watch(false) }
+        while tickets.watch(true) > 0 { try hear() }
+    }
+
+    /// Returns when no connection is open, and its tickets are back.
+    func waitUntilEmpty() throws {
+        defer { plane.statistics.process.watch(false) }
+        while plane.statistics.process.watch(true) > 0 { try hear() }
+        // The thread that gave the last ticket back may still be in its round: a generation later it is not.
+        try waitUntilFollowed(plane.publish(
+            PoolRouting(balance: .roundRobin, timeouts: PoolTimeouts(connect: .zero, idle: .zero, halfClosed: .zero), connectRetries: 0, targets: []),
+            pool: 1))
+    }
+
+    private func hear() throws {
+        guard isReadable(plane.reportsDescriptor) else { throw PlaneProblem(description: "no news within 20 s") }
+        try takeNews()
+    }
+
+    private func takeNews() throws {
+        let taken = plane.takeReports()
+        guard !taken.overflowed else { throw PlaneProblem(description: "news was lost") }
+        waiting += taken.reports
+    }
+}
+
+/// Bytes that differ from place to place, so that a swap or a gap shows.
+func pattern(_ count: Int, seed: Int = 1) -> [UInt8] {
+    // A prime: the blocks do not line up with anybody's buffers.
+    let block = (0..<min(count, 16_381)).map { UInt8(truncatingIfNeeded: ($0 &* 2_654_435_761 &+ seed) >> 7) }
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(count + block.count)
+    while bytes.count < count { bytes += block }
+    bytes.removeLast(bytes.count - count)
+    return bytes
+}
+
+/// Whether both hold the same; quick, and silent about what megabytes look like.
+func isSame(_ left: [UInt8], _ right: [UInt8]) -> Bool {
+    left.count == right.count && memcmp(left, right, left.count) == 0
+}
+
+extension WorkerReport {
+    func isLastConnectionGone(of slot: Int) -> Bool {
+        if case .lastConnectionGone(slot) = self { return true }
+        return false
+    }
+
+    var isPause: Bool {
+        if case .acceptPaused = self { return true }
+        return false
+    }
+
+    var isResume: Bool {
+        if case .acceptResumed = self { return true }
+        return false
+    }
+}
