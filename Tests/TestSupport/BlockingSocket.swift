@@ -30,9 +30,13 @@ package final class BlockingSocket: Sendable {
 
     deinit { close() }
 
-    package static func connect(to endpoint: Endpoint) throws -> BlockingSocket {
+    /// `source`: the address that the client comes from, such as another of 127.0.0.0/8.
+    package static func connect(to endpoint: Endpoint, from source: Endpoint? = nil) throws -> BlockingSocket {
         let address = SocketAddress(endpoint)
         let socket = try BlockingSocket(owning: Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))
+        if let source {
+            guard SocketAddress(source).withPointer({ Glibc.bind(socket.number, $0, $1) }) == 0 else { throw SocketProblem("bind \(source)") }
+        }
         guard address.withPointer({ Glibc.connect(socket.number, $0, $1) }) == 0 else { throw SocketProblem("connect \(endpoint)") }
         return socket
     }
