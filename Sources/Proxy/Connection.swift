@@ -129,6 +129,19 @@ struct ConnectionHandle: Equatable {
         @inline(__always) nonmutating _modify { yield &pointer.pointee }
     }
 
+    /// The flow that begins at `source`, by its address: through a coroutine the whole record would be copied.
+    subscript(flowFrom source: Party) -> Flow {
+        @inline(__always) unsafeAddress { UnsafePointer(flow(from: source)) }
+        @inline(__always) nonmutating unsafeMutableAddress { flow(from: source) }
+    }
+
+    @inline(__always) private func flow(from source: Party) -> UnsafeMutablePointer<Flow> {
+        switch source {
+        case .client: pointer.pointer(to: \.toBackend)!
+        case .backend: pointer.pointer(to: \.toClient)!
+        }
+    }
+
     var worker: WorkerHandle { pointer.pointee.worker }
 
     /// Fresh records for the slab, one allocation for all of them, never given back: freed memory would have to

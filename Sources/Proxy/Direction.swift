@@ -73,8 +73,8 @@ extension ConnectionHandle {
         let destination = record[source.other].descriptor
         var moved = 0
         while true {
-            if record[flowFrom: source].leftover.count > 0 {
-                switch record[flowFrom: source].leftover.flush(to: destination) {
+            if self[flowFrom: source].leftover.count > 0 {
+                switch self[flowFrom: source].leftover.flush(to: destination) {
                 case .end: break
                 case .bytes, .wouldBlock: return .waiting
                 case .failed: return .destinationFailed
@@ -82,20 +82,20 @@ extension ConnectionHandle {
             }
             guard let isFlushed = flushPipe(from: source, to: destination) else { return .destinationFailed }
             guard isFlushed else { return .waiting }
-            switch record[flowFrom: source].sourceEnd {
+            switch self[flowFrom: source].sourceEnd {
             case .open: break
             case .finished, .reset: return .sourceEnded
             }
             guard record[source].readable else { return .waiting }
             guard moved < ConnectionHandle.bytesPerWakeupMax else { return .boundReached }
-            if let pipe = record[flowFrom: source].pipe {
+            if let pipe = self[flowFrom: source].pipe {
                 moved += fillPipe(pipe, from: source)
                 continue
             }
             let count = read(from: source, toTheEnd: endInSight)
             moved += count
             if count > 0, case .failed = forward(count, from: source, to: destination) { return .destinationFailed }
-            if record[flowFrom: source].leftover.count == 0 { noteRead(count, from: source) }
+            if self[flowFrom: source].leftover.count == 0 { noteRead(count, from: source) }
         }
     }
 
@@ -116,7 +116,7 @@ extension ConnectionHandle {
                 believeEmpty(source)
                 return filled
             case .end:
-                record[flowFrom: source].sourceEnd = record[source].resetSeen ? .reset : .finished
+                self[flowFrom: source].sourceEnd = record[source].resetSeen ? .reset : .finished
                 return filled
             case .wouldBlock:
                 record[source].readable = false
@@ -124,7 +124,7 @@ extension ConnectionHandle {
             case .failed:
                 // Data that arrived before the reset has been read by now: the kernel gives it first.
                 record[source].resetSeen = true
-                record[flowFrom: source].sourceEnd = .reset
+                self[flowFrom: source].sourceEnd = .reset
                 return filled
             }
         }
@@ -144,13 +144,13 @@ extension ConnectionHandle {
     private func forward(_ count: Int, from source: Party, to destination: Int32) -> Transfer {
         let buffer = worker.state.readBuffer
         account(bytes: count, from: source)
-        let isLast = record[flowFrom: source].sourceEnd == .finished
+        let isLast = self[flowFrom: source].sourceEnd == .finished
         let transfer = Sockets.send(destination, from: buffer.start, count: count, isLast: isLast)
         switch transfer {
         case .bytes(let sent) where sent < count:
-            record[flowFrom: source].leftover.keep(buffer.start + sent, count: count - sent)
+            self[flowFrom: source].leftover.keep(buffer.start + sent, count: count - sent)
         case .wouldBlock:
-            record[flowFrom: source].leftover.keep(buffer.start, count: count)
+            self[flowFrom: source].leftover.keep(buffer.start, count: count)
         case .bytes, .end, .failed:
             break
         }
@@ -228,13 +228,6 @@ extension ConnectionHandle {
     }
 }
 
-extension ConnectionRecord {
-    /// The flow that begins at `source`.
-    subscript(flowFrom source: Party) -> Flow {
-        @inline(__always) _read { if source == .client { yield toBackend } else { yield toClient } }
-        @inline(__always) _modify { if source == .client { yield &toBackend } else { yield &toClient } }
-    }
-}
 
 /// One buffer per worker: every read goes through it, nothing stays in it between two calls.
 struct ReadBuffer {

@@ -73,20 +73,20 @@ extension ConnectionHandle {
     /// Notes a read of `count` bytes by copying; borrows a pipe when the direction has proved to be bulk.
     func noteRead(_ count: Int, from source: Party) {
         guard count >= Bulk.readMin else {
-            record[flowFrom: source].bulkBytes = 0
+            self[flowFrom: source].bulkBytes = 0
             return
         }
-        record[flowFrom: source].bulkBytes += count
-        guard record[flowFrom: source].bulkBytes >= Bulk.bytesToProve else { return }
-        record[flowFrom: source].pipe = worker.state.pipes.borrow()
-        record[flowFrom: source].bulkBytes = 0
+        self[flowFrom: source].bulkBytes += count
+        guard self[flowFrom: source].bulkBytes >= Bulk.bytesToProve else { return }
+        self[flowFrom: source].pipe = worker.state.pipes.borrow()
+        self[flowFrom: source].bulkBytes = 0
     }
 
     /// Writes what lies in the flow's pipe: true when it is empty (or there is none), nil when a write failed.
     func flushPipe(from source: Party, to destination: Int32) -> Bool? {
-        while let pipe = record[flowFrom: source].pipe, pipe.count > 0 {
+        while let pipe = self[flowFrom: source].pipe, pipe.count > 0 {
             switch Splice.move(from: pipe.readEnd, to: destination, count: pipe.count) {
-            case .bytes(let moved): record[flowFrom: source].pipe!.count -= moved
+            case .bytes(let moved): self[flowFrom: source].pipe!.count -= moved
             case .wouldBlock: return false
             case .end, .failed: return nil
             }
@@ -99,7 +99,7 @@ extension ConnectionHandle {
     func fillPipe(_ pipe: Pipe, from source: Party) -> Int {
         switch Splice.move(from: record[source].descriptor, to: pipe.writeEnd, count: Bulk.bytesPerCall) {
         case .bytes(let moved):
-            record[flowFrom: source].pipe!.count += moved
+            self[flowFrom: source].pipe!.count += moved
             account(bytes: moved, from: source)
             return moved
         case .wouldBlock:
@@ -118,14 +118,14 @@ extension ConnectionHandle {
     }
 
     func givePipeBack(from source: Party) {
-        guard let pipe = record[flowFrom: source].pipe else { return }
-        record[flowFrom: source].pipe = nil
+        guard let pipe = self[flowFrom: source].pipe else { return }
+        self[flowFrom: source].pipe = nil
         worker.state.pipes.giveBack(pipe)
     }
 
     /// At a tick: an empty pipe goes back; a direction that is still bulk will prove it again.
     func givePipeBackIfEmpty(from source: Party) {
-        guard let pipe = record[flowFrom: source].pipe, pipe.count == 0 else { return }
+        guard let pipe = self[flowFrom: source].pipe, pipe.count == 0 else { return }
         givePipeBack(from: source)
     }
 }

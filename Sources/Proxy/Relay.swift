@@ -15,7 +15,7 @@ extension ConnectionHandle {
             if party == .backend { finishConnect(readiness) }
         case .relaying:
             if readiness.readable { relay(from: party, endInSight: readiness.endInSight) }
-            if readiness.writable, case .relaying = record.phase, record[flowFrom: party.other].hasPending {
+            if readiness.writable, case .relaying = record.phase, self[flowFrom: party.other].hasPending {
                 relay(from: party.other)
             }
         case .resetting(let toward):
@@ -38,7 +38,7 @@ extension ConnectionHandle {
 
     /// Moves what can be moved from `source` and draws the conclusions.
     func relay(from source: Party, endInSight: Bool = false) {
-        guard !record[flowFrom: source].isEnded else { return lookForReset(behindEndOf: source) }
+        guard !self[flowFrom: source].isEnded else { return lookForReset(behindEndOf: source) }
         switch pump(from: source, endInSight: endInSight) {
         case .waiting:
             return
@@ -66,13 +66,13 @@ extension ConnectionHandle {
 
     /// Everything that `source` sent has been written; now its end is passed on.
     private func sourceEnded(_ source: Party) {
-        switch record[flowFrom: source].sourceEnd {
+        switch self[flowFrom: source].sourceEnd {
         case .open:
             preconditionFailure("a source that is open has not ended")
         case .finished:
-            record[flowFrom: source].isEnded = true
+            self[flowFrom: source].isEnded = true
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
-            guard !record[flowFrom: source.other].isEnded else { return close(.finished) }
+            guard !self[flowFrom: source.other].isEnded else { return close(.finished) }
             Sockets.shutdownWrite(record[source.other].descriptor)
             worker.fileDeadline(of: self)
         case .reset:
@@ -84,10 +84,10 @@ extension ConnectionHandle {
     private func destinationFailed(_ party: Party) {
         record[party].resetSeen = true
         record[party].readable = true
-        record[flowFrom: party.other].leftover.discard()
+        self[flowFrom: party.other].leftover.discard()
         givePipeBack(from: party.other)
-        record[flowFrom: party.other].isEnded = true
-        if record[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
+        self[flowFrom: party.other].isEnded = true
+        if self[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
     }
 
     /// At a tick: looks once more at what short reads took for empty (see Direction), and continues a stopped reset.
