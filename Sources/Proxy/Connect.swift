@@ -31,6 +31,7 @@ extension ConnectionHandle {
 
     /// Chooses and connects until something is under way or nothing is left to try.
     private func connectToBackend(_ first: FirstBytes) {
+        var first = first
         while true {
             guard let target = choose() else { return close(.noBackend) }
             switch startConnect(to: target, first) {
@@ -42,6 +43,8 @@ extension ConnectionHandle {
             case .failed(let failure):
                 giveUpAttempt(failure)
                 guard mayRetry else { return close(.connectFailed) }
+                // What this attempt could not write is kept: the next one takes it from there.
+                if record.toBackend.leftover.count > 0 { first = keptFirst }
             }
         }
     }

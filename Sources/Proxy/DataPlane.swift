@@ -93,9 +93,10 @@ package final class DataPlane {
         let sockets = try ListenerSockets.open(endpoint, backlog: backlog, workers: workers.count)
         let gate = Gate(rules, bound: sockets.endpoint)
         gates.append(gate)
+        for mailbox in mailboxes { mailbox.post(.rules(listener: listener, gate)) }
         let handsOn = sockets.descriptors.count == 1 && workers.count > 1
         for (mailbox, descriptor) in zip(mailboxes, sockets.descriptors) {
-            mailbox.post(.listen(descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn, gate))
+            mailbox.post(.listen(descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn))
         }
         return sockets.endpoint
     }

@@ -6,8 +6,10 @@ import SystemCalls
 /// From the control plane (and, for a Unix listener, from its accepting worker) to one worker. In order.
 enum WorkerMessage: Sendable {
     case route(pool: Int, Route)
+    /// A listener's rules, for every worker: a Unix listener's connections come by `adopt` to those without its socket.
+    case rules(listener: Int, Gate)
     /// The worker owns the descriptor from here on.
-    case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool, Gate)
+    case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
     /// A connection that another worker accepted; its process ticket is taken.
     case adopt(client: Int32, listener: Int, pool: Int)
     case closeListeners(generation: UInt64)
@@ -19,7 +21,7 @@ enum WorkerMessage: Sendable {
         switch self {
         case .route(_, let route): route.header.generation
         case .closeListeners(let generation): generation
-        case .listen, .adopt, .closeConnections, .end: nil
+        case .rules, .listen, .adopt, .closeConnections, .end: nil
         }
     }
 }

@@ -11,9 +11,10 @@ extension WorkerHandle {
                 state.cursors.append(UInt32(state.index))
             }
             state.routes[pool] = route
-        case .listen(let descriptor, let listener, let pool, let handsOn, let gate):
+        case .rules(let listener, let gate):
             while state.gates.count <= listener { state.gates.append(nil) }
             state.gates[listener] = gate
+        case .listen(let descriptor, let listener, let pool, let handsOn):
             let handle = ListenerHandle(
                 worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
             state.listeners.append(handle)
@@ -42,7 +43,7 @@ extension WorkerHandle {
 
     /// The rules of a listener. Connections name only listeners that were opened.
     func gate(of listener: Int) -> Gate {
-        guard let gate = state.gates[listener] else { preconditionFailure("a listener's rules come with it") }
+        guard let gate = state.gates[listener] else { preconditionFailure("a listener's rules come before it") }
         return gate
     }
 

@@ -41,7 +41,6 @@ private func withPlane(
         let backend = try TestBackend.echo()
         defer { backend.stop() }
         let plane = try PlaneUnderTest(workers: workers, backends: [backend.endpoint], at: bind, rules: rules, sendProxy: sendProxy)
-        defer { plane.end() }
         try body(plane)
     }
 }
@@ -58,9 +57,9 @@ private func withPlane(
                 let (bytes, end) = try exchange(header + payload, over: try plane.connect(), cutAt: Array(1...header.count))
                 #expect(bytes == payload && end == .finished, "byte by byte")
             }
-            plane.settle()
-            #expect(plane.totals.refused == 0)
-            let all = plane.plane.statistics.totals(slot: 0)
+            try plane.plane.waitUntilEmpty()
+            #expect(plane.listener.refused == 0)
+            let all = plane.backend
             #expect(all.bytesToBackend == all.connections * UInt64(payload.count), "the header is not the client's")
         }
     }
@@ -75,8 +74,7 @@ private func withPlane(
             }
             defer { backend.stop() }
             let plane = try PlaneUnderTest(workers: workers, backends: [backend.endpoint], rules: rules)
-            defer { plane.end() }
-            let client = try plane.connect()
+                let client = try plane.connect()
             try client.send(binaryHeader)
             #expect(client.receive(exactly: 4) == Array("220 ".utf8))
             try client.send(payload)
@@ -113,9 +111,10 @@ private func withPlane(
             if refused.1 == .ended { client.finish() }
             let (bytes, end) = client.receiveAll()
             #expect(bytes == [] && end == .reset)
-            plane.settle()
-            #expect(plane.refusals() == [refused.1])
-            #expect(plane.totals.refused == 1 && plane.plane.statistics.totals(slot: 0).connections == 0)
+            try plane.plane.waitUntilEmpty()
+            let refusals = try plane.plane.takeRefusals()
+            #expect(refusals == [refused.1])
+            #expect(plane.listener.refused == 1 && plane.backend.connections == 0)
         }
     }
 
@@ -137,8 +136,9 @@ private func withPlane(
             let passed = (Clocks.monotonic().nanoseconds - started.nanoseconds) / 1_000_000
             #expect(bytes == [] && end == .reset)
             #expect((300 - 10..<1500).contains(passed), "\(passed) ms")
-            plane.settle()
-            #expect(plane.refusals() == [.timedOut])
+            try plane.plane.waitUntilEmpty()
+            let refusals = try plane.plane.takeRefusals()
+            #expect(refusals == [.timedOut])
         }
     }
 
@@ -151,10 +151,10 @@ private func withPlane(
             }
             let (bytes, end) = try exchange(binaryHeader + payload, over: try plane.connect(from: .ipv4(0x7F00_0002, port: 0)))
             #expect(bytes == payload && end == .finished)
-            plane.settle()
-            #expect(plane.totals.refused == 20 && plane.totals.accepted == 21)
+            try plane.plane.waitUntilEmpty()
+            #expect(plane.listener.refused == 20 && plane.listener.accepted == 21)
             // One a second and worker: an attacker does not write our log.
-            let refusals = plane.refusals()
+            let refusals = try plane.plane.takeRefusals()
             #expect((1...2 * workers).contains(refusals.count) && refusals.allSatisfy { $0 == .untrusted })
         }
     }
@@ -165,8 +165,9 @@ private func withPlane(
             let client = try plane.connect()
             client.finish()
             #expect(client.receiveAll().end == .finished)
-            plane.settle()
-            #expect(plane.totals.refused == 0 && plane.refusals().isEmpty)
+            try plane.plane.waitUntilEmpty()
+            let refusals = try plane.plane.takeRefusals()
+            #expect(plane.listener.refused == 0 && refusals.isEmpty)
         }
     }
 
@@ -184,8 +185,8 @@ private func withPlane(
             #expect(own == payload)
             let denied = try exchange(localHeader + payload, over: try plane.connect(from: .ipv4(0x7F00_0003, port: 0))).end
             #expect(denied == .reset)
-            plane.settle()
-            #expect(plane.totals.refused == 3)
+            try plane.plane.waitUntilEmpty()
+            #expect(plane.listener.refused == 3)
         }
     }
 }
@@ -215,8 +216,8 @@ private func withPlane(
                     let (bytes, end) = try exchange(payload, over: client)
                     #expect(bytes == (speaksLate ? [] : header) + payload && end == .finished, "\(bind)")
                 }
-                plane.settle()
-                #expect(plane.plane.statistics.totals(slot: 0).bytesToBackend == UInt64(2 * payload.count))
+                try plane.plane.waitUntilEmpty()
+                #expect(plane.backend.bytesToBackend == UInt64(2 * payload.count))
             }
         }
     }
@@ -260,11 +261,10 @@ private func withPlane(
             let closed = try (0..<2).map { _ in try BlockingSocket(owning: Sockets.bind(.ipv4(0x7F00_0001, port: 0)).release()) }
             let backends = try closed.map { try Sockets.localEndpoint(of: $0.number) } + [backend.endpoint]
             let plane = try PlaneUnderTest(workers: workers, backends: backends, rules: rules, sendProxy: version)
-            defer { plane.end() }
-            let told = SendProxyTests.announced(nil, nil, version)
+                let told = SendProxyTests.announced(nil, nil, version)
             for _ in 0..<12 {
                 let (bytes, end) = try exchange(localHeader + payload, over: try plane.connect())
-                #expect(bytes == told + payload && end == .finished)
+                #expect(bytes == told + payload && end == .finished, "\(bytes) \(end)")
             }
         }
     }
@@ -284,8 +284,8 @@ private func withPlane(
                     #expect(client.receiveAll().end == .reset, "127.0.0.\(host)")
                 }
             }
-            plane.settle()
-            #expect(plane.totals.refused == 3 && plane.totals.accepted == 9)
+            try plane.plane.waitUntilEmpty()
+            #expect(plane.listener.refused == 3 && plane.listener.accepted == 9)
         }
     }
 
@@ -299,8 +299,8 @@ private func withPlane(
             }
             let bytes = try exchange(payload, over: try plane.connect()).bytes
             #expect(bytes == payload)
-            plane.settle()
-            #expect(plane.totals.refused == 500)
+            try plane.plane.waitUntilEmpty()
+            #expect(plane.listener.refused == 500)
         }
     }
 }
