@@ -77,7 +77,9 @@ let package = Package(
         tests("SystemCallsTests", ["TestSupport", "SystemCalls", "Model"]),
         tests("EventLoopTests", ["TestSupport", "EventLoop", "SystemCalls", "Model"]),
         tests("StatisticsTests", ["TestSupport", "Statistics", "SystemCalls"]),
-        tests("ProxyTests", ["TestSupport", "Proxy", "Statistics", "SystemCalls", "Model"]),
+        tests("ProxyTests", ["TestSupport", "Proxy", "Statistics", "Decisions", "SystemCalls", "Model"]),
+        // The tree as text: arrows, unsafe pointers, banned words, sizes, README.
+        tests("HouseRules", []),
         // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
         tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),

@@ -38,7 +38,7 @@ enum Declared {
     static let deny = Option("deny", .networks(0...Network.listMax), .means("[]"),
         "clients that are cut off all the same: deny wins over allow")
 
-    static let balance = Option("balance", Form<Balance>.word(promised: Unavailable.balances), .means("least-connections"),
+    static let balance = Option("balance", Form<Balance>.word(), .means("least-connections"),
         "how a backend is chosen for a new connection")
     static let connectTimeout = Option("connect-timeout", .duration(.milliseconds(10) ... .minutes(10)), .means("2s"),
         "for the connection to a backend; then the next is tried")

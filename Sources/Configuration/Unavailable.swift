@@ -10,7 +10,6 @@ enum Unavailable {
         "backends": ["connections-max"],
     ]
 
-    static let balances = ["two-choices", "source-hash", "random"]
     static let checks = ["http", "command"]
     static let drainEnds = ["close", "reset"]
 }

@@ -70,7 +70,7 @@ func readYamlEvents(of bytes: [UInt8], take: (YamlEvent) throws(YamlError) -> Bo
 }
 
 /// Owns a libyaml parser. The parser is kept behind a pointer of our own because it stores its own
-/// address (`read_handler_data`): it must not move between the calls. The input must outlive this value;
+/// address (`read_handler_data`): it must not move between the calls. Invariant: the input outlives this value;
 /// `readYamlEvents`, the only user, holds both in one scope.
 private struct YamlEvents: ~Copyable {
     private let parser: UnsafeMutablePointer<yaml_parser_t>

@@ -140,7 +140,9 @@ import SystemCalls
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
                 connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
                 targets: targets.map {
-                    .init(slot: $0.slot, address: $0.configuration.address, weight: $0.configuration.weight)
+                    .init(
+                        name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,
+                        weight: $0.configuration.weight)
                 }),
             pool: pool.index)
         pool.published = slots

@@ -1,4 +1,5 @@
 // A stream socket for the control plane: connect, accept, lines in, bytes out, each an awaited call.
+// Invariant: a pointer is lent to one call, and none is kept.
 import Glibc
 import Model
 import SystemCalls

@@ -10,7 +10,7 @@
         _ body: @ControlPlane () throws -> Result
     ) rethrows -> Result {
         shared.preconditionIsolated()
-        // The same cast as in MainActor.assumeIsolated: isolation has just been checked.
+        // Invariant: isolation has just been checked. The same cast as in MainActor.assumeIsolated.
         return try withoutActuallyEscaping(body) { body in
             try unsafeBitCast(body, to: (() throws -> Result).self)()
         }

@@ -38,7 +38,7 @@ package enum Interest: Sendable {
 }
 
 @ControlPlane final class Wait {
-    /// Touched on the loop only; freed with the wait, which libevent's use of it keeps alive (see `start`).
+    /// Owned by the wait: touched on the loop only, freed with it, which libevent's use of it keeps alive (see `start`).
     nonisolated(unsafe) private let event = UnsafeMutablePointer<event>.allocate(capacity: 1)
     private var continuation: CheckedContinuation<WaitOutcome, Never>?
 

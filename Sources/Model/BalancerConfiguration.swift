@@ -89,6 +89,11 @@ package struct ListenerRules: Equatable, Sendable {
 package enum Balance: String, CaseIterable, Sendable {
     case roundRobin = "round-robin"
     case leastConnections = "least-connections"
+    /// The less loaded of two different ones by chance.
+    case twoChoices = "two-choices"
+    /// By the client's address: the same one as long as it is available.
+    case sourceHash = "source-hash"
+    case random
 }
 
 /// The PROXY header that a backend gets before the client's bytes.

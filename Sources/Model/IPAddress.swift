@@ -1,6 +1,6 @@
 // An IP address as plain memory: copied, compared and looked up per connection without reference counting.
 
-@frozen package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
+@frozen package struct IPAddress: Hashable, BitwiseCopyable, Sendable, CustomStringConvertible {
     @frozen package enum Family: UInt8, Sendable { case ipv4, ipv6 }
 
     package let family: Family
@@ -59,7 +59,7 @@
 }
 
 /// An address and a port, as plain memory as well.
-@frozen package struct IPEndpoint: Hashable, Sendable, CustomStringConvertible {
+@frozen package struct IPEndpoint: Hashable, BitwiseCopyable, Sendable, CustomStringConvertible {
     package let address: IPAddress
     package let port: UInt16
 

@@ -7,7 +7,7 @@ package struct NetworkError: Error, Equatable, CustomStringConvertible {
     package init(description: String) { self.description = description }
 }
 
-@frozen package struct Network: Hashable, Sendable, CustomStringConvertible {
+@frozen package struct Network: Hashable, BitwiseCopyable, Sendable, CustomStringConvertible {
     /// Its first address: the host bits are 0.
     package let base: IPAddress
     package let prefix: Int

@@ -94,8 +94,7 @@ struct ListenerHandle {
     /// Who it is the kernel is asked only where somebody wants to know.
     private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
         let isAsked = !worker.gate(of: pointer.pointee.listener).isOpen
-            || worker.route(of: pointer.pointee.pool).header.sendProxy != .none
-        guard isAsked else {
+        guard isAsked || worker.route(of: pointer.pointee.pool).header.asksForClient else {
             let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
             return (accepted, nil, failure)
         }

@@ -10,7 +10,7 @@ extension ConnectionHandle {
         let route = worker.route(of: record.pool)
         var index = choice(from: route)
         if index == nil, record.attempts > 0, route.header.targetCount > 0 {
-            record.tried = InlineArray(repeating: -1)
+            record.tried = ConnectionRecord.nothingTried
             index = choice(from: route)
         }
         guard let index else { return nil }
@@ -24,9 +24,17 @@ extension ConnectionHandle {
 
     private func choice(from route: Route) -> Int? {
         let table = RouteTable(route: route, segment: worker.state.segment, tried: record.tried)
-        return switch route.header.balance {
-        case .roundRobin: BackendChoice.roundRobin(table, cursor: &worker.state.cursors[record.pool])
-        case .leastConnections: BackendChoice.leastConnections(table, cursor: &worker.state.cursors[record.pool])
+        let pool = record.pool
+        switch route.header.balance {
+        case .roundRobin: return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
+        case .leastConnections: return worker.state.balancing[pool].ranking.choose(table)
+        case .twoChoices: return BackendChoice.twoChoices(table, using: &worker.state.generator)
+        case .random: return BackendChoice.random(table, using: &worker.state.generator)
+        case .sourceHash:
+            guard let hash = record.sourceHash else {
+                return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
+            }
+            return BackendChoice.sourceHash(table, hash: hash)
         }
     }
 
@@ -36,6 +44,33 @@ extension ConnectionHandle {
         let slot = record.slot
         record.slot = -1
         if worker.state.segment.tickets(slot: slot).give() { worker.report(.lastConnectionGone(slot: slot)) }
+        worker.noteReturned(slot: slot, pool: record.pool)
+    }
+}
+
+/// What one worker remembers from choice to choice, of one pool.
+struct Balancing {
+    /// Of round-robin; workers start apart so that they do not march in step.
+    var cursor: UInt32
+    /// Of least-connections; else empty.
+    var ranking = LoadRanking()
+}
+
+extension WorkerHandle {
+    /// A new routing of the pool is to be followed from now on.
+    func prepareBalancing(pool: Int, _ route: Route) {
+        switch route.header.balance {
+        case .leastConnections:
+            let table = RouteTable(route: route, segment: state.segment, tried: ConnectionRecord.nothingTried)
+            state.balancing[pool].ranking = LoadRanking(table, workers: state.peers.count, start: state.generator.next())
+        case .roundRobin, .twoChoices, .random, .sourceHash: state.balancing[pool].ranking = LoadRanking()
+        }
+    }
+
+    fileprivate func noteReturned(slot: Int, pool: Int) {
+        let route = route(of: pool)
+        guard case .leastConnections = route.header.balance, let index = route.index(ofSlot: slot) else { return }
+        state.balancing[pool].ranking.noteReturned(index, connections: state.segment.tickets(slot: slot).held)
     }
 }
 
@@ -50,6 +85,8 @@ private struct RouteTable: ChoiceTable {
     func weight(_ index: Int) -> Int { route.weight(index) }
     func connections(_ index: Int) -> Int { segment.tickets(slot: route.slot(index)).held }
     func scheduled(_ position: Int) -> Int { route.scheduled(position) }
+    func column(_ index: Int) -> AliasTable.Column { route.column(index) }
+    func hashed(_ position: Int) -> Int { route.hashed(position) }
 
     func isTried(_ index: Int) -> Bool {
         let slot = Int32(route.slot(index))

@@ -14,6 +14,7 @@ extension ConnectionHandle {
         Sockets.delayAcknowledgement(record.client.descriptor)
         record.client.readable = true
         guard worker.gate(of: record.listener).headerTimeout == nil else { return awaitHeader() }
+        noteSource(peer?.address)
         switch worker.route(of: record.pool).header.sendProxy {
         case .none: reachBackend(readFirst())
         case .v1: reachBackend(readFirst(behind: announcement(of: peer, as: .v1)))

@@ -96,8 +96,10 @@ struct ConnectionRecord {
     var toBackend = Flow()
     var toClient = Flow()
     /// Slots that this connection has tried in vain.
-    var tried = InlineArray<8, Int32>(repeating: -1)
+    var tried = nothingTried
     var attempts = 0
+    /// Of the client's address, where the pool goes by it and the client has one.
+    var sourceHash: UInt64?
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the connect's start while connecting, then of the last byte either way.
@@ -114,6 +116,8 @@ struct ConnectionRecord {
     var listNext: ConnectionHandle?
 
     init(worker: WorkerHandle) { self.worker = worker }
+
+    static var nothingTried: InlineArray<8, Int32> { InlineArray(repeating: -1) }
 
     subscript(party: Party) -> Side {
         get { party == .client ? client : backend }

@@ -65,13 +65,21 @@ extension ConnectionHandle {
     private func headerArrived(_ origin: ProxyOrigin, length: Int, of count: Int) {
         // While a connect is under way the client goes unwatched; what it sends is an edge when it is watched again.
         unwatch(.client)
+        let client = client(origin)
         let gate = worker.gate(of: record.listener)
         if gate.judges {
-            guard let client = client(origin), gate.admits(client) else { return close(.denied) }
+            guard let client, gate.admits(client) else { return close(.denied) }
         }
+        noteSource(client)
         record.readAhead = count - length
         let version = worker.route(of: record.pool).header.sendProxy
         reachBackend(firstBytes(of: count, with: ProxyAnnouncement(origin, as: version), insteadOf: length))
+    }
+
+    /// For the choice of a backend, where it goes by the client.
+    func noteSource(_ client: IPAddress?) {
+        guard let client, worker.route(of: record.pool).header.balance == .sourceHash else { return }
+        record.sourceHash = ClientHash.of(client)
     }
 
     /// Of a connection that the proxy made for itself, the proxy is the client.

@@ -8,9 +8,10 @@ extension WorkerHandle {
         case .route(let pool, let route):
             while state.routes.count <= pool {
                 state.routes.append(nil)
-                state.cursors.append(UInt32(state.index))
+                state.balancing.append(Balancing(cursor: UInt32(state.index)))
             }
             state.routes[pool] = route
+            prepareBalancing(pool: pool, route)
         case .rules(let listener, let gate):
             while state.gates.count <= listener { state.gates.append(nil) }
             state.gates[listener] = gate

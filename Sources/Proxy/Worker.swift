@@ -3,6 +3,7 @@
 // Invariants: the state is made by the control plane before the thread starts and freed after it has been joined;
 // in between only the thread touches it. The base has no locks: nothing else calls libevent on it.
 import CLibevent
+import Decisions
 import Glibc
 import Model
 import Statistics
@@ -25,8 +26,9 @@ struct WorkerState {
     /// By listener.
     var gates: [Gate?] = []
     var refusals = RefusalPacing()
-    /// Of round-robin and of ties, one a pool; workers start apart so that they do not march in step.
-    var cursors: [UInt32] = []
+    /// One a pool, as `routes`.
+    var balancing: [Balancing] = []
+    var generator: SplitMix64
     var listeners: [ListenerHandle] = []
     /// Process tickets that this worker's connections hold.
     var connections = 0
@@ -63,7 +65,9 @@ struct WorkerHandle: @unchecked Sendable {
         pointer.initialize(to: WorkerState(
             base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
             peers: peers, reports: reports, wheel: TimerWheel(now: now),
-            pipes: PipePool(openMax: budget.pipesMax / peers.count), cachedNow: now))
+            pipes: PipePool(openMax: budget.pipesMax / peers.count),
+            // The kernel's randomness: getrandom(2).
+            generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))
     }
 
     fileprivate init(context: UnsafeMutableRawPointer?) { pointer = context!.assumingMemoryBound(to: WorkerState.self) }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// Counts holders exactly, over all workers.
 @frozen package struct Tickets: @unchecked Sendable {
-    // Points into the segment, which outlives every user (see Segment).
+    // Invariant: points into the segment, which outlives every user (see Segment).
     @usableFromInline let line: UnsafeMutablePointer<TicketLine>
     @inlinable init(line: UnsafeMutablePointer<TicketLine>) { self.line = line }
 

@@ -1,4 +1,5 @@
 // Small files: read with a bound, replaced atomically, locked by one process at a time.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 

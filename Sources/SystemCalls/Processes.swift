@@ -60,6 +60,7 @@ package struct ChildProcess: ~Copyable, Sendable {
             posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | sluice_spawn_session))
         }
 
+        // Owned by this function, and freed at its end.
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         words.append(nil)
         defer { for word in words { free(word) } }

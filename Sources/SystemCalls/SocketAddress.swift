@@ -1,10 +1,11 @@
 // An endpoint in the kernel's form, and back.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 import Model
 
 /// A socket address as plain memory: copied into routing blocks, read by connect() without translation.
-package struct SocketAddress: Sendable {
+package struct SocketAddress: BitwiseCopyable, Sendable {
     package var storage: sockaddr_storage
     package var length: socklen_t
 

@@ -1,4 +1,5 @@
 // Stream sockets: opened, listened on, connected, read, written, ended.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 import Model

@@ -1,4 +1,5 @@
 // Pipes, and moving bytes between a socket and a pipe without copying them through user memory.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 

@@ -81,10 +81,10 @@ struct LoadSettings: Sendable {
 
     func note(_ failure: LoadFailure) {
         tally.failed(failure)
-        switch tally.failed {
-        case ...Load.printedFailuresMax: Console.complain("failed request: \(failure)")
-        case Load.printedFailuresMax + 1: Console.complain("further failures are only counted")
-        default: break
+        if tally.failed <= Load.printedFailuresMax {
+            Console.complain("failed request: \(failure)")
+        } else if tally.failed == Load.printedFailuresMax + 1 {
+            Console.complain("further failures are only counted")
         }
     }
 

@@ -56,7 +56,7 @@ struct FormTests {
     @Test("a word outside its list is answered with the list and the nearest")
     func word() {
         #expect(pool("    balance: round-robbin") == [
-            "lb.yaml:8:14: 'balance' of pool 'web' is 'round-robbin'; write round-robin or least-connections; did you mean 'round-robin'?"
+            "lb.yaml:8:14: 'balance' of pool 'web' is 'round-robbin'; write round-robin, least-connections, two-choices, source-hash or random; did you mean 'round-robin'?"
         ])
         #expect(errors(changed("wish: drain", "wish: gone")) == [
             "lb.yaml:12:66: 'wish' of backend 'web/b' is 'gone'; write ready, drain or maintenance"
@@ -100,7 +100,7 @@ struct FormTests {
     @Test("hostile text comes back on one line")
     func escaped() {
         #expect(pool("    balance: \"x\\nlb.yaml:1:1: forged\"") == [
-            "lb.yaml:8:14: 'balance' of pool 'web' is 'x\\nlb.yaml:1:1: forged'; write round-robin or least-connections"
+            "lb.yaml:8:14: 'balance' of pool 'web' is 'x\\nlb.yaml:1:1: forged'; write round-robin, least-connections, two-choices, source-hash or random"
         ])
     }
 }

@@ -4,6 +4,12 @@ import Model
 import Testing
 
 struct LoadPoolTests {
+    @Test("every method of balancing is read as itself", arguments: Balance.allCases)
+    func balance(_ balance: Balance) throws {
+        let configuration = try load(changed("idle-timeout: 30m", "balance: \(balance.rawValue)"))
+        #expect(configuration.pools.map(\.balance) == [balance])
+    }
+
     @Test("two backends on one address would get twice the share, and a drain of one would drain neither")
     func sameAddress() {
         #expect(errors(changed("\"[::1]:9002\"", "127.0.0.1:9001")) == [

@@ -59,9 +59,9 @@ import Testing
     @Test("a backend that refuses is replaced by another before the client learns of it")
     func refusedRetry() throws {
         let server = try TestServer.named("web-2", lab)
-        let refusing = try FreePort.next()
+        let refusing = try ClosedPort()
         let balancer = try Balancer(lab, ConfigurationText(backends: [
-            ("web-1", "127.0.0.1:\(refusing)"), ("web-2", "\(server.endpoint)"),
+            ("web-1", "\(refusing.endpoint)"), ("web-2", "\(server.endpoint)"),
         ]))
         #expect(try balancer.census(50) == ["web-2": 50])
         let refused = try balancer.backend("web-1")
@@ -120,9 +120,9 @@ import Testing
     /// Class 5: a connect error that is asked for again and again without rest.
     @Test("no backend can be reached: the client is reset after the retries, and lbd rests")
     func nothingReachable() throws {
-        let ports = try (FreePort.next(), FreePort.next())
+        let ports = try (ClosedPort(), ClosedPort())
         let balancer = try Balancer(lab, ConfigurationText(backends: [
-            ("web-1", "127.0.0.1:\(ports.0)"), ("web-2", "127.0.0.1:\(ports.1)"),
+            ("web-1", "\(ports.0.endpoint)"), ("web-2", "\(ports.1.endpoint)"),
         ]))
         let endpoint = try balancer.endpoint()
         for _ in 0..<20 {

@@ -30,7 +30,7 @@ package final class BlockingSocket: Sendable {
 
     deinit { close() }
 
-    /// `source`: the address that the client comes from, such as another of 127.0.0.0/8.
+    /// `source`: the client's own address, where the kernel is not to choose it.
     package static func connect(to endpoint: Endpoint, from source: Endpoint? = nil) throws -> BlockingSocket {
         let address = SocketAddress(endpoint)
         let socket = try BlockingSocket(owning: Glibc.socket(address.family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0))

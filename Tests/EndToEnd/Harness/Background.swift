@@ -1,5 +1,4 @@
-// Work on threads of its own: blocking clients and servers beside the test, and the test itself.
-import Dispatch
+// Work on threads of its own: blocking clients and servers beside the test.
 import Foundation
 import Synchronization
 import Testing
@@ -29,23 +28,4 @@ func concurrently<Value: Sendable>(
 ) throws -> [Value] {
     let running = (0..<count).map { index in Background { try work(index) } }
     return try running.map { try $0.result(within: limit) }
-}
-
-/// Tells background threads to stop.
-final class StopFlag: Sendable {
-    private let raised = Atomic(false)
-
-    var isRaised: Bool { raised.load(ordering: .acquiring) }
-    func raise() { raised.store(true, ordering: .releasing) }
-}
-
-/// Runs a test on a thread of its own, so that its blocking calls do not hold up the pool that all other
-/// tests share.
-final class TestThread: TaskExecutor {
-    private let queue = DispatchQueue(label: "end-to-end test")
-
-    func enqueue(_ job: consuming ExecutorJob) {
-        let job = UnownedJob(job)
-        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
-    }
 }

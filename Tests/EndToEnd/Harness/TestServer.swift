@@ -31,8 +31,6 @@ final class TestServer: Sendable {
 
     /// Connections accepted so far, probes included.
     var accepted: Int { state.withLock { $0.accepted } }
-    /// Connections that a handler holds now.
-    var open: Int { state.withLock { $0.open.count } }
 
     /// Stops accepting and wakes every handler with the end of its connection.
     func stop() {

@@ -1,7 +1,6 @@
-// Clients that make load: wrk, and a slow one with long connections; each counts what failed.
+// wrk: requests as fast as they go, and the count of what failed.
 import Glibc
 import Model
-import Synchronization
 import Testing
 
 /// wrk on keep-alive-free connections, until it is stopped.
@@ -39,46 +38,5 @@ struct Wrk {
     private static func sum(_ start: String, _ text: String) -> Int {
         guard let line = text.split(separator: "\n").first(where: { $0.contains(start) }) else { return 0 }
         return line.split(whereSeparator: { !$0.isNumber && !$0.isLetter && $0 != "-" }).compactMap { Int($0) }.reduce(0, +)
-    }
-}
-
-/// Downloads `/slow` again and again, two seconds each; stops when told, after the download in hand.
-struct SlowClient {
-    private let stopping = StopFlag()
-    private let work: Background<Int>
-
-    init(_ endpoint: Endpoint) {
-        let stopping = stopping
-        work = Background {
-            var finished = 0
-            while !stopping.isRaised {
-                try SlowClient.download(endpoint)
-                finished += 1
-            }
-            return finished
-        }
-    }
-
-    /// Complete downloads; throws when one was cut or wrong.
-    func stop() throws -> Int {
-        stopping.raise()
-        return try work.result()
-    }
-
-    private static func download(_ endpoint: Endpoint) throws {
-        let peer = try Peer(connecting: endpoint)
-        try peer.send("GET /slow HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n")
-        let (bytes, ending) = try peer.toEnd()
-        let body = bytes.suffix(where: { $0 == 0x2E })
-        guard ending == .end, String(decoding: bytes.prefix(15), as: UTF8.self) == "HTTP/1.1 200 OK", body == 200 * 1024 else {
-            throw HarnessError("a long answer was cut: \(bytes.count) bytes, \(body) of the body, then \(ending)")
-        }
-    }
-}
-
-extension [UInt8] {
-    /// Length of the longest suffix of such bytes.
-    fileprivate func suffix(where isWanted: (UInt8) -> Bool) -> Int {
-        count - ((lastIndex { !isWanted($0) }).map { $0 + 1 } ?? 0)
     }
 }
