@@ -191,6 +191,39 @@ private func withPlane(
     }
 }
 
+@Suite(.serialized) struct SourceHashBehindProxyTests {
+    @Test("source-hash goes by the client that the header names, not by the proxy that all come from", arguments: [1, 2])
+    func goesByTheClient(workers: Int) async throws {
+        let rules = try rules()
+        try await onThread {
+            let backends = [try speaker("a"), try speaker("b"), try speaker("c")]
+            defer { for backend in backends { backend.stop() } }
+            let plane = try PlaneUnderTest(workers: workers, backends: backends.map(\.endpoint), rules: rules)
+            try plane.plane.route(backends.map(\.endpoint), balance: .sourceHash)
+            var chosen: Set<[UInt8]> = []
+            for host in 0..<30 {
+                let plain = try choice("PROXY TCP4 192.0.2.\(host) 192.0.2.255 1 2\r\n", plane)
+                let again = try choice("PROXY TCP4 192.0.2.\(host) 192.0.2.255 77 2\r\n", plane)
+                let mapped = try choice("PROXY TCP6 ::ffff:192.0.2.\(host) ::ffff:192.0.2.255 1 2\r\n", plane)
+                #expect(plain == again && plain == mapped, "192.0.2.\(host)")
+                chosen.insert(plain)
+            }
+            #expect(chosen.count == 3, "\(chosen)")
+        }
+    }
+
+    private func speaker(_ word: String) throws -> TestBackend {
+        try TestBackend { connection in
+            try connection.send(word)
+            connection.finish()
+        }
+    }
+
+    private func choice(_ header: String, _ plane: PlaneUnderTest) throws -> [UInt8] {
+        try exchange(Array(header.utf8), over: try plane.connect()).bytes
+    }
+}
+
 @Suite(.serialized) struct SendProxyTests {
     private static func announced(_ source: IPEndpoint?, _ destination: IPEndpoint?, _ version: SendProxy) -> [UInt8] {
         let origin: ProxyOrigin = if let source, let destination { .known(source: source, destination: destination) } else { .unknown }
