@@ -74,7 +74,5 @@ static inline int sluice_unsent(int descriptor, int *bytes) {
 // POSIX_SPAWN_SETSID, which <spawn.h> hides without _GNU_SOURCE.
 static const int sluice_spawn_session = 0x80;
 
-static inline int sluice_wait_exited(int status) { return WIFEXITED(status); }
-static inline int sluice_wait_exit_status(int status) { return WEXITSTATUS(status); }
 
 #endif

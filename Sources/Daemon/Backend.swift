@@ -54,7 +54,9 @@ import Statistics
         self.drain = drain
         switch wish {
         case .ready, .drain: prober.start()
-        case .maintenance: prober.stop()
+        case .maintenance:
+            prober.stop()
+            prober.forget()
         }
         plane.statistics.tickets(slot: slot).watch(wish != .ready)
     }

@@ -112,6 +112,7 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
         let tasks = backends.map { backend in
             start { await backend.prober.confirm(timeout: timeout ?? .seconds(10)) }
         }
+        defer { for task in tasks { task.cancel() } }
         var unconfirmed: [String] = []
         for (backend, task) in zip(backends, tasks) {
             let history = await withTaskCancellationHandler {

@@ -8,6 +8,8 @@ import SystemCalls
 @ControlPlane final class ControlServer {
     /// More conversations at once are turned away: they live on the descriptors kept back for control.
     private static let conversationsMax = 40
+    /// A peer that asks nothing for so long is left: forty silent ones must not keep everybody else out.
+    private static let silenceMax = Duration.seconds(60)
 
     private let path: String
     private let handler: CommandHandler
@@ -34,8 +36,7 @@ import SystemCalls
     private func accept(from listener: AsyncListener) async {
         while true {
             do throws(SocketFailure) {
-                let socket = try await listener.accept()
-                start { await self.converse(over: socket) }
+                await welcome(Conversation(socket: try await listener.accept()))
             } catch {
                 switch error {
                 case .cancelled: return
@@ -47,17 +48,22 @@ import SystemCalls
         }
     }
 
-    private func converse(over socket: AsyncSocket) async {
-        let peer = Conversation(socket: socket)
+    private func welcome(_ peer: Conversation) async {
         guard conversations < ControlServer.conversationsMax else {
             // Whether the peer hears it or has gone already: the conversation ends here.
-            _ = await peer.say(.failure(Failure(.refused, "\(conversations) control connections are open; close one")))
+            _ = await peer.say(.failure(Failure(.noAnswer, "busy: \(conversations) control connections are open; try again")))
             return
         }
         conversations += 1
-        defer { conversations -= 1 }
+        start {
+            await self.converse(with: peer)
+            self.conversations -= 1
+        }
+    }
+
+    private func converse(with peer: Conversation) async {
         let user: String
-        do { user = Processes.userName(try Sockets.peerUser(of: socket.number)) } catch {
+        do { user = Processes.userName(try Sockets.peerUser(of: peer.socket.number)) } catch {
             logger.warning("control socket: a peer without credentials was turned away: \(error)")
             return
         }
@@ -66,17 +72,19 @@ import SystemCalls
 
     /// Reads one request and answers it; false when the conversation is over.
     private func answerNext(_ peer: Conversation, _ user: String) async -> Bool {
-        do throws(SocketFailure) {
-            switch try await peer.socket.line(bytesMax: RequestLine.bytesMax) {
-            case .end: return false
-            case .tooLong:
-                return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
-            case .line(let line):
-                if line.isEmpty { return true }
-                return await answer(line, peer, user)
-            }
+        let request: AsyncSocket.Line
+        do {
+            request = try await withDeadline(ControlServer.silenceMax) { try await peer.socket.line(bytesMax: RequestLine.bytesMax) }
         } catch {
+            // Silent for too long, or gone: there is nobody to tell.
             return false
+        }
+        switch request {
+        case .end: return false
+        case .tooLong:
+            return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
+        case .line(let line):
+            return line.isEmpty ? true : await answer(line, peer, user)
         }
     }
 

@@ -70,10 +70,15 @@ package struct DaemonError: Error, CustomStringConvertible {
         defer { plane.end() }
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
-        try listeners.openAll(configuration.listeners, pools: table.pools)
+        // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
         self.control = control
+        do { try listeners.openAll(configuration.listeners, pools: table.pools) } catch {
+            _ = try listeners.closeAll()
+            try control.close()
+            throw error
+        }
         events.record(.started(version: sluiceVersion, process: Processes.own))
         logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
         try await serve(signals)
@@ -145,7 +150,10 @@ package struct DaemonError: Error, CustomStringConvertible {
         while await wait(for: .readable, on: plane.reportsDescriptor) == .ready {
             let (reports, overflowed) = plane.takeReports()
             for report in reports { hear(report) }
-            if overflowed { table.lookAgain() }
+            if overflowed {
+                table.lookAgain()
+                stopped.announce()
+            }
         }
     }
 

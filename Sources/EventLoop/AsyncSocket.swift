@@ -34,10 +34,22 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         case .connected: return socket
         case .failed(let failure): throw .system(SystemError("connect", failure, on: endpoint.description))
         case .inProgress:
-            try await socket.ready(for: .writable)
-            let failure = Sockets.takeError(of: socket.number)
-            guard failure == 0 else { throw .system(SystemError("connect", failure, on: endpoint.description)) }
+            try await socket.connected(to: address, endpoint)
             return socket
+        }
+    }
+
+    private func connected(to address: SocketAddress, _ endpoint: Endpoint) async throws(SocketFailure) {
+        while true {
+            try await ready(for: .writable)
+            let failure = Sockets.takeError(of: descriptor.number)
+            guard failure == 0 else { throw .system(SystemError("connect", failure, on: endpoint.description)) }
+            // A wait may end without its event (see Wait): the kernel says whether there is a connection.
+            switch Sockets.startConnect(descriptor.number, to: address) {
+            case .connected, .failed(errorNumber: EISCONN): return
+            case .inProgress, .failed(errorNumber: EALREADY): continue
+            case .failed(let failure): throw .system(SystemError("connect", failure, on: endpoint.description))
+            }
         }
     }
 
@@ -118,9 +130,9 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     /// Returns when the peer is gone altogether (not when it has only ended its direction), or on cancellation.
     package func hungUp() async {
-        guard await wait(for: .closed, on: descriptor.number) == .ready else { return }
-        // A half-closed peer may still read: `echo status | socat - UNIX-CONNECT:…` does. Level-triggered
-        // readiness cannot tell it apart, so from here on it is asked once a second.
+        // Asked once a second, not waited for: a half-closed peer may still read (`echo status | socat …` does), and
+        // level-triggered readiness cannot tell it apart; a peer that left with our answer unread is EPOLLERR, which
+        // libevent gives to nobody who waits for the peer's end alone: it would spin.
         while !isHungUp {
             guard await pause(for: .seconds(1)) else { return }
         }

@@ -12,14 +12,11 @@ package enum WaitOutcome: Sendable {
 package enum Interest: Sendable {
     case readable
     case writable
-    /// The peer has ended its direction or is gone.
-    case closed
 
     fileprivate var bits: Int16 {
         switch self {
         case .readable: Int16(EV_READ)
         case .writable: Int16(EV_WRITE)
-        case .closed: Int16(EV_CLOSED)
         }
     }
 }
@@ -68,7 +65,16 @@ package enum Interest: Sendable {
         } else {
             added = event_add(event, nil)
         }
-        precondition(added == 0, "epoll refused a descriptor of ours (errno \(errno))")
+        if added != 0 { waitByTimer(context) }
+    }
+
+    /// The kernel has no memory or no watches left (ENOMEM, ENOSPC): looks again in a moment instead. Who waits finds
+    /// out whether there is something, as after any wake-up.
+    private func waitByTimer(_ context: UnsafeMutableRawPointer) {
+        event_assign(event, Loop.shared.base, -1, 0, timerInstead, context)
+        var limit = timeval(.milliseconds(50))
+        let added = event_add(event, &limit)
+        precondition(added == 0, "libevent has memory for one timer")
     }
 
     /// Ends the wait; one that has ended already stays as it ended.
@@ -85,6 +91,11 @@ private func waitEnded(_: Int32, _ bits: Int16, _ context: UnsafeMutableRawPoint
     let wait = Unmanaged<Wait>.fromOpaque(context!).takeUnretainedValue()
     let outcome: WaitOutcome = bits & Int16(EV_TIMEOUT) != 0 ? .timedOut : .ready
     ControlPlane.assumeIsolated { wait.finish(outcome) }
+}
+
+private func timerInstead(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    let wait = Unmanaged<Wait>.fromOpaque(context!).takeUnretainedValue()
+    ControlPlane.assumeIsolated { wait.finish(.ready) }
 }
 
 extension timeval {

@@ -47,6 +47,13 @@ package struct ProbeHistory: Sendable {
         regular = nil
     }
 
+    /// What was found before says nothing any more: the backend was out of probing.
+    package func forget() {
+        guard configuration.check != .none, history.finding != .unknown else { return }
+        health = ProbeHealth(rise: configuration.rise, fall: configuration.fall)
+        change(to: .unknown, because: "not probed any more")
+    }
+
     private func probeRegularly() async {
         let clock = LoopClock()
         guard await pause(for: ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1))) else { return }

@@ -23,9 +23,12 @@ enum CloseReason {
     case stopping
     case outOfResources
 
-    fileprivate var isReset: Bool {
+    /// An end of ours that loses bytes, or comes after a reset, is never told as a clean one.
+    fileprivate func isReset(_ record: ConnectionRecord) -> Bool {
         switch self {
-        case .finished, .idle, .halfClosed, .stopping: false
+        case .finished: false
+        case .idle, .halfClosed, .stopping:
+            record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .noBackend, .connectFailed, .denied, .badHeader, .outOfResources: true
         }
     }
@@ -59,7 +62,8 @@ extension ConnectionHandle {
         }
         record.phase = .closed
         worker.state.wheel.remove(self)
-        for party in [Party.client, Party.backend] { end(party, reset: reason.isReset) }
+        let isReset = reason.isReset(record)
+        for party in [Party.client, Party.backend] { end(party, reset: isReset) }
         record.toBackend.leftover.discard()
         record.toClient.leftover.discard()
         givePipeBack(from: .client)

@@ -31,21 +31,21 @@ extension ConnectionHandle {
     }
 
     /// Chooses and connects until something is under way or nothing is left to try.
-    private func connectToBackend(_ first: FirstBytes) {
-        var first = first
+    private func connectToBackend(_ fresh: FirstBytes) {
+        var first = fresh
         while true {
             guard let target = choose() else { return close(.noBackend) }
             switch startConnect(to: target, first) {
             case .connected: return startRelaying()
             case .inProgress:
-                record.phase = .connecting
+                record.isWaitingForResources = false
                 record.lastActivity = worker.now()
                 return worker.fileDeadline(of: self)
             case .failed(let failure):
+                first = unwritten(of: first)
+                if ConnectFailure.isOurs(failure) { return waitForResources(first) }
                 giveUpAttempt(failure)
                 guard mayRetry else { return close(.connectFailed) }
-                // What this attempt could not write is kept: the next one takes it from there.
-                if record.toBackend.leftover.count > 0 { first = keptFirst }
             }
         }
     }
@@ -65,12 +65,14 @@ extension ConnectionHandle {
         }
         var start = Sockets.startConnect(socket, to: target.address)
         if case .failed = start { return start }
+        // Before anything is written: what a backend has heard is never sent to another.
+        guard watch(.backend) else { return .failed(errorNumber: ENOMEM) }
         if !first.isEmpty { start = write(first, or: start) }
         if case .failed(let failure) = start {
             guard hasSpoken(before: failure) else { return start }
             start = .connected
         }
-        return watch(.backend) ? start : .failed(errorNumber: ENOMEM)
+        return start
     }
 
     /// The backend's socket has something to say about the connect that is under way.
@@ -95,6 +97,22 @@ extension ConnectionHandle {
         giveUpAttempt(failure)
         if mayRetry { connectToBackend(keptFirst) } else { close(.connectFailed) }
     }
+
+    /// What is missing is ours (descriptors, memory, local ports): no backend is to blame, and the client was accepted.
+    /// The next tick tries again, until the connect timeout.
+    private func waitForResources(_ first: FirstBytes) {
+        keep(first)
+        if !record.isWaitingForResources { record.lastActivity = worker.now() }
+        record.isWaitingForResources = true
+        if record.backend.descriptor >= 0 { drop(.backend) }
+        record.backend = Side()
+        record.attempts = 0
+        giveTicketBack()
+        worker.fileForSweep(self)
+    }
+
+    /// The wheel came by while no connect is under way.
+    func tryAgain() { connectToBackend(keptFirst) }
 
     private var mayRetry: Bool { record.attempts <= worker.route(of: record.pool).header.connectRetries }
 

@@ -21,7 +21,7 @@ enum Party {
 }
 
 /// Where a connection stands.
-enum Phase {
+enum Phase: Equatable {
     /// In the slab, not in use.
     case free
     /// The proxy in front has not said yet who the client is: see Origin.
@@ -102,10 +102,13 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
-    /// Monotonic nanoseconds: of the accept while a header is awaited, of the connect's start while connecting, then of the last byte either way.
+    /// Monotonic nanoseconds: of the accept while a header is awaited, of the connect's start (or of the wait for
+    /// resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
     /// A short read was taken for the end of what is there: to be checked at the next tick (see Relay).
     var needsSweep = false
+    /// Connecting, but descriptors, memory or ports were lacking: no connect is under way.
+    var isWaitingForResources = false
     var isOnReadyList = false
     var wheelBucket: Int32 = -1
     var wheelNext: ConnectionHandle?

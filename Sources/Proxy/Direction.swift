@@ -74,7 +74,10 @@ extension ConnectionHandle {
         var moved = 0
         while true {
             if self[flowFrom: source].leftover.count > 0 {
-                switch self[flowFrom: source].leftover.flush(to: destination) {
+                let before = self[flowFrom: source].leftover.count
+                let transfer = self[flowFrom: source].leftover.flush(to: destination)
+                if self[flowFrom: source].leftover.count < before { record.lastActivity = worker.now() }
+                switch transfer {
                 case .end: break
                 case .bytes, .wouldBlock: return .waiting
                 case .failed: return .destinationFailed
@@ -95,7 +98,7 @@ extension ConnectionHandle {
             let count = read(from: source, toTheEnd: endInSight)
             moved += count
             if count > 0, case .failed = forward(count, from: source, to: destination) { return .destinationFailed }
-            if self[flowFrom: source].leftover.count == 0 { noteRead(count, from: source) }
+            if !self[flowFrom: source].hasPending { noteRead(count, from: source) }
         }
     }
 
@@ -199,6 +202,15 @@ extension ConnectionHandle {
         memmove(start + header.count, start + length, count - length)
         worker.state.readBuffer.put(header)
         return FirstBytes(fresh: header.count + count - length, kept: false)
+    }
+
+    /// After an attempt that failed: what it could not write is kept by now, unless it failed before it tried.
+    func unwritten(of first: FirstBytes) -> FirstBytes { record.toBackend.leftover.count > 0 ? keptFirst : first }
+
+    /// Saves fresh bytes from the worker's buffer, which the next connection will use.
+    func keep(_ first: FirstBytes) {
+        guard first.fresh > 0 else { return }
+        record.toBackend.leftover.keep(worker.state.readBuffer.start, count: first.fresh)
     }
 
     var keptFirst: FirstBytes { FirstBytes(fresh: 0, kept: record.toBackend.leftover.count > 0) }

@@ -71,6 +71,7 @@ extension ConnectionHandle {
             guard let client, gate.admits(client) else { return close(.denied) }
         }
         noteSource(client)
+        record.phase = .connecting
         record.readAhead = count - length
         let version = worker.route(of: record.pool).header.sendProxy
         reachBackend(firstBytes(of: count, with: ProxyAnnouncement(origin, as: version), insteadOf: length))

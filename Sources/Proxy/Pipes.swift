@@ -72,7 +72,7 @@ enum Bulk {
 extension ConnectionHandle {
     /// Notes a read of `count` bytes by copying; borrows a pipe when the direction has proved to be bulk.
     func noteRead(_ count: Int, from source: Party) {
-        guard count >= Bulk.readMin else {
+        guard count >= Bulk.readMin, self[flowFrom: source].sourceEnd == .open else {
             self[flowFrom: source].bulkBytes = 0
             return
         }
@@ -86,8 +86,15 @@ extension ConnectionHandle {
     func flushPipe(from source: Party, to destination: Int32) -> Bool? {
         while let pipe = self[flowFrom: source].pipe, pipe.count > 0 {
             switch Splice.move(from: pipe.readEnd, to: destination, count: pipe.count) {
-            case .bytes(let moved): self[flowFrom: source].pipe!.count -= moved
+            case .bytes(let moved):
+                record.lastActivity = worker.now()
+                self[flowFrom: source].pipe!.count -= moved
             case .wouldBlock: return false
+            case .failed(let failure) where Bulk.isOurs(failure):
+                // The kernel is short of memory: the next tick tries again.
+                record.needsSweep = true
+                worker.fileForSweep(self)
+                return false
             case .end, .failed: return nil
             }
         }

@@ -41,7 +41,7 @@ extension ConnectionHandle {
         guard !self[flowFrom: source].isEnded else { return lookForReset(behindEndOf: source) }
         switch pump(from: source, endInSight: endInSight) {
         case .waiting:
-            return
+            if endInSight || self[flowFrom: source].hasPending { lookForDeath(of: source) }
         case .boundReached:
             worker.continueNextRound(self)
         case .sourceEnded:
@@ -54,14 +54,18 @@ extension ConnectionHandle {
     /// The source has ended its direction, yet its socket reports something: a reset may follow a FIN.
     private func lookForReset(behindEndOf source: Party) {
         record[source].readable = false
-        guard !record[source].resetSeen else { return }
-        let buffer = worker.state.readBuffer
-        switch Sockets.receive(record[source].descriptor, into: buffer.start, capacity: ReadBuffer.capacity) {
-        case .bytes, .end, .wouldBlock: return
-        case .failed:
-            record[source].resetSeen = true
-            beginReset(from: source)
-        }
+        // A read says 'end' for ever; only the socket's error tells.
+        guard !record[source].resetSeen, Sockets.takeError(of: record[source].descriptor) != 0 else { return }
+        record[source].resetSeen = true
+        beginReset(from: source)
+    }
+
+    /// The source reports something while its flow waits for the destination and cannot be read: should it have died,
+    /// the connection is kept no longer than a half-closed one.
+    private func lookForDeath(of source: Party) {
+        guard !record[source].resetSeen, Sockets.takeError(of: record[source].descriptor) != 0 else { return }
+        record[source].resetSeen = true
+        worker.fileDeadline(of: self)
     }
 
     /// Everything that `source` sent has been written; now its end is passed on.
@@ -71,6 +75,7 @@ extension ConnectionHandle {
             preconditionFailure("a source that is open has not ended")
         case .finished:
             self[flowFrom: source].isEnded = true
+            givePipeBack(from: source)
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
             guard !self[flowFrom: source.other].isEnded else { return close(.finished) }
             Sockets.shutdownWrite(record[source.other].descriptor)
@@ -90,7 +95,7 @@ extension ConnectionHandle {
         if self[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
     }
 
-    /// At a tick: looks once more at what short reads took for empty (see Direction), and continues a stopped reset.
+    /// At a tick: looks once more at what short reads took for empty (see Direction).
     func sweep() {
         record.needsSweep = false
         switch record.phase {

@@ -1,4 +1,5 @@
 // What a worker does between two waits: messages, connections that are still ready, ended ones, deadlines.
+import Glibc
 import Model
 import SystemCalls
 
@@ -176,7 +177,7 @@ extension ConnectionHandle {
             guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
             return record.lastActivity + timeout
         case .connecting: return record.lastActivity + header.connectTimeout
-        case .relaying where record.toBackend.isEnded || record.toClient.isEnded:
+        case .relaying where record.toBackend.isEnded || record.toClient.isEnded || record.client.resetSeen || record.backend.resetSeen:
             return record.lastActivity + min(header.halfClosedTimeout, header.idleTimeout)
         case .relaying: return record.lastActivity + header.idleTimeout
         case .resetting: return record.lastActivity + header.halfClosedTimeout
@@ -195,10 +196,12 @@ extension ConnectionHandle {
         guard record.wheelBucket < 0 else { return }
         guard worker.now() >= deadline else {
             if case .resetting(let toward) = record.phase { return passReset(toward: toward) }
+            if record.isWaitingForResources, record.phase == .connecting { return tryAgain() }
             return worker.fileDeadline(of: self)
         }
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
+        case .connecting where record.isWaitingForResources: close(.outOfResources)
         case .connecting: connectFailed(ConnectFailure.timedOut)
         case .relaying: close(record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle)
         case .resetting: close(.passedReset)
@@ -208,6 +211,15 @@ extension ConnectionHandle {
 }
 
 enum ConnectFailure {
+    /// Failures that say nothing about the backend: this process or this machine has run out of something. EAGAIN is a
+    /// Unix socket's full backlog; it too is worth another try in a moment.
+    static func isOurs(_ errorNumber: Int32) -> Bool {
+        switch errorNumber {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN: true
+        default: false
+        }
+    }
+
     /// ETIMEDOUT, as the kernel itself would say later.
     static let timedOut: Int32 = 110
 }

@@ -110,15 +110,27 @@ struct WorkerHandle: @unchecked Sendable {
     /// is continued in the next round, after others have had their turn, and never forgotten. What the clock
     /// ends is reclaimed a round later, when the ready list can no longer name it.
     private func round() {
-        let flags = EVLOOP_ONCE | (state.readyList == nil ? 0 : EVLOOP_NONBLOCK)
-        let result = event_base_loop(state.base, flags)
-        precondition(result >= 0, "a worker's epoll descriptor has failed: errno \(errno)")
+        poll(EVLOOP_ONCE | (state.readyList == nil ? 0 : EVLOOP_NONBLOCK))
+        catchUp()
         continueReady()
         reclaimClosed()
         state.isNowFresh = false
         turnWheel()
         setTimer()
         state.isNowFresh = false
+    }
+
+    private func poll(_ flags: Int32) {
+        let result = event_base_loop(state.base, flags)
+        precondition(result >= 0, "a worker's epoll descriptor has failed: errno \(errno)")
+    }
+
+    /// After a standstill (SIGSTOP, a suspended machine) everything seems overdue, while what has happened meanwhile
+    /// still lies in epoll, of which libevent takes 32 events at first and twice as many each time: news before deadlines.
+    private func catchUp() {
+        state.isNowFresh = false
+        guard (now() >> TimerWheel.tickShift) - state.wheel.swept > 15 else { return }
+        for _ in 0..<9 { poll(EVLOOP_NONBLOCK | EVLOOP_ONCE) }
     }
 
     /// Monotonic nanoseconds, read once a round at most.

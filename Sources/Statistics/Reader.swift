@@ -15,7 +15,7 @@ package struct ListenerTotals: Equatable, Sendable {
     package var closed: UInt64 = 0
     package var refused: UInt64 = 0
     /// Connections open now. `closed` is read first, so the difference is never negative.
-    package var open: Int { Int(accepted &- closed) }
+    package var open: Int { accepted > closed ? Int(accepted - closed) : 0 }
 }
 
 extension SegmentView {

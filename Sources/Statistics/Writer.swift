@@ -62,7 +62,10 @@ import Synchronization
     @inlinable init(line: UnsafeMutablePointer<ListenerLine>) { self.line = line }
 
     @inlinable package func countAccepted() { add(1, to: line.pointee.accepted) }
-    @inlinable package func countClosed() { add(1, to: line.pointee.closed) }
+    /// Releasing: who reads that it was closed also reads that it was accepted.
+    @inlinable package func countClosed() {
+        line.pointee.closed.store(line.pointee.closed.load(ordering: .relaxed) &+ 1, ordering: .releasing)
+    }
     @inlinable package func countRefused() { add(1, to: line.pointee.refused) }
 }
 

@@ -217,7 +217,7 @@ package enum Sockets {
         _ = setsockopt(descriptor, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
     }
 
-    /// Bytes that the peer has not acknowledged yet; 0 also where the socket is dead.
+    /// Bytes that the peer has not acknowledged yet. Of a dead socket it stays as it was: ask for its error first.
     @inlinable package static func unsentBytes(_ descriptor: Int32) -> Int {
         var bytes: Int32 = 0
         return sluice_unsent(descriptor, &bytes) == 0 ? Int(bytes) : 0

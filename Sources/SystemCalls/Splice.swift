@@ -4,7 +4,7 @@ import CLinux
 import Glibc
 
 package enum Splice {
-    /// Both ends non-blocking and close-on-exec; nil with the errno when the kernel has none to give.
+    /// Both ends non-blocking and close-on-exec; nil when the kernel has none to give (EMFILE, ENFILE, ENOMEM).
     package static func openPipe() -> (readEnd: Int32, writeEnd: Int32)? {
         var ends: (Int32, Int32) = (-1, -1)
         let result = withUnsafeMutableBytes(of: &ends) {

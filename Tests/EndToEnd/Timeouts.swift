@@ -133,7 +133,7 @@ import Testing
             #expect(ContinuousClock.now - started < .seconds(2))
         }
         let used = try ProcessTable.processorTime(balancer.process)
-        _ = try Peer(connecting: endpoint).isQuiet(for: .seconds(1))
+        observe(for: .seconds(1))
         #expect(try ProcessTable.processorTime(balancer.process) - used < .milliseconds(100))
     }
 

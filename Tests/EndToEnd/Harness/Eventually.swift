@@ -26,3 +26,6 @@ func eventually(
 ) throws {
     let _: Bool = try eventually(within: limit, what(), at: location) { try condition() ? true : nil }
 }
+
+/// Lets time pass while something is measured that must not happen: never to wait for something that must.
+func observe(for time: Duration) { poll(nil, 0, Int32(time.wholeMilliseconds)) }
