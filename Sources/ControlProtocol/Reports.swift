@@ -216,7 +216,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
-        case .acceptPaused(_, let reason): self.reason = reason
+        case .acceptPaused(_, let reason), .headerRefused(_, _, let reason, _): self.reason = reason
         case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .acceptResumed, .stopping, .stopped: break
         }
     }

@@ -44,7 +44,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .acceptPaused: .warning
+        case .acceptPaused, .headerRefused: .warning
         }
     }
 }

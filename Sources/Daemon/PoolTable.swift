@@ -39,7 +39,8 @@ import SystemCalls
                 defer { slots += 1 }
                 return Backend(
                     reference: BackendReference(pool: configuration.name, backend: backend.name),
-                    configuration: backend, slot: slots, health: configuration.health, plane: plane,
+                    configuration: backend, slot: slots, health: configuration.health,
+                    sendProxy: configuration.sendProxy, plane: plane,
                     found: { backend, old, reason in relay.table?.found(backend, old, reason) })
             }
             return Pool(configuration: configuration, index: index, backends: backends)
@@ -148,7 +149,7 @@ import SystemCalls
         let generation = plane.publish(
             PoolRouting(
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
-                connectRetries: pool.configuration.connectRetries,
+                connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,

@@ -25,6 +25,8 @@ package struct Event: Equatable, Sendable {
         case poolServes(PoolName)
         case acceptPaused(worker: Int, reason: String)
         case acceptResumed(worker: Int)
+        /// `besides`: as many clients were cut off so since the last such event.
+        case headerRefused(ListenerName, peer: IPEndpoint?, reason: String, besides: Int)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -35,7 +37,7 @@ extension Event.Change {
     package var subject: String {
         switch self {
         case .started, .stopping, .stopped: "lbd"
-        case .listenerOpened(let name, _), .listenerClosed(let name): "listener \(name)"
+        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _): "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool): "pool \(pool)"
@@ -56,6 +58,7 @@ extension Event.Change {
         case .poolServes: "poolServes"
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
+        case .headerRefused: "headerRefused"
         case .stopping: "stopping"
         case .stopped: "stopped"
         }
@@ -75,6 +78,8 @@ extension Event.Change {
         case .poolServes: "serves: a backend is available"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
+        case .headerRefused(_, let peer, let reason, let besides):
+            (peer.map { "\($0) " } ?? "a client ") + "cut off: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
         }
