@@ -85,8 +85,10 @@ import SystemCalls
     /// connections unless the wish is `ready`.
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
+        // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
+        let isNews = old != wish || backend.drain?.reason != drain?.reason || backend.drain?.owner != drain?.owner
         backend.set(wish, drain: drain)
-        if old != wish {
+        if isNews {
             events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason))
         }
         refresh(backend)
