@@ -7,7 +7,7 @@ import SystemCalls
 
 struct ConfigCommand: VerbGroup {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Checks configuration files.", subcommands: [ConfigCheckCommand.self])
+        commandName: "config", abstract: "Checks configuration files: the running lbd's own, or any other.", subcommands: [ConfigCheckCommand.self])
 
     @OptionGroup var global: GlobalOptions
 }
