@@ -125,10 +125,17 @@ extension Form where Value == Endpoint {
                 findings.add(node.place, "\(subject) has port 0, which nobody can connect to; write a port from 1 to 65535")
             } catch {
                 let resolved = absolute == text ? "" : ": \(absolute.escapedForOneLine)"
-                findings.add(node.place, "\(subject): \(error.description)\(resolved)")
+                let hint = portZero ? forAllAddresses(text) : ""
+                findings.add(node.place, "\(subject): \(error.description)\(resolved)\(hint)")
             }
             return nil
         }
+    }
+
+    /// What other servers take for every address of this host: `:8080` and `*:8080`.
+    private static func forAllAddresses(_ text: String) -> String {
+        guard text.hasPrefix(":") || text.hasPrefix("*:"), let colon = text.firstIndex(of: ":") else { return "" }
+        do throws(EndpointError) { return "; for all addresses write \(try Endpoint("0.0.0.0" + text[colon...]))" } catch { return "" }
     }
 }
 

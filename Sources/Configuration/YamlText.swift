@@ -15,14 +15,21 @@ func checkYamlText(_ bytes: [UInt8]) throws(YamlError) {
             if afterReturn { throw loneReturn(line: line, column: column) }
             return
         case .error:
-            throw YamlError(place: place, message: "this is not UTF-8; save the file in that encoding")
+            throw YamlError(place: place, message: isBinary(bytes) ? noText : "this is not UTF-8; save the file in that encoding")
         case .scalarValue(let scalar):
             if afterReturn, scalar != "\n" { throw loneReturn(line: line, column: column) }
-            if let reason = refusal(of: scalar) { throw YamlError(place: place, message: reason) }
+            if let reason = refusal(of: scalar) { throw YamlError(place: place, message: isBinary(bytes) ? noText : reason) }
             afterReturn = scalar == "\r"
             (line, column) = scalar == "\n" ? (line + 1, 1) : (line, column + 1)
         }
     }
+}
+
+private let noText = "this is not a text file: it holds NUL bytes"
+
+/// A program, an archive, an image. Text in UTF-16 has NUL bytes too, and is better told of its encoding.
+private func isBinary(_ bytes: [UInt8]) -> Bool {
+    bytes.contains(0) && !bytes.starts(with: [0xFF, 0xFE]) && !bytes.starts(with: [0xFE, 0xFF])
 }
 
 /// libyaml takes a lone CR for a line break and editors do not: the lines of later errors would be wrong.
@@ -34,7 +41,6 @@ private func loneReturn(line: Int, column: Int) -> YamlError {
 
 private func refusal(of scalar: Unicode.Scalar) -> String? {
     switch scalar.value {
-    case 0: "a NUL byte; a configuration file is text"
     case 0x09, 0x0A, 0x0D, 0x20...0x7E: nil
     case 0x85, 0x2028, 0x2029:
         "U+\(hexadecimal(scalar)) is a line break to YAML and to no editor; write it as an escape in double quotes"

@@ -2,6 +2,7 @@
 import ControlProtocol
 import EventLoop
 import FoundationEssentials
+import Glibc
 import Model
 import SystemCalls
 
@@ -60,7 +61,23 @@ package struct Balancer: Hashable, Sendable {
         do throws(SocketFailure) {
             return try await AsyncSocket.connect(to: .unix(path: control))
         } catch {
-            throw Failure(.noAnswer, "no balancer answers at \(control): \(error)")
+            throw Failure(.noAnswer, refusal(error))
+        }
+    }
+
+    /// What an operator can do about it, which the name of the failed call does not tell.
+    private func refusal(_ failure: SocketFailure) -> String {
+        guard case .system(let error) = failure else { return "interrupted" }
+        // Whoever stands in the wrong folder sees it.
+        var path = control
+        do throws(SystemError) { path = Files.resolve(control, in: try Files.workingFolder()) } catch { path = control }
+        let other = "is lbd running? Another socket: --control PATH or LBCTL_CONTROL"
+        switch error.errorNumber {
+        case EACCES, EPERM: return "you may not open \(path): it is for lbd's user and group (or use sudo)"
+        case ECONNREFUSED where Files.isOtherThanSocket(path): return "\(path) is not a socket"
+        case ENOENT: return "no balancer answers at \(path): there is no such socket; \(other)"
+        case ECONNREFUSED: return "no balancer answers at \(path): nobody listens there any more; \(other)"
+        default: return "no balancer answers at \(path): \(SystemError.words(for: error.errorNumber)); \(other)"
         }
     }
 

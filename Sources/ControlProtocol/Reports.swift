@@ -164,15 +164,33 @@ package struct DrainRecord: Codable, Equatable, Sendable {
 package struct WishRecord: Codable, Equatable, Sendable {
     package var backend: String
     package var wish: Wish
+    package var wishBefore: Wish?
     package var availability: Availability
 
-    package init(backend: String, wish: Wish, availability: Availability) {
+    package init(backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability) {
         self.backend = backend
         self.wish = wish
+        self.wishBefore = wishBefore
         self.availability = availability
     }
 
-    package var text: String { "\(backend) wish \(wish.rawValue), \(availability.rawValue)" }
+    /// Says what would surprise: that there was nothing to end, and that back in rotation is not yet under load.
+    package var text: String {
+        let states = "wish \(wish.rawValue), \(availability.rawValue)"
+        guard wish == .ready else { return "\(backend) \(states)" }
+        let start = wishBefore == .ready ? "\(backend) was not drained: \(states)" : "\(backend) \(states)"
+        return start + (availability == .down ? "; it gets no connections until its probes pass" : "")
+    }
+}
+
+/// The answer to `config check`.
+package struct ConfigCheckRecord: Codable, Equatable, Sendable {
+    /// Each as `FILE:LINE:COLUMN: what is wrong`; none: the file is well.
+    package var errors: [String]
+
+    package init(errors: [String]) { self.errors = errors }
+
+    package var lines: [String] { errors.isEmpty ? ["the file on disk is well"] : errors }
 }
 
 /// The answer to `probe`, a line a backend: every probe behind it began after the command.

@@ -34,19 +34,22 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
         case .drain(let order): try await drain(order, user, output, tell)
         case .undrain(let references, let owner, let force):
             let backends = try find(references)
+            let before = backends.map(\.wish)
             try drains.makeReady(backends, owner: owner, force: force, by: user, verb: "undrain")
-            try await tellWishes(backends, output, tell)
+            try await tellWishes(backends, before, output, tell)
         case .ready(let references, let owner, let force):
             let backends = try find(references)
+            let before = backends.map(\.wish)
             try drains.makeReady(backends, owner: owner, force: force, by: user, verb: "ready")
-            try await tellWishes(backends, output, tell)
+            try await tellWishes(backends, before, output, tell)
         case .maintain(let references, let owner):
             let backends = try find(references)
+            let before = backends.map(\.wish)
             try drains.maintain(backends, owner: owner, by: user)
-            try await tellWishes(backends, output, tell)
+            try await tellWishes(backends, before, output, tell)
         case .probe(let references, let timeout): try await probe(references, timeout, output, tell)
         case .events(let follow): try await tellEvents(follow, output, tell)
-        case .configCheck: try await tellConfigurationErrors(tell)
+        case .configCheck: try await tellConfigurationErrors(output, tell)
         }
     }
 
@@ -93,10 +96,13 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
         }
     }
 
-    private func tellWishes(_ backends: [Backend], _ output: Output, _ tell: Tell) async throws(Failure) {
-        for backend in backends {
+    private func tellWishes(
+        _ backends: [Backend], _ before: [Wish], _ output: Output, _ tell: Tell
+    ) async throws(Failure) {
+        for (backend, before) in zip(backends, before) {
             let record = WishRecord(
-                backend: backend.reference.description, wish: backend.wish, availability: backend.availability)
+                backend: backend.reference.description, wish: backend.wish, wishBefore: before,
+                availability: backend.availability)
             switch output {
             case .text: try await tell(record.text)
             case .json: try await tell(JSONText.line(record))
@@ -155,11 +161,14 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
         }
     }
 
-    private func tellConfigurationErrors(_ tell: Tell) async throws(Failure) {
-        let errors = checkConfiguration()
-        for error in errors { try await tell(error) }
-        guard errors.isEmpty else {
-            throw Failure(.failed, "\(errors.count) \(errors.count == 1 ? "error" : "errors") in the file; what runs is unchanged")
+    private func tellConfigurationErrors(_ output: Output, _ tell: Tell) async throws(Failure) {
+        let record = ConfigCheckRecord(errors: checkConfiguration())
+        switch output {
+        case .text: for line in record.lines { try await tell(line) }
+        case .json: try await tell(JSONText.line(record))
+        }
+        guard record.errors.isEmpty else {
+            throw Failure(.failed, "\(counted(record.errors.count, "error")) in the file; what runs is unchanged")
         }
     }
 

@@ -73,7 +73,9 @@ import SystemCalls
             let waited = started.duration(to: clock.now)
             for backend in backends {
                 let record = DrainRecord(backend, waited: waited)
-                guard told[backend.reference].map({ $0.differs(from: record) }) ?? true else { continue }
+                // At the deadline once more, so that whoever reads on sees what it ended with.
+                let isLast = waited >= deadline && !backend.isEmpty
+                guard isLast || told[backend.reference].map({ $0.differs(from: record) }) ?? true else { continue }
                 told[backend.reference] = record
                 try await tell(record)
             }
@@ -100,7 +102,9 @@ import SystemCalls
         let reason = drain.reason.map { " (\($0.escapedForOneLine))" } ?? ""
         throw Failure(
             .refused, "\(backend.reference) is in \(backend.wish.rawValue) by \(drain.owner)\(reason) since "
-                + "\(drain.since.rfc3339), \(verb) by \(owner) refused; undrain with owner=\(RequestLine.quoted(drain.owner)) or force=yes")
+                + "\(drain.since.rfc3339), \(verb) by \(owner) refused; "
+                + "only owner=\(RequestLine.quoted(drain.owner)) or force=yes ends it "
+                + "(lbctl undrain: --owner \(RequestLine.quoted(drain.owner)) or --force)")
     }
 
     /// A renewal begins nothing: whoever ended the drain, by hand or by its lease, has had the last word.
@@ -145,7 +149,7 @@ extension DrainRecord {
     @ControlPlane init(_ backend: Backend, waited: Duration) {
         self.init(
             backend: backend.reference.description, availability: backend.availability,
-            connections: backend.holders, waited: waited.inSeconds)
+            connections: backend.holders, waited: Double(waited.wholeMilliseconds) / 1000)
     }
 
     /// News for somebody who waits: a change, or a second gone by.

@@ -44,7 +44,7 @@ struct SavedWishesError: Error, CustomStringConvertible {
             let entries = try JSONDecoder().decode([String: Entry].self, from: Data(content))
             return Dictionary(uniqueKeysWithValues: try entries.map { (try BackendReference($0.key), $0.value.saved) })
         } catch {
-            throw SavedWishesError(description: "\(path) is damaged (\(error)); mend it, or remove it to begin with the configuration's wishes")
+            throw SavedWishesError(description: "\(path) is damaged: it is not what lbd writes there; mend it, or remove it to begin with the configuration's wishes")
         }
     }
 

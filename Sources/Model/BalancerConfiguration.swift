@@ -24,6 +24,9 @@ package struct BalancerConfiguration: Equatable, Sendable {
         self.listeners = listeners
         self.pools = pools
     }
+
+    /// `1 listener, 2 pools`
+    package var summary: String { "\(counted(listeners.count, "listener")), \(counted(pools.count, "pool"))" }
 }
 
 /// Data-plane threads. `auto`: one for each processor that this process may use.

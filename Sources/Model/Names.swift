@@ -68,9 +68,17 @@ package struct BackendReference: Hashable, Comparable, Sendable, CustomStringCon
     package init(_ text: String) throws(NameError) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 2 else {
-            throw NameError(description: "'\(text.escapedForOneLine)' is not a backend: write POOL/BACKEND")
+            guard parts.count == 1, BackendReference.isName(text) else {
+                throw NameError(description: "'\(text.escapedForOneLine)' is not a backend: write POOL/BACKEND")
+            }
+            throw NameError(description: "'\(text)' names no backend: write \(text)/NAME")
         }
         self.init(pool: try PoolName(String(parts[0])), backend: try BackendName(String(parts[1])))
+    }
+
+    private static func isName(_ text: String) -> Bool {
+        do throws(NameError) { _ = try PoolName(text) } catch { return false }
+        return true
     }
 
     package var description: String { "\(pool)/\(backend)" }

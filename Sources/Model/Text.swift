@@ -1,4 +1,7 @@
-// Texts from outside made safe to print, and the nearest of some names to a mistyped one.
+// Texts from outside made safe to print, the nearest of some names to a mistyped one, and counted nouns.
+
+/// `1 listener`, `2 listeners`.
+package func counted(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 
 extension String {
     /// The text on one line: control characters, quotes' backslashes and non-ASCII scalars as escapes,

@@ -80,6 +80,12 @@ package enum Files {
         return lstat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
     }
 
+    /// Whether something else than a socket stands at the path or behind its link.
+    package static func isOtherThanSocket(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFSOCK
+    }
+
     /// Removes a name; one that is not there is no error.
     package static func remove(_ path: String) throws(SystemError) {
         guard unlink(path) != 0, errno != ENOENT else { return }

@@ -7,7 +7,7 @@ import SystemCalls
 
 struct ConfigCommand: VerbGroup {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Checks configuration files.", subcommands: [ConfigCheckCommand.self])
+        commandName: "config", abstract: "Checks configuration files: the running lbd's own, or any other.", subcommands: [ConfigCheckCommand.self])
 
     @OptionGroup var global: GlobalOptions
 }
@@ -15,7 +15,10 @@ struct ConfigCommand: VerbGroup {
 struct ConfigCheckCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "check", abstract: "Tells every error of a configuration file as FILE:LINE:COLUMN.",
-        discussion: "With FILE it is checked here; without, the balancer checks the file that it was started with.")
+        discussion: """
+            With FILE it is checked here, and no balancer is asked; without FILE the running lbd checks the file that \
+            it was started with, as it is on disk now. Exit status: 0 the file is well, 1 it is not.
+            """)
 
     /// More is no configuration of ours: some ten thousand backends take 1 MiB.
     private static let bytesMax = 16 * 1024 * 1024
@@ -27,8 +30,14 @@ struct ConfigCheckCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         if let file { return check(file, console) }
-        return await Fleet(global, console).each { balancer throws(Failure) in
-            try await balancer.perform(Request(.configCheck)) { console.data($0) }
+        let fleet = Fleet(global, console)
+        return await fleet.each { balancer throws(Failure) in
+            try await balancer.perform(.configCheck, decoding: ConfigCheckRecord.self) { record in
+                if global.isJSON { return fleet.show(record, of: balancer, text: "") }
+                // An error names its file; that all is well names nothing but the balancer.
+                let names = record.errors.isEmpty && !console.prefixes
+                for line in record.lines { fleet.show(record, of: balancer, text: names ? "\(balancer.control): \(line)" : line) }
+            }
         }
     }
 
@@ -37,15 +46,20 @@ struct ConfigCheckCommand: Verb {
             let bytes = try Files.read(file, bytesMax: ConfigCheckCommand.bytesMax)
             let folder = Files.folder(of: Files.resolve(file, in: try Files.workingFolder()))
             let found = try loadConfiguration(bytes: bytes, file: file, folder: folder)
-            console.data("\(file): well: \(found.listeners.count) listeners, \(found.pools.count) pools")
+            tell([], console, well: "\(file): well: \(found.summary)")
             return .done
         } catch let errors as ConfigurationErrors {
-            for error in errors.errors { console.data(error.description) }
+            tell(errors.errors.map(\.description), console)
         } catch let error as SystemError {
-            console.data("\(file):1:1: the file cannot be read: \(SystemError.words(for: error.errorNumber))")
+            tell(["\(file): the file cannot be read: \(SystemError.words(for: error.errorNumber))"], console)
         } catch {
             console.message("lbctl: \(error)")
         }
         return .failed
+    }
+
+    @ControlPlane private func tell(_ errors: [String], _ console: Console, well: String = "") {
+        if global.isJSON { return console.data(JSONText.line(ConfigCheckRecord(errors: errors))) }
+        for line in errors.isEmpty ? [well] : errors { console.data(line) }
     }
 }

@@ -15,7 +15,7 @@ import SystemCalls
 
     init(prefixes: Bool) {
         self.prefixes = prefixes
-        isColoured = Terminal.isTerminal(1) && Environment.value("NO_COLOR") == nil
+        isColoured = Terminal.isTerminal(1) && Environment.value("NO_COLOR") == nil && Environment.value("TERM") != "dumb"
         rewrites = Terminal.isTerminal(2) && Environment.value("TERM") != "dumb"
     }
 

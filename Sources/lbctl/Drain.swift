@@ -51,11 +51,22 @@ struct DrainCommand: Verb {
         let known = await knownDeadline(fleet)
         let work = start {
             await fleet.each { balancer throws(Failure) in
-                try await balancer.perform(command, decoding: DrainRecord.self) { record in
-                    let isNews = shown.board.take(record, key: "\(balancer.control) \(record.backend)")
-                    let isEnd = record.availability != .draining
-                    if isNews, isEnd || fleet.isJSON || !console.rewrites { fleet.show(record, of: balancer, text: record.text) }
-                    if console.rewrites, !isEnd { console.progress(shown.board.line(deadline: known)) }
+                // What only time has changed since; the last of them is what the deadline found.
+                var untold: [String: DrainRecord] = [:]
+                do throws(Failure) {
+                    try await balancer.perform(command, decoding: DrainRecord.self) { record in
+                        let isNews = shown.board.take(record, key: "\(balancer.control) \(record.backend)")
+                        untold[record.backend] = isNews ? nil : record
+                        let isEnd = record.availability != .draining
+                        if isNews, isEnd || fleet.isJSON || !console.rewrites { fleet.show(record, of: balancer, text: record.text) }
+                        if console.rewrites, !isEnd { console.progress(shown.board.line(deadline: known)) }
+                    }
+                } catch {
+                    let last = untold.values.filter { $0.availability == .draining }.sorted { $0.backend < $1.backend }
+                    if error.code == .deadlinePassed, fleet.isJSON {
+                        for record in last { fleet.show(record, of: balancer, text: record.text) }
+                    }
+                    throw error
                 }
             }
         }

@@ -56,8 +56,6 @@ import Model
     private func tell(_ failure: Failure, of balancer: Balancer) {
         let names = console.prefixes && !failure.message.contains(balancer.control)
         console.message("lbctl: " + (names ? "\(balancer.control): " : "") + failure.message)
-        guard failure.code == .noAnswer, balancers.count == 1 else { return }
-        console.message("lbctl: is lbd running? Another socket: --control PATH, or set \(GlobalOptions.controlVariable)")
     }
 }
 

@@ -24,13 +24,58 @@ struct Lbctl: VerbGroup {
         ])
 
     @OptionGroup var global: GlobalOptions
+
+    /// Argument parser counts what stands after a mistyped verb as too many arguments: that is told as the typo it is.
+    static func parsed(_ words: [String]) throws -> any ParsableCommand {
+        do { return try parseAsRoot(words) } catch {
+            // Help, versions and completion scripts come as errors too.
+            guard exitCode(for: error) != .success, let message = unknownVerb(in: words) else { throw error }
+            throw ValidationError(message)
+        }
+    }
+
+    /// Nil where every verb is known, or an option is not: then that is the mistake.
+    private static func unknownVerb(in words: [String]) -> String? {
+        var group: any ParsableCommand.Type = Lbctl.self
+        var rest = words[...]
+        while let word = rest.popFirst() {
+            if ["--control", "--output", "-o"].contains(word) {
+                rest = rest.dropFirst()
+            } else if !word.hasPrefix("--control="), !word.hasPrefix("--output=") {
+                if word.hasPrefix("-") || word == "help" { return nil }
+                guard let verb = group.verbs.first(where: { $0.verbName == word }) else { return group.noVerb(word) }
+                if verb.verbs.isEmpty { return nil }
+                group = verb
+            }
+        }
+        return nil
+    }
 }
 
 /// A word that needs a verb after it. Without one a script has a mistake, so help alone (exit 0) will not do.
 protocol VerbGroup: ParsableCommand {}
 
 extension VerbGroup {
-    func run() throws { throw ValidationError("a verb is missing") }
+    func run() throws {
+        throw ValidationError("\(Self.verbName) needs \(alternatives(Self.verbs.map { $0.verbName }))")
+    }
+}
+
+extension ParsableCommand {
+    fileprivate static func noVerb(_ word: String) -> String {
+        let names = verbs.map { $0.verbName }
+        let hint = word.nearest(among: names).map { "did you mean '\($0)'?" } ?? "\(verbName) knows \(alternatives(names))"
+        return "no verb '\(word.escapedForOneLine)'; \(hint)"
+    }
+
+    static var verbName: String { configuration.commandName ?? _commandName }
+    static var verbs: [any ParsableCommand.Type] { configuration.subcommands }
+}
+
+/// `'a'`, `'a' or 'b'`, `'a', 'b' or 'c'`.
+private func alternatives(_ names: [String]) -> String {
+    let quoted = names.map { "'\($0)'" }
+    return quoted.dropLast().joined(separator: ", ") + (quoted.count > 1 ? " or " : "") + (quoted.last ?? "")
 }
 
 /// One verb: parsed without a thread of its own (argument parser's async commands would start Swift's global
@@ -43,7 +88,7 @@ protocol Verb: ParsableCommand, Sendable {
 /// The process's exit status; help and bad usage end the process themselves.
 func runCommandLine() -> Int32 {
     do {
-        var command = try Lbctl.parseAsRoot()
+        var command = try Lbctl.parsed(Array(CommandLine.arguments.dropFirst()))
         guard let verb = command as? any Verb else {
             try command.run()
             return ExitStatus.done.rawValue

@@ -12,7 +12,15 @@ struct Arguments: ParsableArguments {
     @Flag(help: "List every option of the configuration with its type, default and bounds, and exit.")
     var options = false
 
+    /// For a better word than `unexpected argument` to whoever leaves out `--config`.
+    @Argument(help: .hidden)
+    var rest: [String] = []
+
     func validate() throws {
+        if let word = rest.first {
+            guard config == nil, rest.count == 1 else { throw ValidationError("Unexpected argument '\(word.escapedForOneLine)'") }
+            throw ValidationError("Unexpected argument '\(word.escapedForOneLine)'; did you mean --config \(word.escapedForOneLine)?")
+        }
         guard config != nil || options else { throw ValidationError("Missing expected argument '--config <file>'") }
         guard !(check && options) else { throw ValidationError("--check and --options cannot be used together") }
     }

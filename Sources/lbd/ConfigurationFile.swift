@@ -25,7 +25,7 @@ struct ConfigurationFile: Sendable {
     func load() throws(Unusable) -> BalancerConfiguration {
         let bytes: [UInt8]
         do throws(SystemError) { bytes = try Files.read(path, bytesMax: ConfigurationFile.bytesMax) } catch {
-            throw Unusable(lines: ["\(path):1:1: the file cannot be read: \(SystemError.words(for: error.errorNumber))"])
+            throw Unusable(lines: ["\(path): the file cannot be read: \(SystemError.words(for: error.errorNumber))"])
         }
         do throws(ConfigurationErrors) {
             return try loadConfiguration(bytes: bytes, file: path, folder: folder)

@@ -19,7 +19,7 @@ func start(_ arguments: Arguments) -> Int32 {
         let file = try ConfigurationFile(path: path)
         let configuration = try file.load()
         if arguments.check {
-            print("\(path): well: \(configuration.listeners.count) listeners, \(configuration.pools.count) pools")
+            print("\(path): well: \(configuration.summary)")
             return 0
         }
         // Before any thread starts, so that all of them inherit the mask.

@@ -35,6 +35,13 @@ struct LoadListenerTests {
         #expect(errors(free.replacing("    pool: web\n", with: "    \(second("127.0.0.1:0"))\n")) == [])
     }
 
+    @Test("what other servers take for every address is told how to be written here", arguments: [":8080", "'*:8080'"])
+    func allAddresses(bind: String) {
+        #expect(errors(changed("127.0.0.1:8080", bind)).first?.hasSuffix("; for all addresses write 0.0.0.0:8080") == true)
+        #expect(errors(changed("127.0.0.1:8080", "':http'")).first?.contains("0.0.0.0") == false)
+        #expect(errors(changed("127.0.0.1:9001", bind)).first?.contains("0.0.0.0") == false)
+    }
+
     @Test("one socket's path in two spellings is one address")
     func sameUnixBind() {
         let text = changed("bind: 127.0.0.1:8080\n    pool: web", "bind: unix:a\n    pool: web\n  more: { bind: unix:./a, pool: web }")

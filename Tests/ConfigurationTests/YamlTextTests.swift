@@ -13,7 +13,13 @@ struct YamlTextTests {
 
     @Test("a NUL byte ends no file early")
     func nul() {
-        #expect(yamlFailure("a: b\nc: \0d") == "2:4: a NUL byte; a configuration file is text")
+        #expect(yamlFailure("a: b\nc: \0d") == "2:4: this is not a text file: it holds NUL bytes")
+    }
+
+    @Test("a program is not told of its control characters one by one")
+    func binary() {
+        #expect(yamlFailure([0x7F, 0x45, 0x4C, 0x46, 0x02, 0x01, 0x00]) == "1:1: this is not a text file: it holds NUL bytes")
+        #expect(yamlFailure([0x1F, 0x8B, 0x08, 0x00]) == "1:1: this is not a text file: it holds NUL bytes")
     }
 
     @Test("control characters, which an editor hides, are named")

@@ -54,7 +54,7 @@ struct CommandTests {
         ("events follow=yes follow=no", "key 'follow' stands twice"), ("status output=xml", "output=xml: write text or json"),
         ("events follow=maybe", "follow=maybe: write yes or no"), ("events now", "'now' is too much: events [follow=yes]"),
         ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]"),
-        ("drain web", "'web' is not a backend: write POOL/BACKEND"), ("drain web/a deadline=2s", "deadline= needs wait=yes"),
+        ("drain web", "'web' names no backend: write web/NAME"), ("drain web/a deadline=2s", "deadline= needs wait=yes"),
         ("probe web/a timeout=-1s", "timeout=-1s: a duration cannot be negative"), ("config", "write: config check"),
         ("config reload", "write: config check"), ("config check now", "'now' is too much: config check"),
         ("drain web/a owner=", "owner is 1 to 200 bytes of text"), ("drain web/a reason=\u{9B}31m", "reason holds a control character: write plain text"),

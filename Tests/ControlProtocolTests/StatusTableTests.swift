@@ -69,4 +69,15 @@ struct ReportsTests {
         #expect((record.from, record.to, record.by, record.reason) == ("ready", "drain", "ann", "disk"))
         #expect(record.line == "1970-01-01T00:00:00.000Z web/a wish ready -> drain by ann: disk")
     }
+
+    /// Faults: an undrain that ended nothing and one that brings no connections yet look like any other.
+    @Test func aWishThatChangesLittleSaysSo() {
+        let text = { (wish: Wish, before: Wish, availability: Availability) in
+            WishRecord(backend: "web/a", wish: wish, wishBefore: before, availability: availability).text
+        }
+        #expect(text(.ready, .drain, .available) == "web/a wish ready, available")
+        #expect(text(.ready, .ready, .available) == "web/a was not drained: wish ready, available")
+        #expect(text(.ready, .drain, .down) == "web/a wish ready, down; it gets no connections until its probes pass")
+        #expect(text(.maintenance, .ready, .maintenance) == "web/a wish maintenance, maintenance")
+    }
 }

@@ -98,6 +98,12 @@ struct BadFile: Sendable, CustomTestStringConvertible {
         #expect(end.text.contains("bad.yaml:13:14: "), "\(end)")
     }
 
+    @Test("a file without its --config is told what is missing")
+    func withoutOption() throws {
+        let end = try lab.run([Installed.product("lbd"), "nope.yaml"])
+        #expect(end.status == 64 && end.errors.contains("did you mean --config nope.yaml?"), "\(end)")
+    }
+
     @Test("a good file passes --check with exit 0 and changes nothing")
     func good() throws {
         let end = try check(try lab.write("good.yaml", BadFile.good))
@@ -118,7 +124,9 @@ struct BadFile: Sendable, CustomTestStringConvertible {
     func checkOfTheRunning() throws {
         let server = try TestServer.named("web-1", lab)
         let balancer = try Balancer(lab, ConfigurationText([("web-1", server)]))
-        #expect(try balancer.lbctl("config", "check").status == 0)
+        let well = try balancer.lbctl("config", "check")
+        #expect(well.status == 0 && well.output == "\(balancer.control): the file on disk is well\n", "\(well)")
+        #expect(try balancer.lbctl("config", "check", "-o", "json").output == "{\"errors\":[]}\n")
         try lab.write("lbd.yaml", BadFile.good.replacing("9002", with: "70000"))
         let end = try balancer.lbctl("config", "check")
         #expect(end.status == 1, "\(end)")

@@ -70,6 +70,29 @@ import Testing
         let end = try lab.run([Installed.product("lbctl"), "--control", lab.path("nobody.sock"), "status"])
         #expect(end.status == 5, "\(end)")
         #expect(end.errors.contains("nobody.sock") && end.output.isEmpty, "\(end)")
+        #expect(end.errors.contains("is lbd running?"), "\(end)")
+    }
+
+    @Test("a control path that is no socket is told as such")
+    func noSocket() throws {
+        let end = try lab.run([Installed.product("lbctl"), "--control", try lab.write("notes.txt", "hello"), "status"])
+        #expect(end.status == 5 && end.errors.contains("notes.txt is not a socket"), "\(end)")
+    }
+
+    @Test("the states are coloured on a terminal that shows colours, and for nobody who wants none", arguments: [
+        ("unset NO_COLOR; export TERM=xterm", true), ("unset NO_COLOR; export TERM=dumb", false), ("export NO_COLOR=1 TERM=xterm", false),
+    ])
+    func colours(environment: String, are coloured: Bool) throws {
+        let command = "\(try Installed.product("lbctl")) --control \(balancer.control) status"
+        let end = try lab.run([Installed.program("script"), "-qec", command, "/dev/null"], prelude: environment)
+        #expect(end.output.contains("\u{1B}[32mavailable\u{1B}[0m") == coloured, "\(end)")
+        #expect(end.output.contains("available"), "\(end)")
+    }
+
+    @Test("undrain of what was not drained says so")
+    func undrainOfTheReady() throws {
+        let end = try balancer.lbctl("undrain", "web/web-1")
+        #expect(end.status == 0 && end.output.contains("web/web-1 was not drained"), "\(end)")
     }
 
     @Test("LBCTL_CONTROL names the balancer where --control does not")

@@ -33,7 +33,17 @@ import Testing
         #expect(status.status == 0 && status.output.contains("web/web-3"), "\(status)")
         let stop = try lab.run([script, "--stop", folder], within: .seconds(30), prelude: environment)
         #expect(stop.status == 0, "\(stop)")
+        let again = try lab.run([script, "--stop", folder], within: .seconds(30), prelude: environment)
+        #expect(again.status == 1 && again.errors.contains("no such folder: \(folder) (stopped already?)"), "\(again)")
         try expectNothingLeft(end)
+    }
+
+    @Test("a folder without the programs is named before anything starts")
+    func noPrograms() throws {
+        let script = "\(Installed.packageRoot)/Config/quickstart"
+        let end = try lab.run([script, "--binaries", lab.folder], prelude: "export TMPDIR=\(lab.folder)")
+        #expect(end.status == 1 && end.errors.contains("there is no lbd in \(lab.folder)"), "\(end)")
+        #expect(try runFolders() == [])
     }
 
     private func runFolders() throws -> [String] {

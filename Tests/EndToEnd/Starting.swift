@@ -44,6 +44,17 @@ import Testing
         #expect(try balancer.status().pid == balancer.process)
     }
 
+    @Test("damaged wishes keep lbd from starting: told with the file and what to do, without the parser's own words")
+    func damagedWishes() throws {
+        let configuration = ConfigurationText([("web-1", try TestServer.echo(lab))])
+        #expect(mkdir(lab.path("run"), 0o750) == 0)
+        try lab.write("run/wishes.json", "{ garbage")
+        let end = try start(configuration, "lbd")
+        #expect(end.status == 1, "\(end)")
+        #expect(end.errors.contains("wishes.json is damaged") && end.errors.contains("remove it"), "\(end)")
+        #expect(!end.errors.contains("Error") && !end.errors.contains("Context"), "\(end)")
+    }
+
     @Test("the control socket is for its user and group only")
     func controlSocketMode() throws {
         let balancer = try Balancer(lab, ConfigurationText([("web-1", try TestServer.echo(lab))]))

@@ -38,9 +38,44 @@ import Testing
 
     @Test func aMissingVerbIsBadUsage() throws {
         for words in [[], ["rollout"], ["config"]] {
-            var command = try Lbctl.parseAsRoot(words)
+            var command = try Lbctl.parsed(words)
             let error = #expect(throws: (any Error).self) { try command.run() }
             if let error { #expect(Lbctl.exitCode(for: error).rawValue == 64) }
         }
+        var rollout = try Lbctl.parsed(["rollout"])
+        let error = #expect(throws: (any Error).self) { try rollout.run() }
+        if let error { #expect(Lbctl.message(for: error).hasPrefix("rollout needs 'plan'")) }
+    }
+
+    @Test(arguments: [
+        (["drian", "web/web-1"], "no verb 'drian'; did you mean 'drain'?"),
+        (["--control", "a", "-o", "json", "drian", "web/web-1"], "no verb 'drian'; did you mean 'drain'?"),
+        (["rollout", "pln", "web"], "no verb 'pln'; did you mean 'plan'?"),
+        (["config", "chekc"], "no verb 'chekc'; did you mean 'check'?"),
+    ])
+    func aMistypedVerbIsToldAsOne(words: [String], message: String) {
+        let error = #expect(throws: (any Error).self) { try Lbctl.parsed(words) }
+        guard let error else { return }
+        #expect(Lbctl.message(for: error) == message)
+        #expect(Lbctl.exitCode(for: error).rawValue == 64)
+    }
+
+    @Test func aFarVerbIsAnsweredWithThoseThereAre() {
+        let error = #expect(throws: (any Error).self) { try Lbctl.parsed(["rollout", "foo"]) }
+        if let error { #expect(Lbctl.message(for: error).hasPrefix("no verb 'foo'; rollout knows 'plan'")) }
+    }
+
+    @Test(arguments: [["--help"], ["drain", "--help"], ["--version"], ["--generate-completion-script", "bash"], ["help", "drian"]])
+    func helpIsNoMistypedVerb(words: [String]) {
+        do {
+            _ = try Lbctl.parsed(words)
+        } catch {
+            #expect(!Lbctl.message(for: error).contains("no verb"))
+        }
+    }
+
+    @Test func anUnknownOptionIsToldAsOne() {
+        let error = #expect(throws: (any Error).self) { try Lbctl.parsed(["--contrl", "x", "status"]) }
+        if let error { #expect(!Lbctl.message(for: error).contains("no verb")) }
     }
 }

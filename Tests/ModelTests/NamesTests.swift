@@ -24,6 +24,8 @@ struct NamesTests {
         }
         let error = #expect(throws: NameError.self) { try BackendReference("we\nb") }
         #expect(error?.description == "'we\\nb' is not a backend: write POOL/BACKEND")
+        let pool = #expect(throws: NameError.self) { try BackendReference("web") }
+        #expect(pool?.description == "'web' names no backend: write web/NAME")
     }
 
     @Test func referencesSortByPoolThenBackend() throws {
