@@ -4,6 +4,9 @@ import Model
 /// A health check as the file names it; Model's carries the texts of `banner` as well.
 enum CheckWord: String, CaseIterable, Sendable { case none, connect, banner }
 
+/// Whether a listener expects a PROXY header; Model's form carries what goes with it.
+enum AcceptProxyWord: String, CaseIterable, Sendable { case none, v1v2 }
+
 /// What happens to a drain's last connections at its deadline.
 enum DrainEnd: String, CaseIterable, Sendable { case keep }
 
@@ -24,6 +27,16 @@ enum Declared {
     static let pool = Option("pool", .poolName, .isAnError(example: "web"), "where they go")
     static let backlog = Option("backlog", .wholeNumber(1...65_535, unit: "connections"), .means("4096"),
         "what the kernel holds for us until it is accepted")
+    static let acceptProxy = Option("accept-proxy", Form<AcceptProxyWord>.word(), .means("none"),
+        "v1v2: each connection begins with a PROXY header, which says who the client is")
+    static let trusted = Option("trusted", .networks(1...Network.listMax), .isNothing(example: "[10.0.0.0/8, \"fd00::/8\"]"),
+        "with accept-proxy: v1v2, and required there: whose headers are believed; others are cut off")
+    static let proxyTimeout = Option("proxy-timeout", .duration(.milliseconds(100) ... .minutes(1)), .means("3s"),
+        "with accept-proxy: v1v2: for the whole header; then the connection is cut off")
+    static let allow = Option("allow", .networks(0...Network.listMax), .means("[0.0.0.0/0, \"::/0\"]"),
+        "clients that are served, by the PROXY header's address where there is one; others are cut off")
+    static let deny = Option("deny", .networks(0...Network.listMax), .means("[]"),
+        "clients that are cut off all the same: deny wins over allow")
 
     static let balance = Option("balance", Form<Balance>.word(), .means("least-connections"),
         "how a backend is chosen for a new connection")
@@ -35,6 +48,8 @@ enum Declared {
         "one direction ended and nothing came the other way for so long: closed")
     static let connectRetries = Option("connect-retries", .wholeNumber(0...8, unit: "attempts"), .means("2"),
         "after a failed connect, on another backend where one is available")
+    static let sendProxy = Option("send-proxy", Form<SendProxy>.word(), .means("none"),
+        "the PROXY header that tells backends who the client is")
 
     static let check = Option("check", Form<CheckWord>.word(promised: Unavailable.checks), .means("connect"),
         "how a probe asks whether a backend is up; none: it counts as up")
@@ -72,10 +87,11 @@ extension Declared {
     ])
     static let log = Section("log", .one, "what is logged", [entry(level), entry(format)])
     static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
-        entry(bind), entry(pool), entry(backlog),
+        entry(bind), entry(pool), entry(backlog), entry(acceptProxy), entry(trusted), entry(proxyTimeout), entry(allow), entry(deny),
     ])
     static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
+        entry(sendProxy),
         .section(health), .section(drain), .section(backends), .section(restart),
     ])
     static let health = Section("health", .one, "probes", [

@@ -159,6 +159,39 @@ extension Form where Value == [String] {
     }
 }
 
+extension Form where Value == [Network] {
+    static func networks(_ counts: ClosedRange<Int>) -> Form {
+        let bounds = "\(counts.lowerBound) to \(counts.upperBound)"
+        return Form(type: "list of networks", bounds: bounds) { node, subject, findings in
+            let wanted = "a list such as [10.0.0.0/8, \"::1\"]"
+            guard case .sequence(let items) = node.content else {
+                guard let (text, _) = scalarText(node, subject, wanted: wanted, &findings) else { return nil }
+                findings.add(node.place, "\(subject) is one text; write the list [\"\(text.escapedForOneLine)\"]")
+                return nil
+            }
+            guard counts.contains(items.count) else {
+                findings.add(node.place, "\(subject) has \(items.count) networks; write \(bounds)")
+                return nil
+            }
+            let networks = items.enumerated().map { index, item in
+                readNetwork(item, "item \(index + 1) in \(subject)", &findings)
+            }
+            guard networks.allSatisfy({ $0 != nil }) else { return nil }
+            return networks.compactMap { $0 }
+        }
+    }
+}
+
+private func readNetwork(_ node: YamlNode, _ subject: String, _ findings: inout Findings) -> Network? {
+    guard let (text, _) = scalarText(node, subject, wanted: "a network such as 10.0.0.0/8", &findings) else { return nil }
+    do throws(NetworkError) {
+        return try Network(text)
+    } catch {
+        findings.add(node.place, "\(subject): \(error.description)")
+        return nil
+    }
+}
+
 extension Form where Value == String {
     static func text(bytes bounds: ClosedRange<Int>) -> Form {
         let range = "\(bounds.lowerBound) to \(bounds.upperBound) bytes"

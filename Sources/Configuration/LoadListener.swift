@@ -25,8 +25,9 @@ extension Loader {
                     taken[bind] = (name, place.line)
                 }
             }
-            guard let bind, let pool, let backlog else { continue }
-            listeners.append(ListenerConfiguration(name: name, bind: bind, pool: pool, backlog: backlog))
+            let rules = listenerRules(section, bind: bind)
+            guard let bind, let pool, let backlog, let rules else { continue }
+            listeners.append(ListenerConfiguration(name: name, bind: bind, pool: pool, backlog: backlog, rules: rules))
         }
         return listeners
     }

@@ -19,14 +19,16 @@ extension Loader {
         let balance = section.value(Declared.balance, &findings)
         let timeouts = timeouts(section)
         let retries = section.value(Declared.connectRetries, &findings)
+        let sendProxy = section.value(Declared.sendProxy, &findings)
         let health = health(section)
         let drainDeadline = drainDeadline(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
-        guard let balance, let timeouts, let retries, let health, let drainDeadline, let backends else { return nil }
+        guard let balance, let timeouts, let retries, let sendProxy, let health, let drainDeadline, let backends
+        else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
-            drainDeadline: drainDeadline, backends: backends, restart: restart)
+            drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {

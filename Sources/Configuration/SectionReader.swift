@@ -42,14 +42,24 @@ struct SectionReader {
         switch option.absence {
         case .means(let written):
             // The default goes the same way as a written value: through the same bounds, paths made absolute.
-            let node = YamlNode(content: .scalar(written, quoted: false), place: place)
-            return option.form.read(node, phrase(option.name), &findings)
+            return option.form.read(presetNode(written), phrase(option.name), &findings)
         case .isAnError(let example):
             findings.add(place, "\(subject ?? "the file") has no '\(option.name)'; add \(option.name): \(example)")
             return nil
         case .isNothing:
             return nil
         }
+    }
+
+    /// A declared default as the file would spell it: a list is YAML, everything else a plain text.
+    private func presetNode(_ written: String) -> YamlNode {
+        guard written.hasPrefix("[") else { return YamlNode(content: .scalar(written, quoted: false), place: place) }
+        do throws(YamlError) {
+            if let list = try parseYaml(Array(written.utf8)).root { return list }
+        } catch {
+            preconditionFailure("the default \(written) is YAML: \(error.message)")
+        }
+        preconditionFailure("the default \(written) is YAML")
     }
 
     /// A section within, all defaults where it is absent; nil after an error.

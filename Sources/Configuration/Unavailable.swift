@@ -4,8 +4,8 @@ enum Unavailable {
     /// By the section's name; empty for the top level.
     static let keys: [String: [String]] = [
         "": ["admin"],
-        "listeners": ["connections-max", "accept-proxy", "trusted", "allow", "deny"],
-        "pools": ["when-full", "send-proxy", "slow-start"],
+        "listeners": ["connections-max"],
+        "pools": ["when-full", "slow-start"],
         "health": ["path", "status", "command"],
         "backends": ["connections-max"],
     ]

@@ -28,6 +28,8 @@ package struct DrainOrder: Equatable, Sendable {
     package let reason: String?
     /// A drain that is not renewed for so long ends; nil: it stays.
     package let lease: Duration?
+    /// Only for a drain that stands and is the owner's: it is updated, never begun.
+    package let renews: Bool
     package let waiting: Waiting
 
     package enum Waiting: Equatable, Sendable {
@@ -36,11 +38,15 @@ package struct DrainOrder: Equatable, Sendable {
         case untilEmpty(deadline: Duration?)
     }
 
-    package init(backends: [BackendReference], owner: String? = nil, reason: String? = nil, lease: Duration? = nil, waiting: Waiting = .no) {
+    package init(
+        backends: [BackendReference], owner: String? = nil, reason: String? = nil, lease: Duration? = nil, renews: Bool = false,
+        waiting: Waiting = .no
+    ) {
         self.backends = backends
         self.owner = owner
         self.reason = reason
         self.lease = lease
+        self.renews = renews
         self.waiting = waiting
     }
 }
@@ -68,8 +74,9 @@ package struct Verb: Sendable {
         Verb(name: "help", arguments: "", doc: "this list", keys: []),
         Verb(name: "status", arguments: "[POOL[/BACKEND]]", doc: "wish, probe, availability and connections", keys: []),
         Verb(
-            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D]",
-            doc: "no new connections; what stands goes on", keys: ["wait", "deadline", "owner", "reason", "lease"]),
+            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]",
+            doc: "no new connections; what stands goes on; renew=yes updates a drain of one's own and begins none",
+            keys: ["wait", "deadline", "owner", "reason", "lease", "renew"]),
         Verb(
             name: "undrain", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
             doc: "back in rotation", keys: ["owner", "force"]),
@@ -231,7 +238,8 @@ extension Command {
         guard waits || deadline == nil else { throw LineError(description: "deadline= needs wait=yes") }
         return DrainOrder(
             backends: backends, owner: try arguments.text("owner"), reason: try arguments.text("reason"),
-            lease: try arguments.duration("lease"), waiting: waits ? .untilEmpty(deadline: deadline) : .no)
+            lease: try arguments.duration("lease"), renews: try arguments.flag("renew"),
+            waiting: waits ? .untilEmpty(deadline: deadline) : .no)
     }
 
     fileprivate var words: [String] {
@@ -248,6 +256,7 @@ extension Command {
                 words += ["wait=yes"] + key("deadline", deadline?.written)
             }
             return words + key("owner", order.owner) + key("reason", order.reason) + key("lease", order.lease?.written)
+                + key("renew", order.renews ? "yes" : nil)
         case .undrain(let backends, let owner, let force):
             return ["undrain"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
         case .maintain(let backends, let owner):

@@ -35,8 +35,11 @@ package struct ListenerReport: Codable, Equatable, Sendable {
     package var pool: String
     package var connections: Int
     package var connectionsTotal: UInt64
+    /// Accepted, then reset because no backend could be reached.
+    package var refused: UInt64
 
-    package init(name: String, bind: String, pool: String, connections: Int, connectionsTotal: UInt64) {
+    package init(name: String, bind: String, pool: String, connections: Int, connectionsTotal: UInt64, refused: UInt64) {
+        self.refused = refused
         self.name = name
         self.bind = bind
         self.pool = pool
@@ -231,8 +234,8 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
-        case .acceptPaused(_, let reason): self.reason = reason
-        case .started, .listenerOpened, .listenerClosed, .acceptResumed, .stopping, .stopped: break
+        case .acceptPaused(_, let reason), .headerRefused(_, _, let reason, _): self.reason = reason
+        case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .acceptResumed, .stopping, .stopped: break
         }
     }
 

@@ -6,8 +6,8 @@ package enum StatusTable {
         var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation)" + (report.stopping ? ", stopping" : "")]
         if !report.listeners.isEmpty {
             lines.append("")
-            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS", "TOTAL"]] + report.listeners.map {
-                [$0.name, $0.bind, $0.pool, "\($0.connections)", "\($0.connectionsTotal)"]
+            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS", "TOTAL", "REFUSED"]] + report.listeners.map {
+                [$0.name, $0.bind, $0.pool, "\($0.connections)", "\($0.connectionsTotal)", "\($0.refused)"]
             })
         }
         for pool in report.pools {

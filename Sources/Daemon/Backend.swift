@@ -23,14 +23,16 @@ import Statistics
 
     init(
         reference: BackendReference, configuration: BackendConfiguration, slot: Int, health: HealthConfiguration,
-        plane: DataPlane, found: @escaping @ControlPlane (Backend, ProbeFinding, String) -> Void
+        sendProxy: SendProxy, plane: DataPlane, found: @escaping @ControlPlane (Backend, ProbeFinding, String) -> Void
     ) {
         self.reference = reference
         self.configuration = configuration
         self.slot = slot
         self.plane = plane
         wish = configuration.wish
-        prober = Prober(health, endpoint: configuration.address) { [unowned self] old, reason in found(self, old, reason) }
+        prober = Prober(health, endpoint: configuration.address, sendProxy: sendProxy) { [unowned self] old, reason in
+            found(self, old, reason)
+        }
     }
 
     var history: ProbeHistory { prober.history }

@@ -165,6 +165,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let reason): events.record(.acceptPaused(worker: worker, reason: reason.words))
+        case .headerRefused(let listener, let peer, let refusal, let besides):
+            events.record(.headerRefused(
+                configuration.listeners[listener].name, peer: peer, reason: refusal.description, besides: besides))
         case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
         }
     }

@@ -9,6 +9,8 @@ import SystemCalls
     private let saved: SavedWishes
     /// The running lease of a drained backend.
     private var leases: [BackendReference: Task<Void, Never>] = [:]
+    /// Who ended the last drain of a backend: for an owner who renews it too late.
+    private var endings: [BackendReference: String] = [:]
 
     init(table: PoolTable, saved: SavedWishes) {
         self.table = table
@@ -19,7 +21,10 @@ import SystemCalls
     /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
     func drain(_ backends: [Backend], _ order: DrainOrder, by user: String) async throws(Failure) {
         let owner = order.owner ?? user
-        for backend in backends { try checkOwner(of: backend, owner, force: false, verb: "drain") }
+        for backend in backends {
+            if order.renews { try checkStands(backend, owner) }
+            try checkOwner(of: backend, owner, force: false, verb: "drain")
+        }
         for backend in backends {
             // The same owner's drain again updates it, and keeps the time since when.
             let since = backend.wish == .drain ? backend.drain?.since : nil
@@ -37,6 +42,7 @@ import SystemCalls
         let name = owner ?? user
         for backend in backends { try checkOwner(of: backend, name, force: force, verb: verb) }
         for backend in backends {
+            endings[backend.reference] = "\(verb) by \(by(name, user))"
             table.set(.ready, of: backend, drain: nil, by: by(name, user) + (force ? " (forced)" : ""), reason: nil)
             runLease(backend)
         }
@@ -47,6 +53,7 @@ import SystemCalls
         let name = owner ?? user
         for backend in backends { try checkOwner(of: backend, name, force: false, verb: "maintain") }
         for backend in backends {
+            endings[backend.reference] = "maintain by \(by(name, user))"
             let lease = DrainLease(owner: name, reason: nil, since: Clocks.calendar(), lease: nil)
             table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: nil)
             runLease(backend)
@@ -100,6 +107,14 @@ import SystemCalls
                 + "(lbctl undrain: --owner \(RequestLine.quoted(drain.owner)) or --force)")
     }
 
+    /// A renewal begins nothing: whoever ended the drain, by hand or by its lease, has had the last word.
+    private func checkStands(_ backend: Backend, _ owner: String) throws(Failure) {
+        guard backend.wish != .drain || backend.drain?.owner != owner else { return }
+        let now = backend.drain.map { "it is in \(backend.wish.rawValue) by \($0.owner)" } ?? "it is in \(backend.wish.rawValue)"
+        let ending = endings[backend.reference].map { ", ended: \($0)" } ?? ""
+        throw Failure(.refused, "\(backend.reference) has no drain by \(owner) to renew: \(now)\(ending)")
+    }
+
     private func by(_ owner: String, _ user: String) -> String { owner == user ? user : "\(owner) (\(user))" }
 
     private func save() throws(Failure) {
@@ -114,16 +129,18 @@ import SystemCalls
         leases[backend.reference] = nil
         guard let drain = backend.drain, let lease = drain.lease else { return }
         leases[backend.reference] = start { [weak self] in
-            guard await pause(for: lease) else { return }
+            // A renewal that comes in the same round of the loop as the end of the pause cancels this too late for
+            // the pause to say so, and may leave a drain that is equal to the old one.
+            guard await pause(for: lease), !Task.isCancelled else { return }
             self?.expire(backend, drain, lease)
         }
     }
 
     private func expire(_ backend: Backend, _ drain: DrainLease, _ lease: Duration) {
+        let reason = "the lease of \(drain.owner) was not renewed for \(lease.spoken)"
         leases[backend.reference] = nil
-        table.set(
-            .ready, of: backend, drain: nil, by: "lbd",
-            reason: "the lease of \(drain.owner) was not renewed for \(lease.spoken)")
+        endings[backend.reference] = reason
+        table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
         do { try saved.write(table) } catch { table.reportFailure("wishes are not saved: \(error)") }
     }
 }

@@ -37,13 +37,14 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
-        case .started, .listenerOpened, .listenerClosed, .wish, .availability, .acceptResumed, .stopping, .stopped: .info
+        case .started, .listenerOpened, .listenerClosed, .wish, .availability, .poolServes, .acceptResumed, .stopping, .stopped: .info
+        case .poolRefuses: .error
         case .probe(_, _, let to, _):
             switch to {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .acceptPaused: .warning
+        case .acceptPaused, .headerRefused: .warning
         }
     }
 }

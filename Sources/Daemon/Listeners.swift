@@ -28,7 +28,8 @@ struct OpenListener {
                 preconditionFailure("the configuration was checked: listener \(configuration.name) has a pool")
             }
             let endpoint = try plane.open(
-                listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index)
+                listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index,
+                rules: configuration.rules)
             open.append(OpenListener(configuration: configuration, index: index, endpoint: endpoint))
             events.record(.listenerOpened(configuration.name, endpoint))
         }

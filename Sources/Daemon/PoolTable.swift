@@ -12,6 +12,8 @@ import SystemCalls
     let backends: [Backend]
     /// Slots in the routing that was published last.
     var published: [Int]?
+    /// As last announced: nobody takes new connections.
+    var refuses = false
 
     init(configuration: PoolConfiguration, index: Int, backends: [Backend]) {
         self.configuration = configuration
@@ -37,7 +39,8 @@ import SystemCalls
                 defer { slots += 1 }
                 return Backend(
                     reference: BackendReference(pool: configuration.name, backend: backend.name),
-                    configuration: backend, slot: slots, health: configuration.health, plane: plane,
+                    configuration: backend, slot: slots, health: configuration.health,
+                    sendProxy: configuration.sendProxy, plane: plane,
                     found: { backend, old, reason in relay.table?.found(backend, old, reason) })
             }
             return Pool(configuration: configuration, index: index, backends: backends)
@@ -59,6 +62,7 @@ import SystemCalls
             }
             publish(pool)
             for backend in pool.backends { backend.announced = backend.availability }
+            announce(pool)
         }
     }
 
@@ -81,8 +85,10 @@ import SystemCalls
     /// connections unless the wish is `ready`.
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
+        // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
+        let isNews = old != wish || backend.drain?.reason != drain?.reason || backend.drain?.owner != drain?.owner
         backend.set(wish, drain: drain)
-        if old != wish {
+        if isNews {
             events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason))
         }
         refresh(backend)
@@ -118,7 +124,15 @@ import SystemCalls
         guard let pool = byReference[backend.reference]?.pool else { return }
         publish(pool)
         announce(backend)
+        announce(pool)
         changes.announce()
+    }
+
+    private func announce(_ pool: Pool) {
+        let refuses = pool.published == []
+        guard refuses != pool.refuses else { return }
+        pool.refuses = refuses
+        events.record(refuses ? .poolRefuses(pool.configuration.name) : .poolServes(pool.configuration.name))
     }
 
     private func announce(_ backend: Backend) {
@@ -137,7 +151,7 @@ import SystemCalls
         let generation = plane.publish(
             PoolRouting(
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
-                connectRetries: pool.configuration.connectRetries,
+                connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,

@@ -30,7 +30,7 @@ import SystemCalls
         let totals = plane.statistics.totals(listener: listener.index)
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
-            pool: listener.configuration.pool.text, connections: totals.open, connectionsTotal: totals.accepted)
+            pool: listener.configuration.pool.text, connections: totals.open, connectionsTotal: totals.accepted, refused: totals.refused)
     }
 
     private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {

@@ -15,7 +15,7 @@ extension Availability {
     }
 
     /// Whether new connections may be sent there at all; `unknown` only in need (see `eligible`).
-    private var isUsable: Bool {
+    package var isUsable: Bool {
         switch self {
         case .available, .warming: true
         case .unknown, .draining, .drained, .down, .maintenance: false

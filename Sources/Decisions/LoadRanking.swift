@@ -18,9 +18,9 @@
 // The ranking is a tournament tree: a leaf a backend, each inner node names the better of its two. A corrected count
 // replays the matches on its way to the root, 10 for 1,000 backends, in memory that only this worker uses.
 //
-// Load is (connections + 1) / weight, with the connection to come counted in (Linux's IPVS calls that the shortest
-// expected delay): an idle backend of twice the weight comes first. Equal loads take turns: the one that was chosen
-// longest ago wins.
+// Load is connections / weight. Equal loads take turns by weight, as in start-time fair queueing (Goyal, Vin and
+// Cheng, SIGCOMM 1996): one client after the other, each gone before the next, spreads like weighted round-robin
+// and does not go to the heaviest backend every time.
 import Model
 
 @frozen package struct LoadRanking: Sendable {
@@ -28,23 +28,24 @@ import Model
         /// As far as this worker knows.
         @usableFromInline var connections: Int32
         @usableFromInline let weight: Int32
-        /// When this worker chose it last. Different for each.
-        @usableFromInline var chosen: UInt64
-        @inlinable init(connections: Int32, weight: Int32, chosen: UInt64) {
-            (self.connections, self.weight, self.chosen) = (connections, weight, chosen)
+        /// From which virtual time on it is its turn again, as far as this worker has chosen.
+        @usableFromInline var turn: UInt64
+        @inlinable init(connections: Int32, weight: Int32, turn: UInt64) {
+            (self.connections, self.weight, self.turn) = (connections, weight, turn)
         }
 
-        /// (connections + 1) / weight, compared without dividing; among equals the one chosen longest ago.
+        /// connections / weight, compared without dividing; among equals the one whose turn is earlier.
         @inlinable func isBetter(than other: Entry) -> Bool {
-            let load = (Int64(connections) + 1) &* Int64(other.weight)
-            let otherLoad = (Int64(other.connections) + 1) &* Int64(weight)
-            return load == otherLoad ? chosen < other.chosen : load < otherLoad
+            let load = Int64(connections) &* Int64(other.weight)
+            let otherLoad = Int64(other.connections) &* Int64(weight)
+            return load == otherLoad ? turn < other.turn : load < otherLoad
         }
     }
 
     @usableFromInline var entries: [Entry]
     /// Winners: node n has the children 2n and 2n + 1, the root is 1, the leaf of backend i would be node count + i.
     @usableFromInline var winners: [UInt16]
+    /// Virtual time: the turn that was taken last.
     @usableFromInline var clock: UInt64
     @usableFromInline var rotation = 0
     @usableFromInline let refreshes: Int
@@ -58,12 +59,12 @@ import Model
     @inlinable package init(_ table: some ChoiceTable, workers: Int, start: UInt64) {
         let count = table.count
         precondition(count <= Int(UInt16.max), "a pool has at most \(UInt16.max) backends")
-        clock = UInt64(count)
+        clock = 0
         refreshes = min(count, max(LoadRanking.refreshesMin, workers))
         let first = count == 0 ? 0 : Int(start % UInt64(count))
         entries = (0..<count).map {
             let turn = $0 >= first ? $0 - first : $0 - first + count
-            return Entry(connections: Int32(clamping: table.connections($0)), weight: Int32(table.weight($0)), chosen: UInt64(turn))
+            return Entry(connections: Int32(clamping: table.connections($0)), weight: Int32(table.weight($0)), turn: UInt64(turn))
         }
         winners = Array(repeating: 0, count: max(2, count))
         for node in stride(from: count - 1, to: 0, by: -1) {
@@ -71,6 +72,8 @@ import Model
         }
     }
 
+    /// Virtual time that a choice costs a backend of weight 1; large, so that it divides well by weights up to 256.
+    @inlinable static var turnOfWeightOne: UInt64 { 1 << 32 }
     @inlinable static var refreshesMin: Int { 8 }
     /// Of the winner's count, for one choice: others may have taken hundreds since this worker's last one.
     @inlinable static var correctionsMax: Int { 32 }
@@ -100,8 +103,8 @@ import Model
                 set(best, real)
                 continue
             }
-            clock += 1
-            entries[best].chosen = clock
+            clock = max(clock, entries[best].turn)
+            entries[best].turn = clock + LoadRanking.turnOfWeightOne / UInt64(entries[best].weight)
             set(best, real + 1)
             chosen = best
             break

@@ -9,6 +9,7 @@
 // The table follows from names and weights alone, in any order, so that every balancer with the same backends
 // available sends a client to the same one. These must therefore never change without need: the size, both keys of
 // the names, and the key of `ClientHash`.
+import Model
 
 package enum MaglevTable {
     /// The paper's own: a prime, 65 positions each for 1,000 backends, so shares are even to within 1.6 %. The same
@@ -77,6 +78,13 @@ package enum MaglevTable {
 /// key "sluice source v1" (ASCII). An IPv4 client is the same one whether it comes as itself or mapped into IPv6.
 package enum ClientHash {
     private static let key = SipHash.Key("sluice source v1")
+
+    package static func of(_ address: IPAddress) -> UInt64 {
+        switch address.family {
+        case .ipv4: ofIPv4(word: UInt32(truncatingIfNeeded: address.low).byteSwapped)
+        case .ipv6: ofIPv6(low: address.high.byteSwapped, high: address.low.byteSwapped)
+        }
+    }
 
     /// `word`: the four bytes as they lie in memory, first byte lowest.
     package static func ofIPv4(word: UInt32) -> UInt64 { SipHash.hash(word: word, key: key) }

@@ -54,13 +54,39 @@ package struct ListenerConfiguration: Equatable, Sendable {
     package var pool: PoolName
     /// Connections that the kernel holds for us until they are accepted.
     package var backlog: Int
+    package var rules: ListenerRules
 
-    package init(name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int) {
+    package init(name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int, rules: ListenerRules = ListenerRules()) {
         self.name = name
         self.bind = bind
         self.pool = pool
         self.backlog = backlog
+        self.rules = rules
     }
+}
+
+/// Whom a listener serves, and whether it asks a proxy in front of it who the client is.
+package struct ListenerRules: Equatable, Sendable {
+    package enum AcceptProxy: Equatable, Sendable {
+        case no
+        /// Every connection begins with a PROXY header, of version 1 or 2, within `timeout`, and comes from a
+        /// trusted network.
+        case required(trusted: [Network], timeout: Duration)
+    }
+
+    package var acceptProxy: AcceptProxy
+    /// Both judge the client: behind a proxy the address in its header, else the socket's. `deny` wins.
+    package var allow: [Network]
+    package var deny: [Network]
+
+    package init(acceptProxy: AcceptProxy, allow: [Network], deny: [Network]) {
+        self.acceptProxy = acceptProxy
+        self.allow = allow
+        self.deny = deny
+    }
+
+    /// Everybody, directly.
+    package init() { self.init(acceptProxy: .no, allow: [.everyIPv4, .everyIPv6], deny: []) }
 }
 
 package enum Balance: String, CaseIterable, Sendable {
@@ -73,6 +99,9 @@ package enum Balance: String, CaseIterable, Sendable {
     case random
 }
 
+/// The PROXY header that a backend gets before the client's bytes.
+package enum SendProxy: String, CaseIterable, Sendable { case none, v1, v2 }
+
 package struct PoolConfiguration: Equatable, Sendable {
     package var name: PoolName
     package var balance: Balance
@@ -84,10 +113,12 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var drainDeadline: Duration
     package var backends: [BackendConfiguration]
     package var restart: RestartConfiguration?
+    package var sendProxy: SendProxy
 
     package init(
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
-        drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?
+        drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
+        sendProxy: SendProxy = .none
     ) {
         self.name = name
         self.balance = balance
@@ -97,6 +128,7 @@ package struct PoolConfiguration: Equatable, Sendable {
         self.drainDeadline = drainDeadline
         self.backends = backends
         self.restart = restart
+        self.sendProxy = sendProxy
     }
 }
 

@@ -20,8 +20,13 @@ package struct Event: Equatable, Sendable {
         case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
+        /// No backend of the pool takes new connections: clients are reset.
+        case poolRefuses(PoolName)
+        case poolServes(PoolName)
         case acceptPaused(worker: Int, reason: String)
         case acceptResumed(worker: Int)
+        /// `besides`: as many clients were cut off so since the last such event.
+        case headerRefused(ListenerName, peer: IPEndpoint?, reason: String, besides: Int)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -32,9 +37,10 @@ extension Event.Change {
     package var subject: String {
         switch self {
         case .started, .stopping, .stopped: "lbd"
-        case .listenerOpened(let name, _), .listenerClosed(let name): "listener \(name)"
+        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _): "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
             backend.description
+        case .poolRefuses(let pool), .poolServes(let pool): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         }
     }
@@ -48,8 +54,11 @@ extension Event.Change {
         case .wish: "wish"
         case .probe: "probe"
         case .availability: "availability"
+        case .poolRefuses: "poolRefuses"
+        case .poolServes: "poolServes"
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
+        case .headerRefused: "headerRefused"
         case .stopping: "stopping"
         case .stopped: "stopped"
         }
@@ -65,8 +74,12 @@ extension Event.Change {
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
+        case .poolRefuses: "has no available backend: new connections are reset until one is back"
+        case .poolServes: "serves: a backend is available"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
+        case .headerRefused(_, let peer, let reason, let besides):
+            (peer.map { "\($0) " } ?? "a client ") + "cut off: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
         }

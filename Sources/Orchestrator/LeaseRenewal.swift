@@ -2,15 +2,12 @@
 import ControlProtocol
 import EventLoop
 import Model
+import Rollout
 
 @ControlPlane final class LeaseRenewal {
-    static let lease = Duration.seconds(30)
-    /// Two may fail before the lease ends.
-    static let interval = Duration.seconds(10)
-
     private let task: Task<Void, Never>
 
-    init(interval: Duration = LeaseRenewal.interval, renew: @escaping @ControlPlane @Sendable () async -> Void) {
+    init(interval: Duration = Lease.renewal, renew: @escaping @ControlPlane @Sendable () async -> Void) {
         task = start {
             // The renewal runs in a task of its own: one that is on its way is never cut short, as it might
             // then reach the balancer after the undrain that follows.

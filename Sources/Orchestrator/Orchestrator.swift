@@ -7,7 +7,7 @@ import Rollout
 import SystemCalls
 
 @ControlPlane package final class Orchestrator {
-    package static let lease = LeaseRenewal.lease
+    package static let lease = Lease.length
 
     private let balancer: Balancer
     private let patient: PatientBalancer
@@ -64,8 +64,8 @@ import SystemCalls
         case .look: begin { .looked(await self.look()) }
         case .drain(let backend, let deadline):
             drainTaken = Inbox()
-            keepLease(of: backend)
             begin { .drainEnded(await self.drain(backend, deadline: deadline)) }
+        case .confirm(let backend): begin { .confirmed(await self.confirm(backend)) }
         case .restart(let step, let timeout):
             begin { .restartEnded(await RestartCommand.run(step.command, timeout: timeout)) }
         case .probe(let backend, let timeout): begin { .probed(await self.probe(backend, timeout: timeout)) }
@@ -111,10 +111,14 @@ extension Orchestrator {
     private func drain(_ backend: BackendReference, deadline: Duration) async -> StepMachine.DrainEnd {
         let taken = drainTaken
         let latest = Latest<DrainRecord>()
-        let command = Command.drain(order(for: backend, lease: LeaseRenewal.lease, waiting: .untilEmpty(deadline: deadline)))
+        let command = Command.drain(order(for: backend, lease: Lease.length, waiting: .untilEmpty(deadline: deadline)))
         do throws(Failure) {
             try await balancer.perform(command, decoding: DrainRecord.self, within: deadline + PatientBalancer.answer) { record in
-                if latest.value == nil { taken.put(true) }
+                if latest.value == nil {
+                    // Not before: a renewal that overtakes the order finds no drain and is refused.
+                    self.keepLease(of: backend)
+                    taken.put(true)
+                }
                 latest.value = record
                 guard record.availability == .draining else { return }
                 self.tell(backend, .connections(record.connections, waited: .milliseconds(Int64(record.waited * 1000))))
@@ -129,6 +133,20 @@ extension Orchestrator {
         }
         guard let last = latest.value, last.availability == .drained else {
             return .failed(reason: "the balancer ended the wait, but \(latest.value?.text ?? "said nothing")")
+        }
+        return .drained
+    }
+
+    /// The lease is renewed by the same order that asks, so that the answer holds for as long as the lease does.
+    private func confirm(_ backend: BackendReference) async -> StepMachine.ConfirmEnd {
+        let record = Latest<DrainRecord>()
+        do throws(Failure) {
+            try await patient.perform(.drain(renewal(of: backend)), decoding: DrainRecord.self) { record.value = $0 }
+        } catch {
+            return error.code == .refused ? .lost(reason: error.message) : .failed(reason: error.message)
+        }
+        guard let now = record.value, now.availability == .drained else {
+            return .failed(reason: "it was drained, but now \(record.value?.text ?? "the balancer says nothing")")
         }
         return .drained
     }
@@ -158,7 +176,7 @@ extension Orchestrator {
             try await patient.perform(.undrain([backend], owner: owner, force: false), decoding: WishRecord.self)
             return .done
         } catch {
-            return .failed(reason: error.message)
+            return error.code == .refused ? .lost(reason: error.message) : .failed(reason: error.message)
         }
     }
 
@@ -177,30 +195,34 @@ extension Orchestrator {
     private func hold(_ backend: BackendReference, reason: String) async -> StepMachine.OrderEnd {
         await renewal?.stop()
         do throws(Failure) {
-            try await patient.perform(.drain(order(for: backend, reason: reason, lease: nil)), decoding: DrainRecord.self)
+            try await patient.perform(.drain(order(for: backend, reason: reason, lease: nil, renews: true)), decoding: DrainRecord.self)
             return .done
         } catch {
-            return .failed(reason: error.message)
+            return error.code == .refused ? .lost(reason: error.message) : .failed(reason: error.message)
         }
     }
 
     private func keepLease(of backend: BackendReference) {
-        let renewed = order(for: backend, lease: LeaseRenewal.lease)
+        let order = renewal(of: backend)
         renewal = LeaseRenewal { [self] in
             do throws(Failure) {
-                try await patient.perform(.drain(renewed), decoding: DrainRecord.self)
+                try await patient.perform(.drain(order), decoding: DrainRecord.self)
             } catch {
+                guard error.code != .refused else { return inbox.put(.drainLost(reason: error.message)) }
                 tell(backend, .note("the drain could not be renewed: \(error.message)"))
             }
         }
     }
 
     private func order(
-        for backend: BackendReference, reason: String? = nil, lease: Duration?, waiting: DrainOrder.Waiting = .no
+        for backend: BackendReference, reason: String? = nil, lease: Duration?, renews: Bool = false,
+        waiting: DrainOrder.Waiting = .no
     ) -> DrainOrder {
         let text = (reason ?? "rolling restart of pool \(plan.pool)").escapedForOneLine
-        return DrainOrder(backends: [backend], owner: owner, reason: text, lease: lease, waiting: waiting)
+        return DrainOrder(backends: [backend], owner: owner, reason: text, lease: lease, renews: renews, waiting: waiting)
     }
+
+    private func renewal(of backend: BackendReference) -> DrainOrder { order(for: backend, lease: Lease.length, renews: true) }
 }
 
 /// The last value that an answer brought, also where the answer then failed.

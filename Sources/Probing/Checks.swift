@@ -5,14 +5,18 @@ import Model
 import SystemCalls
 
 enum Checks {
-    /// One probe, ended at `timeout`.
-    @ControlPlane static func run(_ check: HealthConfiguration.Check, at endpoint: Endpoint, timeout: Duration) async -> ProbeResult {
+    /// One probe, ended at `timeout`. `sendProxy`: the header that the backend waits for before it says a word.
+    @ControlPlane static func run(
+        _ check: HealthConfiguration.Check, at endpoint: Endpoint, sendProxy: SendProxy, timeout: Duration
+    ) async -> ProbeResult {
         do {
             try await withDeadline(timeout) {
                 switch check {
                 case .none: return
                 case .connect: _ = try await AsyncSocket.connect(to: endpoint)
-                case .banner(let send, let expect): try await banner(send: send, expect: expect, at: endpoint)
+                case .banner(let send, let expect):
+                    let header = ProxyAnnouncement(.unknown, as: sendProxy)
+                    try await banner(header: header, send: send, expect: expect, at: endpoint)
                 }
             }
             return .success
@@ -28,9 +32,12 @@ enum Checks {
     }
 
     /// The expected bytes may come in as many pieces as they like; the first that differs ends the probe.
-    @ControlPlane private static func banner(send: String?, expect: String, at endpoint: Endpoint) async throws {
+    @ControlPlane private static func banner(
+        header: ProxyAnnouncement, send: String?, expect: String, at endpoint: Endpoint
+    ) async throws {
         let socket = try await AsyncSocket.connect(to: endpoint)
-        if let send { try await socket.send(Array(send.utf8)) }
+        let words = (0..<header.count).map { header[$0] } + Array((send ?? "").utf8)
+        if !words.isEmpty { try await socket.send(words) }
         let expected = Array(expect.utf8)
         var received: [UInt8] = []
         while received.count < expected.count {

@@ -17,6 +17,7 @@ package struct ProbeHistory: Sendable {
 @ControlPlane package final class Prober {
     private let configuration: HealthConfiguration
     private let endpoint: Endpoint
+    private let sendProxy: SendProxy
     private var health: ProbeHealth
     private var regular: Task<Void, Never>?
     package private(set) var history: ProbeHistory
@@ -24,11 +25,12 @@ package struct ProbeHistory: Sendable {
     private let changed: @ControlPlane (ProbeFinding, String) -> Void
 
     package init(
-        _ configuration: HealthConfiguration, endpoint: Endpoint,
+        _ configuration: HealthConfiguration, endpoint: Endpoint, sendProxy: SendProxy = .none,
         changed: @escaping @ControlPlane (ProbeFinding, String) -> Void
     ) {
         self.configuration = configuration
         self.endpoint = endpoint
+        self.sendProxy = sendProxy
         self.changed = changed
         health = ProbeHealth(rise: configuration.rise, fall: configuration.fall)
         // Without a check there is nothing to wait for: the backend counts as up.
@@ -57,7 +59,7 @@ package struct ProbeHistory: Sendable {
         guard await pause(for: ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1))) else { return }
         while !Task.isCancelled {
             let started = clock.now
-            let result = await Checks.run(configuration.check, at: endpoint, timeout: configuration.timeout)
+            let result = await Checks.run(configuration.check, at: endpoint, sendProxy: sendProxy, timeout: configuration.timeout)
             // A probe that was cut short by `stop` has found nothing.
             guard !Task.isCancelled else { return }
             take(result)
@@ -74,7 +76,7 @@ package struct ProbeHistory: Sendable {
         let deadline = clock.now.advanced(by: timeout)
         var successes = 0
         while true {
-            let result = await Checks.run(configuration.check, at: endpoint, timeout: configuration.timeout)
+            let result = await Checks.run(configuration.check, at: endpoint, sendProxy: sendProxy, timeout: configuration.timeout)
             guard !Task.isCancelled else { return nil }
             take(result)
             switch result {

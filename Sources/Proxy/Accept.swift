@@ -1,7 +1,7 @@
 // Taking connections from a listening socket: in batches, paused before anything runs out, never cutting one off.
 import CLibevent
-import Decisions
 import Glibc
+import Model
 import SystemCalls
 
 /// One worker's listening socket. Level-triggered, so that what a batch leaves is announced again.
@@ -74,31 +74,40 @@ struct ListenerHandle {
             worker.pauseAccepting(.connectionsMax(worker.state.connectionsMax))
             return .pausing
         }
-        var address: SocketAddress?
-        let (accepted, failure) = accept(&address)
+        let listener = pointer.pointee.listener
+        let (accepted, peer, failure) = acceptSocket(worker)
         guard failure == 0 else {
             worker.dismiss()
             return refused(failure)
         }
-        if pointer.pointee.handsOn, worker.handOn(accepted, listener: pointer.pointee.listener, pool: pointer.pointee.pool) {
+        guard worker.welcomes(peer, listener: listener) else {
+            turnAway(accepted, worker)
             return .accepted
         }
-        worker.begin(
-            client: accepted, listener: pointer.pointee.listener, pool: pointer.pointee.pool,
-            sourceHash: address?.clientHash)
+        if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener, pool: pointer.pointee.pool) {
+            return .accepted
+        }
+        worker.begin(client: accepted, from: peer, listener: listener, pool: pointer.pointee.pool)
         return .accepted
     }
 
-    /// With the client's address where the pool goes by it. That costs no further call, but for the others' sake
-    /// its 128 bytes are not even cleared.
-    private func accept(_ address: inout SocketAddress?) -> (accepted: Int32, errorNumber: Int32) {
-        guard case .sourceHash = pointer.pointee.worker.route(of: pointer.pointee.pool).header.balance else {
-            return Sockets.accept(on: pointer.pointee.descriptor)
+    /// Who it is the kernel is asked only where somebody wants to know.
+    private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
+        let isAsked = !worker.gate(of: pointer.pointee.listener).isOpen
+        guard isAsked || worker.route(of: pointer.pointee.pool).header.asksForClient else {
+            let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
+            return (accepted, nil, failure)
         }
-        var client = SocketAddress()
-        let result = Sockets.accept(on: pointer.pointee.descriptor, from: &client)
-        address = client
-        return result
+        return Sockets.acceptWithPeer(on: pointer.pointee.descriptor)
+    }
+
+    /// By a reset, which leaves nothing behind here (no TIME_WAIT), and is no answer that somebody could take for
+    /// an empty one.
+    private func turnAway(_ client: Int32, _ worker: WorkerHandle) {
+        Sockets.resetOnClose(client)
+        Glibc.close(client)
+        worker.accountTurnedAway(listener: pointer.pointee.listener)
+        worker.dismiss()
     }
 
     private func refused(_ failure: Int32) -> Outcome {
@@ -121,25 +130,24 @@ private func listenerReady(_: Int32, _: Int16, _ context: UnsafeMutableRawPointe
 }
 
 extension WorkerHandle {
+    /// Whether the client may become a connection: its own address where nobody is in front, else the proxy's.
+    func welcomes(_ peer: IPEndpoint?, listener: Int) -> Bool {
+        let gate = gate(of: listener)
+        guard !gate.isOpen else { return true }
+        guard let peer else { return false }
+        guard gate.headerTimeout != nil else { return gate.admits(peer.address) }
+        if gate.trusts(peer.address) { return true }
+        reportRefused(.untrusted, listener: listener, peer: peer)
+        return false
+    }
+
     /// The process's ticket is taken; the connection begins its life on this worker.
-    func begin(client: Int32, listener: Int, pool: Int, sourceHash: UInt64? = nil) {
+    func begin(client: Int32, from peer: IPEndpoint?, listener: Int, pool: Int) {
         let connection = newConnection()
         connection.record.phase = .connecting
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
-        connection.record.sourceHash = sourceHash
-        connection.begin()
-    }
-}
-
-extension SocketAddress {
-    /// What `source-hash` goes by; nil for a Unix client, which has no address.
-    fileprivate var clientHash: UInt64? {
-        switch addressBytes {
-        case .ipv4(let word): ClientHash.ofIPv4(word: word)
-        case .ipv6(let low, let high): ClientHash.ofIPv6(low: low, high: high)
-        case nil: nil
-        }
+        connection.begin(from: peer)
     }
 }

@@ -38,8 +38,18 @@ extension ConnectionHandle {
         let counters = worker.state.segment.listener(worker: worker.state.index, listener: record.listener)
         counters.countClosed()
         switch reason {
-        case .noBackend, .connectFailed: counters.countRefused()
+        case .noBackend, .connectFailed, .denied, .badHeader: counters.countRefused()
         case .finished, .passedReset, .idle, .halfClosed, .stopping, .outOfResources: break
         }
+    }
+}
+
+extension WorkerHandle {
+    /// A client that was cut off before it became a connection.
+    func accountTurnedAway(listener: Int) {
+        let counters = state.segment.listener(worker: state.index, listener: listener)
+        counters.countAccepted()
+        counters.countRefused()
+        counters.countClosed()
     }
 }

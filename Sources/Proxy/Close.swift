@@ -15,6 +15,10 @@ enum CloseReason {
     /// No backend is eligible, or none could be reached.
     case noBackend
     case connectFailed
+    /// The listener's rules do not admit the client.
+    case denied
+    /// No PROXY header came where one has to, or a bad one: see HeaderRefusal.
+    case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
     case outOfResources
@@ -25,7 +29,7 @@ enum CloseReason {
         case .finished: false
         case .idle, .halfClosed, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
-        case .passedReset, .noBackend, .connectFailed, .outOfResources: true
+        case .passedReset, .noBackend, .connectFailed, .denied, .badHeader, .outOfResources: true
         }
     }
 }
@@ -54,7 +58,7 @@ extension ConnectionHandle {
     func close(_ reason: CloseReason) {
         switch record.phase {
         case .free, .closed: return
-        case .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .connecting, .relaying, .resetting: break
         }
         record.phase = .closed
         worker.state.wheel.remove(self)

@@ -4,15 +4,26 @@
 // takes them, on loopback at once: they carry the handshake's last acknowledgement, and one wake-up is saved. Until
 // a backend has taken a byte they can be sent to another.
 import Glibc
+import Model
 import SystemCalls
 
 extension ConnectionHandle {
-    /// The connection's first step.
-    func begin() {
+    /// The connection's first step. `peer`: the client's address where accepting asked for it.
+    func begin(from peer: IPEndpoint?) {
         accountAccepted()
         Sockets.delayAcknowledgement(record.client.descriptor)
         record.client.readable = true
-        let first = readFirst()
+        guard worker.gate(of: record.listener).headerTimeout == nil else { return awaitHeader() }
+        noteSource(peer?.address)
+        switch worker.route(of: record.pool).header.sendProxy {
+        case .none: reachBackend(readFirst())
+        case .v1: reachBackend(readFirst(behind: announcement(of: peer, as: .v1)))
+        case .v2: reachBackend(readFirst(behind: announcement(of: peer, as: .v2)))
+        }
+    }
+
+    /// All that a backend is told first is known, as far as it has come.
+    func reachBackend(_ first: FirstBytes) {
         switch record.toBackend.sourceEnd {
         case .open, .finished: connectToBackend(first)
         case .reset: close(.passedReset)

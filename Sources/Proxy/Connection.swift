@@ -24,6 +24,8 @@ enum Party {
 enum Phase: Equatable {
     /// In the slab, not in use.
     case free
+    /// The proxy in front has not said yet who the client is: see Origin.
+    case awaitingHeader
     /// A connect to the chosen backend is under way.
     case connecting
     case relaying
@@ -100,7 +102,8 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
-    /// Monotonic nanoseconds: of the connect's start (or of the wait for resources) while connecting, then of the last byte either way.
+    /// Monotonic nanoseconds: of the accept while a header is awaited, of the connect's start (or of the wait for
+    /// resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
     /// A short read was taken for the end of what is there: to be checked at the next tick (see Relay).
     var needsSweep = false

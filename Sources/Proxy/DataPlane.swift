@@ -17,6 +17,8 @@ package final class DataPlane {
     /// Blocks that were replaced in the given generation: freed when all workers follow it.
     private var replaced: [(generation: UInt64, route: Route)] = []
 
+    private var gates: [Gate] = []
+
     package let connectionsMax: Int
     package var workerCount: Int { workers.count }
 
@@ -62,7 +64,8 @@ package final class DataPlane {
         for worker in workers { worker.free() }
         for entry in replaced { entry.route.free() }
         for route in current.values { route.free() }
-        (replaced, current) = ([], [:])
+        for gate in gates { gate.free() }
+        (replaced, current, gates) = ([], [:], [])
     }
 
     // MARK: Towards the workers
@@ -83,9 +86,14 @@ package final class DataPlane {
     }
 
     /// Opens a listener for a pool that has been published; the endpoint with the port that the kernel chose.
-    package func open(listener: Int, _ endpoint: Endpoint, backlog: Int, pool: Int) throws(SystemError) -> Endpoint {
+    package func open(
+        listener: Int, _ endpoint: Endpoint, backlog: Int, pool: Int, rules: ListenerRules = ListenerRules()
+    ) throws(SystemError) -> Endpoint {
         precondition(current[pool] != nil, "a pool is routed before it is listened for")
         let sockets = try ListenerSockets.open(endpoint, backlog: backlog, workers: workers.count)
+        let gate = Gate(rules, bound: sockets.endpoint)
+        gates.append(gate)
+        for mailbox in mailboxes { mailbox.post(.rules(listener: listener, gate)) }
         let handsOn = sockets.descriptors.count == 1 && workers.count > 1
         for (mailbox, descriptor) in zip(mailboxes, sockets.descriptors) {
             mailbox.post(.listen(descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn))

@@ -1,4 +1,5 @@
 // Moving bytes from one party to the other: read, write at once, keep only what could not be written.
+import Decisions
 import Glibc
 import SystemCalls
 
@@ -34,6 +35,14 @@ struct Leftover {
         precondition(written < count, "a leftover that is all written is discarded")
         offset += written
         count -= written
+    }
+
+    /// Moves all of it, to be looked at together with what follows.
+    mutating func move(to memory: UnsafeMutableRawPointer) -> Int {
+        guard let start else { return 0 }
+        memory.copyMemory(from: start + offset, byteCount: count)
+        defer { discard() }
+        return count
     }
 
     mutating func discard() {
@@ -95,13 +104,15 @@ extension ConnectionHandle {
 
     /// Fills the worker's buffer from the source and notes what that tells about it: how many bytes there are.
     /// With the end in sight it reads until it meets it, so that the last bytes and the FIN leave together.
-    fileprivate func read(from source: Party, toTheEnd: Bool) -> Int {
-        let buffer = worker.state.readBuffer
+    /// `offset`: bytes at the buffer's start that stay.
+    fileprivate func read(from source: Party, toTheEnd: Bool, behind offset: Int = 0) -> Int {
+        let memory = worker.state.readBuffer.start + offset
+        let capacity = ReadBuffer.capacity - offset
         let descriptor = record[source].descriptor
         var filled = 0
-        while filled < ReadBuffer.capacity {
-            let room = ReadBuffer.capacity - filled
-            switch Sockets.receive(descriptor, into: buffer.start + filled, capacity: room) {
+        while filled < capacity {
+            let room = capacity - filled
+            switch Sockets.receive(descriptor, into: memory + filled, capacity: room) {
             case .bytes(let count):
                 filled += count
                 guard count < room, !toTheEnd, !record[source].resetSeen else { continue }
@@ -167,6 +178,32 @@ extension ConnectionHandle {
         return FirstBytes(fresh: record.readAhead, kept: false)
     }
 
+    /// The same, with a header of ours in front.
+    func readFirst(behind header: ProxyAnnouncement) -> FirstBytes {
+        worker.state.readBuffer.put(header)
+        record.readAhead = read(from: .client, toTheEnd: false, behind: header.count)
+        return FirstBytes(fresh: header.count + record.readAhead, kept: false)
+    }
+
+    /// Fills the worker's buffer with the first bytes that were kept and what the client has sent since: how many.
+    func readFurther(endInSight: Bool) -> Int {
+        let kept = record.toBackend.leftover.move(to: worker.state.readBuffer.start)
+        return kept + read(from: .client, toTheEnd: endInSight, behind: kept)
+    }
+
+    /// Keeps `count` bytes of the worker's buffer until more have come.
+    func keepFirst(_ count: Int) {
+        if count > 0 { record.toBackend.leftover.keep(worker.state.readBuffer.start, count: count) }
+    }
+
+    /// The first `count` bytes in the worker's buffer, with our header in the place of the client's, `length` long.
+    func firstBytes(of count: Int, with header: ProxyAnnouncement, insteadOf length: Int) -> FirstBytes {
+        let start = worker.state.readBuffer.start
+        memmove(start + header.count, start + length, count - length)
+        worker.state.readBuffer.put(header)
+        return FirstBytes(fresh: header.count + count - length, kept: false)
+    }
+
     /// After an attempt that failed: what it could not write is kept by now, unless it failed before it tried.
     func unwritten(of first: FirstBytes) -> FirstBytes { record.toBackend.leftover.count > 0 ? keptFirst : first }
 
@@ -210,6 +247,17 @@ struct ReadBuffer {
     /// Owned by the worker, as long as its thread runs.
     let start: UnsafeMutableRawPointer
 
-    init() { start = .allocate(byteCount: ReadBuffer.capacity, alignment: 4096) }
+    /// With room for a header of ours in the place of a shorter one, when the buffer is full.
+    init() { start = .allocate(byteCount: ReadBuffer.capacity + ProxyAnnouncement.bytesMax, alignment: 4096) }
+
+    func withBytes<Result>(_ count: Int, _ body: (Span<UInt8>) -> Result) -> Result {
+        body(UnsafeRawBufferPointer(start: start, count: count).bindMemory(to: UInt8.self).span)
+    }
+
+    /// Writes the header to the start.
+    func put(_ header: ProxyAnnouncement) {
+        for index in 0..<header.count { start.storeBytes(of: header[index], toByteOffset: index, as: UInt8.self) }
+    }
+
     func free() { start.deallocate() }
 }

@@ -6,6 +6,8 @@ import SystemCalls
 /// From the control plane (and, for a Unix listener, from its accepting worker) to one worker. In order.
 enum WorkerMessage: Sendable {
     case route(pool: Int, Route)
+    /// A listener's rules, for every worker: a Unix listener's connections come by `adopt` to those without its socket.
+    case rules(listener: Int, Gate)
     /// The worker owns the descriptor from here on.
     case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
     /// A connection that another worker accepted; its process ticket is taken.
@@ -19,7 +21,7 @@ enum WorkerMessage: Sendable {
         switch self {
         case .route(_, let route): route.header.generation
         case .closeListeners(let generation): generation
-        case .listen, .adopt, .closeConnections, .end: nil
+        case .rules, .listen, .adopt, .closeConnections, .end: nil
         }
     }
 }
@@ -65,6 +67,8 @@ package enum WorkerReport: Sendable {
     case allConnectionsGone
     case acceptPaused(worker: Int, PauseReason)
     case acceptResumed(worker: Int)
+    /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.
+    case headerRefused(listener: Int, peer: IPEndpoint?, HeaderRefusal, besides: Int)
 }
 
 /// All workers' news, bounded. When it overflows the control plane is told to look at everything itself.

@@ -9,6 +9,8 @@ extension ConnectionHandle {
         case .free, .closed:
             // libevent forgets an event when it is unwatched; a late one has nothing to say.
             return
+        case .awaitingHeader:
+            if readiness.readable { readHeader(endInSight: readiness.endInSight) }
         case .connecting:
             if party == .backend { finishConnect(readiness) }
         case .relaying:
@@ -96,7 +98,11 @@ extension ConnectionHandle {
     /// At a tick: looks once more at what short reads took for empty (see Direction).
     func sweep() {
         record.needsSweep = false
-        guard case .relaying = record.phase else { return }
+        switch record.phase {
+        case .awaitingHeader: return readHeader(endInSight: false)
+        case .free, .connecting, .resetting, .closed: return
+        case .relaying: break
+        }
         for source in [Party.client, .backend] { givePipeBackIfEmpty(from: source) }
         record.client.readable = true
         relay(from: .client)

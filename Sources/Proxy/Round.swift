@@ -13,6 +13,9 @@ extension WorkerHandle {
             }
             state.routes[pool] = route
             prepareBalancing(pool: pool, route)
+        case .rules(let listener, let gate):
+            while state.gates.count <= listener { state.gates.append(nil) }
+            state.gates[listener] = gate
         case .listen(let descriptor, let listener, let pool, let handsOn):
             let handle = ListenerHandle(
                 worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
@@ -20,7 +23,7 @@ extension WorkerHandle {
             if !state.acceptPause.isPaused { handle.resume() }
         case .adopt(let client, let listener, let pool):
             welcome()
-            begin(client: client, listener: listener, pool: pool)
+            begin(client: client, from: nil, listener: listener, pool: pool)
         case .closeListeners:
             // Out of the list first: the last accepts may run out and pause whatever still stands in it.
             let closing = state.listeners
@@ -38,6 +41,12 @@ extension WorkerHandle {
     func route(of pool: Int) -> Route {
         guard let route = state.routes[pool] else { preconditionFailure("a pool is routed before it is listened for") }
         return route
+    }
+
+    /// The rules of a listener. Connections name only listeners that were opened.
+    func gate(of listener: Int) -> Gate {
+        guard let gate = state.gates[listener] else { preconditionFailure("a listener's rules come before it") }
+        return gate
     }
 
     func report(_ report: WorkerReport) { state.reports.post(report) }
@@ -164,6 +173,9 @@ extension ConnectionHandle {
     var deadline: Int64 {
         let header = worker.route(of: record.pool).header
         switch record.phase {
+        case .awaitingHeader:
+            guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
+            return record.lastActivity + timeout
         case .connecting: return record.lastActivity + header.connectTimeout
         case .relaying where record.toBackend.isEnded || record.toClient.isEnded || record.client.resetSeen || record.backend.resetSeen:
             return record.lastActivity + min(header.halfClosedTimeout, header.idleTimeout)
@@ -178,7 +190,7 @@ extension ConnectionHandle {
         if record.needsSweep { sweep() }
         switch record.phase {
         case .free, .closed: return
-        case .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .connecting, .relaying, .resetting: break
         }
         // A sweep that found something has filed the connection already.
         guard record.wheelBucket < 0 else { return }
@@ -188,6 +200,7 @@ extension ConnectionHandle {
             return worker.fileDeadline(of: self)
         }
         switch record.phase {
+        case .awaitingHeader: refuseHeader(.timedOut)
         case .connecting where record.isWaitingForResources: close(.outOfResources)
         case .connecting: connectFailed(ConnectFailure.timedOut)
         case .relaying: close(record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle)

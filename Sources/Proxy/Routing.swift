@@ -28,13 +28,17 @@ package struct PoolRouting: Sendable {
     package let balance: Balance
     package let timeouts: PoolTimeouts
     package let connectRetries: Int
+    package let sendProxy: SendProxy
     /// The eligible backends only; empty: the pool refuses.
     package let targets: [Target]
 
-    package init(balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, targets: [Target]) {
+    package init(
+        balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none, targets: [Target]
+    ) {
         self.balance = balance
         self.timeouts = timeouts
         self.connectRetries = connectRetries
+        self.sendProxy = sendProxy
         self.targets = targets
     }
 }
@@ -47,8 +51,12 @@ struct RouteHeader {
     let idleTimeout: Int64
     let halfClosedTimeout: Int64
     let connectRetries: Int
+    let sendProxy: SendProxy
     let targetCount: Int
     let scheduleCount: Int
+
+    /// Somebody goes by who the client is: the choice or the backend.
+    var asksForClient: Bool { balance == .sourceHash || sendProxy != .none }
 }
 
 struct RouteTarget {
@@ -92,7 +100,8 @@ struct Route: @unchecked Sendable {
             connectTimeout: routing.timeouts.connect.wholeNanoseconds,
             idleTimeout: routing.timeouts.idle.wholeNanoseconds,
             halfClosedTimeout: routing.timeouts.halfClosed.wholeNanoseconds,
-            connectRetries: routing.connectRetries, targetCount: targets.count, scheduleCount: schedule.count))
+            connectRetries: routing.connectRetries, sendProxy: routing.sendProxy,
+            targetCount: targets.count, scheduleCount: schedule.count))
     }
 
     private static var noIndex: UInt16 { .max }
@@ -145,7 +154,7 @@ private struct BalancingTables {
 }
 
 /// Plain values in a row of memory, without reference counting. Its owner frees it.
-private struct Row<Element: BitwiseCopyable>: @unchecked Sendable {
+struct Row<Element: BitwiseCopyable>: @unchecked Sendable {
     private let start: UnsafeMutablePointer<Element>
     let count: Int
 
@@ -158,6 +167,10 @@ private struct Row<Element: BitwiseCopyable>: @unchecked Sendable {
     subscript(index: Int) -> Element {
         assert((0..<count).contains(index), "within the row")
         return start[index]
+    }
+
+    func withSpan<Result>(_ body: (Span<Element>) -> Result) -> Result {
+        body(UnsafeBufferPointer(start: start, count: count).span)
     }
 
     func free() { start.deallocate() }

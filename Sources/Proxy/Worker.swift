@@ -23,6 +23,9 @@ struct WorkerState {
     var wheel: TimerWheel
     var pipes: PipePool
     var routes: [Route?] = []
+    /// By listener.
+    var gates: [Gate?] = []
+    var refusals = RefusalPacing()
     /// One a pool, as `routes`.
     var balancing: [Balancing] = []
     var generator: SplitMix64

@@ -16,6 +16,8 @@ package enum Milestone: Equatable, Sendable {
     case undoing(Verdict.Cause)
     case undone
     case holding(Verdict.Cause)
+    /// Somebody else, or the end of the lease, has ended our drain.
+    case drainLost(reason: String)
 
     /// What an operator reads after `web/web-1 [1/3] `.
     package var text: String {
@@ -30,6 +32,7 @@ package enum Milestone: Equatable, Sendable {
         case .stopping: "stopping after this step; once more to leave it drained as it is"
         case .undoing(let cause): "putting it back: \(cause.short)"
         case .undone: "back in rotation, not restarted"
+        case .drainLost(let reason): "stopping, as it is no longer drained by this rollout: \(reason)"
         case .holding(let cause): "stays drained: \(cause.short)"
         }
     }

@@ -1,4 +1,5 @@
 // What a rollout will do: which backends it restarts, in which order, with which command; or why it must not.
+import Decisions
 import Model
 
 package struct Plan: Equatable, Sendable {
@@ -19,6 +20,8 @@ package struct Plan: Equatable, Sendable {
     package let steps: [Step]
     /// In maintenance: out by an operator's wish, so not ours to restart or to bring back.
     package let leftOut: [BackendReference]
+    /// Take no connections as things are now, for whatever reason: known to be missing until they are restarted.
+    package let out: [BackendReference]
     /// Why it must not begin as things are now, each with its remedy; empty when it may.
     package let obstacles: [Obstacle]
 
@@ -36,6 +39,7 @@ package struct Plan: Equatable, Sendable {
         self.pool = pool.name
         self.steps = steps
         leftOut = pool.backends.filter { $0.wish == .maintenance }.map { BackendReference(pool: pool.name, backend: $0.name) }
+        out = pool.backends.filter { !$0.availability.isUsable }.map { BackendReference(pool: pool.name, backend: $0.name) }
         obstacles = steps.isEmpty
             ? [Obstacle(toAnyOf: pool)] : steps.compactMap { Obstacle(to: $0.backend, in: pool) }
     }
@@ -49,6 +53,7 @@ package struct Plan: Equatable, Sendable {
             lines.append("        restart: " + step.command.map(\.shellQuoted).joined(separator: " "))
         }
         lines += leftOut.map { "  left out: \($0) is in maintenance" }
+        lines += out.filter { !leftOut.contains($0) }.map { "  out already: \($0) takes no connections now, so while another is restarted there are two out" }
         guard !obstacles.isEmpty else { return lines }
         return lines + ["it would be refused now:"] + obstacles.map { "  \($0)" }
     }

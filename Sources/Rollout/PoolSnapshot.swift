@@ -1,4 +1,5 @@
 // A pool as a balancer reported it at one moment: what a rollout decides from.
+import Decisions
 import Model
 
 package struct PoolSnapshot: Equatable, Sendable {
@@ -16,7 +17,7 @@ package struct PoolSnapshot: Equatable, Sendable {
 
     /// Whether new connections have somewhere to go while `backend` is out.
     package func isServed(without backend: BackendReference) -> Bool {
-        others(than: backend).contains(where: \.takesConnections)
+        others(than: backend).contains(where: \.availability.isUsable)
     }
 
     /// `web/web-2 is down, web/web-3 is drained`: for a message that says why the others do not suffice.
@@ -26,7 +27,7 @@ package struct PoolSnapshot: Equatable, Sendable {
         return others.map { "\(name)/\($0.name) is \($0.availability.rawValue)" }.joined(separator: ", ")
     }
 
-    private func others(than backend: BackendReference) -> [BackendSnapshot] {
+    func others(than backend: BackendReference) -> [BackendSnapshot] {
         backends.filter { BackendReference(pool: name, backend: $0.name) != backend }
     }
 }
@@ -47,11 +48,6 @@ package struct BackendSnapshot: Equatable, Sendable {
         self.drainOwner = drainOwner
     }
 
-    /// `unknown` does not count: nobody has seen it answer.
-    var takesConnections: Bool {
-        switch availability {
-        case .available, .warming: true
-        case .unknown, .draining, .drained, .down, .maintenance: false
-        }
-    }
+    /// `down`, `draining by 'alice'`
+    var standing: String { availability.rawValue + (drainOwner.map { " by '\($0)'" } ?? "") }
 }

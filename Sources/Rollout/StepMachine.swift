@@ -1,8 +1,10 @@
 // The rollout as a state machine: what happened goes in, what to do next comes out. No clock, no socket.
 //
-// A step: look again whether the others serve → drain → empty → restart → up by a probe that began after the
-// restart → undrain. One backend is in hand at a time. Before its restart began it is healthy, so every way to
-// stop puts it back; from then on it comes back only by that probe, else it stays drained.
+// A step: look again whether the others serve → drain → empty → look once more → confirm the drain → restart → up by
+// a probe that began after the restart → undrain. After the last step: whether all of them serve. One backend is in hand at a time. Before its restart began it is healthy, so every way to
+// stop puts it back; from then on it comes back only by that probe, else it stays drained. A drain that somebody
+// else ends is theirs from then on: nothing more is done to that backend.
+import Decisions
 import Model
 
 package struct RolloutLimits: Equatable, Sendable {
@@ -20,65 +22,6 @@ package struct RolloutLimits: Equatable, Sendable {
 }
 
 package struct StepMachine: Sendable {
-    /// What happened. Each of the middle ones answers the action of that name.
-    package enum Input: Equatable, Sendable {
-        case begin
-        case looked(LookEnd)
-        case drainEnded(DrainEnd)
-        case restartEnded(RestartEnd)
-        case probed(ProbeEnd)
-        case undrained(OrderEnd)
-        case held(OrderEnd)
-        /// Ctrl-C or SIGTERM: once means soon, twice means now.
-        case stopRequested
-    }
-
-    package enum LookEnd: Equatable, Sendable {
-        case pool(PoolSnapshot)
-        case failed(reason: String)
-    }
-
-    package enum DrainEnd: Equatable, Sendable {
-        /// Empty: no connection holds it and none can newly arrive.
-        case drained
-        case deadlinePassed
-        /// The drain never began: it is somebody else's to say.
-        case refused(reason: String)
-        case failed(reason: String)
-    }
-
-    package enum RestartEnd: Equatable, Sendable {
-        case restarted
-        /// `output`: the last of what the command printed.
-        case failed(reason: String, output: String)
-    }
-
-    package enum ProbeEnd: Equatable, Sendable {
-        /// By probes that all began after they were asked for.
-        case up
-        case failed(reason: String)
-    }
-
-    package enum OrderEnd: Equatable, Sendable {
-        case done
-        case failed(reason: String)
-    }
-
-    /// What to do next. `undrain`, `hold` and `abandonRestart` also end whatever was being waited for.
-    package enum Action: Equatable, Sendable {
-        case look
-        /// Drained under our own lease, renewed until `undrain` or `hold`.
-        case drain(BackendReference, deadline: Duration)
-        case restart(Plan.Step, timeout: Duration)
-        case probe(BackendReference, timeout: Duration)
-        case undrain(BackendReference)
-        /// Keeps it drained without a lease: it must not come back when we are gone.
-        case hold(BackendReference, reason: String)
-        case abandonRestart
-        case tell(BackendReference, Milestone)
-        case end(Verdict)
-    }
-
     private enum Urgency: Equatable { case none, afterThisStep, now }
 
     private enum Return: Equatable {
@@ -92,13 +35,23 @@ package struct StepMachine: Sendable {
         /// When what is being waited for began.
         var waiting: MonotonicTime
         var times = StepTimes()
+        /// Why the drain is no longer ours; the restart that had begun goes on.
+        var lost: String?
+    }
+
+    private enum Look: Equatable {
+        /// The step of this index is next; nothing is in hand.
+        case before(Int)
+        /// It may have taken long to become empty.
+        case whenEmpty(Hand)
+        case afterAll
     }
 
     private enum State: Equatable {
         case idle
-        /// The step of this index is next; nothing is in hand.
-        case looking(Int)
+        case looking(Look)
         case draining(Hand)
+        case confirming(Hand)
         case restarting(Hand, Urgency)
         case probing(Hand, Urgency)
         case returning(Hand, Return)
@@ -120,57 +73,175 @@ package struct StepMachine: Sendable {
     }
 
     package mutating func handle(_ input: Input, now: MonotonicTime) -> [Action] {
-        switch (state, input) {
-        case (.idle, .begin): return look(0)
-        case (.idle, .stopRequested), (.looking, .stopRequested): return end(.stopRequested)
-        case (.looking(let index), .looked(let end)): return looked(end, index, now)
-        case (.draining(let hand), .drainEnded(let end)): return drainEnded(end, hand, now)
-        case (.draining(let hand), .stopRequested): return putBack(hand, .stopRequested, now)
-        case (.restarting(let hand, let urgency), .restartEnded(let end)): return restartEnded(end, hand, urgency, now)
-        case (.restarting(let hand, let urgency), .stopRequested): return hurryRestart(hand, urgency)
-        case (.probing(let hand, let urgency), .probed(let end)): return probed(end, hand, urgency, now)
-        case (.probing(let hand, let urgency), .stopRequested): return hurryProbe(hand, urgency, now)
-        case (.returning(let hand, let why), .undrained(let end)): return undrained(end, hand, why, now)
-        case (.returning(let hand, let why), .stopRequested): return hurryReturn(hand, why)
-        case (.holding(let hand, let cause), .held(let end)): return held(end, hand, cause)
+        switch input {
+        case .begin:
+            guard case .idle = state else { return never(input) }
+            return look(.before(0))
+        case .looked(let end): return answered(end, now)
+        case .drainEnded(let end): return answered(end, now)
+        case .confirmed(let end): return answered(end, now)
+        case .restartEnded(let end): return answered(end, now)
+        case .probed(let end): return answered(end, now)
+        case .undrained(let end): return answered(undrain: end, now)
+        case .held(let end): return answered(hold: end)
+        case .drainLost(let reason): return lost(reason)
+        case .stopRequested: return stop(now)
+        }
+    }
 
-        // Late: the answer to what was given up, or a further Ctrl-C while the last order is on its way.
-        case (.returning, .drainEnded), (.holding, .probed), (.holding, .stopRequested),
-            (.ended, .looked), (.ended, .drainEnded), (.ended, .restartEnded), (.ended, .probed),
-            (.ended, .undrained), (.ended, .held), (.ended, .stopRequested):
-            return []
+    private func never(_ input: Input) -> [Action] {
+        preconditionFailure("\(input) while \(state): an answer to what was not asked for")
+    }
+}
 
-        // Never: an answer to what was not asked for.
-        case (.idle, .looked), (.idle, .drainEnded), (.idle, .restartEnded), (.idle, .probed), (.idle, .undrained), (.idle, .held),
-            (.looking, .begin), (.looking, .drainEnded), (.looking, .restartEnded), (.looking, .probed), (.looking, .undrained),
-            (.looking, .held), (.draining, .begin), (.draining, .looked), (.draining, .restartEnded), (.draining, .probed),
-            (.draining, .undrained), (.draining, .held), (.restarting, .begin), (.restarting, .looked),
-            (.restarting, .drainEnded), (.restarting, .probed), (.restarting, .undrained), (.restarting, .held),
-            (.probing, .begin), (.probing, .looked), (.probing, .drainEnded), (.probing, .restartEnded), (.probing, .undrained),
-            (.probing, .held), (.returning, .begin), (.returning, .looked), (.returning, .restartEnded), (.returning, .probed),
-            (.returning, .held), (.holding, .begin), (.holding, .looked), (.holding, .drainEnded), (.holding, .restartEnded),
-            (.holding, .undrained), (.ended, .begin):
-            preconditionFailure("\(input) while \(state)")
+// Which state an input meets. `[]`: late, the answer to what was given up.
+extension StepMachine {
+    private mutating func answered(_ end: LookEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .looking(let look): return looked(end, look, now)
+        case .returning, .ended: return []
+        case .idle, .draining, .confirming, .restarting, .probing, .holding: return never(.looked(end))
+        }
+    }
+
+    private mutating func answered(_ end: DrainEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .draining(let hand): return drainEnded(end, hand, now)
+        case .returning, .ended: return []
+        case .idle, .looking, .confirming, .restarting, .probing, .holding: return never(.drainEnded(end))
+        }
+    }
+
+    private mutating func answered(_ end: ConfirmEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .confirming(let hand): return confirmed(end, hand, now)
+        case .returning, .ended: return []
+        case .idle, .looking, .draining, .restarting, .probing, .holding: return never(.confirmed(end))
+        }
+    }
+
+    private mutating func answered(_ end: RestartEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .restarting(let hand, let urgency): return restartEnded(end, hand, urgency, now)
+        case .ended: return []
+        case .idle, .looking, .draining, .confirming, .probing, .returning, .holding: return never(.restartEnded(end))
+        }
+    }
+
+    private mutating func answered(_ end: ProbeEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .probing(let hand, let urgency): return probed(end, hand, urgency, now)
+        case .holding, .ended: return []
+        case .idle, .looking, .draining, .confirming, .restarting, .returning: return never(.probed(end))
+        }
+    }
+
+    private mutating func answered(undrain end: OrderEnd, _ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .returning(let hand, let why): return undrained(end, hand, why, now)
+        case .ended: return []
+        case .idle, .looking, .draining, .confirming, .restarting, .probing, .holding: return never(.undrained(end))
+        }
+    }
+
+    private mutating func answered(hold end: OrderEnd) -> [Action] {
+        switch state {
+        case .holding(let hand, let cause): return held(end, hand, cause)
+        case .ended: return []
+        case .idle, .looking, .draining, .confirming, .restarting, .probing, .returning: return never(.held(end))
+        }
+    }
+
+    private mutating func lost(_ reason: String) -> [Action] {
+        switch state {
+        case .draining(let hand), .looking(.whenEmpty(let hand)), .confirming(let hand):
+            return drainLost(reason, hand, restartBegan: false)
+        case .restarting(let hand, let urgency): return outlive(reason, hand, urgency)
+        case .probing(let hand, _): return drainLost(reason, hand, restartBegan: true)
+        // The order that is on its way says how it stands.
+        case .returning, .holding: return []
+        case .looking(.before), .looking(.afterAll), .ended: return []
+        case .idle: return never(.drainLost(reason: reason))
+        }
+    }
+
+    private mutating func stop(_ now: MonotonicTime) -> [Action] {
+        switch state {
+        case .idle: return end(.stopRequested)
+        case .looking(let look): return stopLooking(look, now)
+        case .draining(let hand), .confirming(let hand): return putBack(hand, .stopRequested, now)
+        case .restarting(let hand, let urgency): return hurryRestart(hand, urgency)
+        case .probing(let hand, let urgency): return hurryProbe(hand, urgency, now)
+        case .returning(let hand, let why): return hurryReturn(hand, why)
+        // A further one while the last order is on its way.
+        case .holding, .ended: return []
         }
     }
 }
 
 // Before the restart: the backend in hand is healthy.
 extension StepMachine {
-    private mutating func look(_ index: Int) -> [Action] {
-        state = .looking(index)
+    private mutating func look(_ look: Look) -> [Action] {
+        state = .looking(look)
         return [.look]
     }
 
-    private mutating func looked(_ end: LookEnd, _ index: Int, _ now: MonotonicTime) -> [Action] {
+    private mutating func stopLooking(_ look: Look, _ now: MonotonicTime) -> [Action] {
+        switch look {
+        case .before, .afterAll: return end(.stopRequested)
+        case .whenEmpty(let hand): return putBack(hand, .stopRequested, now)
+        }
+    }
+
+    private mutating func looked(_ end: LookEnd, _ look: Look, _ now: MonotonicTime) -> [Action] {
+        switch (end, look) {
+        case (.failed(let reason), .before(let index)):
+            return self.end(.failed(plan.steps[index].backend, .looking, reason: reason, output: ""))
+        case (.failed(let reason), .whenEmpty(let hand)):
+            return putBack(hand, .failed(plan.steps[hand.index].backend, .looking, reason: reason, output: ""), now)
+        case (.failed(let reason), .afterAll):
+            return self.end(.failed(plan.steps[plan.steps.count - 1].backend, .looking, reason: reason, output: ""))
+        case (.pool(let pool), .before(let index)): return begin(index, pool, now)
+        case (.pool(let pool), .whenEmpty(let hand)): return lookedWhenEmpty(pool, hand, now)
+        case (.pool(let pool), .afterAll):
+            return self.end(fallen(in: pool, upTo: plan.steps.count))
+        }
+    }
+
+    private mutating func begin(_ index: Int, _ pool: PoolSnapshot, _ now: MonotonicTime) -> [Action] {
         let step = plan.steps[index]
+        if let cause = missing(besides: index, in: pool) { return self.end(cause) }
+        if let obstacle = Obstacle(to: step, in: pool) { return self.end(.refused(obstacle.description)) }
+        state = .draining(Hand(index: index, began: now, waiting: now))
+        return [.tell(step.backend, .draining), .drain(step.backend, deadline: limits.drain)]
+    }
+
+    /// Two rollouts may both have seen a whole pool before they drained: then both see it here, and put theirs back.
+    private mutating func lookedWhenEmpty(_ pool: PoolSnapshot, _ hand: Hand, _ now: MonotonicTime) -> [Action] {
+        if let cause = missing(besides: hand.index, in: pool) { return putBack(hand, cause, now) }
+        return confirm(hand, now)
+    }
+
+    private mutating func confirm(_ hand: Hand, _ now: MonotonicTime) -> [Action] {
+        var hand = hand
+        hand.waiting = now
+        state = .confirming(hand)
+        return [.confirm(plan.steps[hand.index].backend)]
+    }
+
+    private mutating func confirmed(_ end: ConfirmEnd, _ hand: Hand, _ now: MonotonicTime) -> [Action] {
+        let step = plan.steps[hand.index]
         switch end {
+        case .drained:
+            // We may have been stopped while the answer lay unread: what was true then need not be true now.
+            guard hand.waiting.duration(to: now) <= Lease.trust else { return confirm(hand, now) }
+            var hand = hand
+            hand.waiting = now
+            state = .restarting(hand, .none)
+            return [.tell(step.backend, .restarting(command: step.command)), .restart(step, timeout: limits.restart)]
+        case .lost(let reason): return drainLost(reason, hand, restartBegan: false)
         case .failed(let reason):
-            return self.end(.failed(step.backend, .looking, reason: reason, output: ""))
-        case .pool(let pool):
-            if let obstacle = Obstacle(to: step, in: pool) { return self.end(.refused(obstacle.description)) }
-            state = .draining(Hand(index: index, began: now, waiting: now))
-            return [.tell(step.backend, .draining), .drain(step.backend, deadline: limits.drain)]
+            return putBack(hand, .failed(step.backend, .draining, reason: reason, output: ""), now)
         }
     }
 
@@ -180,12 +251,7 @@ extension StepMachine {
         case .drained:
             var hand = hand
             hand.times.drain = hand.waiting.duration(to: now)
-            hand.waiting = now
-            state = .restarting(hand, .none)
-            return [
-                .tell(step.backend, .drained(after: hand.times.drain)), .tell(step.backend, .restarting(command: step.command)),
-                .restart(step, timeout: limits.restart),
-            ]
+            return [.tell(step.backend, .drained(after: hand.times.drain))] + look(.whenEmpty(hand))
         case .deadlinePassed: return putBack(hand, .deadlinePassed(step.backend, limits.drain), now)
         case .refused(let reason): return self.end(.refused(reason))
         case .failed(let reason):
@@ -196,9 +262,70 @@ extension StepMachine {
     private mutating func putBack(_ hand: Hand, _ cause: Verdict.Cause, _ now: MonotonicTime) -> [Action] {
         let backend = plan.steps[hand.index].backend
         var hand = hand
-        hand.times.drain = hand.waiting.duration(to: now)
+        if hand.times.drain == .zero { hand.times.drain = hand.waiting.duration(to: now) }
         state = .returning(hand, .undone(cause))
         return [.tell(backend, .undoing(cause)), .undrain(backend)]
+    }
+}
+
+// The others: nobody may be missing besides the one in hand, but for those that were so when it was planned.
+extension StepMachine {
+    private mutating func missing(besides index: Int, in pool: PoolSnapshot) -> Verdict.Cause? {
+        if let cause = fallen(in: pool, upTo: index) { return cause }
+        let backend = plan.steps[index].backend
+        let restarted = plan.steps[..<index].map(\.backend)
+        let other = pool.others(than: backend).first { other in
+            let reference = BackendReference(pool: pool.name, backend: other.name)
+            return !other.availability.isUsable && (restarted.contains(reference) || !plan.out.contains(reference))
+        }
+        guard let other else { return nil }
+        noteOut(in: pool, upTo: index)
+        return .refused("\(pool.name)/\(other.name) is \(other.standing): with \(backend) there would be two out at once")
+    }
+
+    /// One that was restarted, should take connections, and does not.
+    private mutating func fallen(in pool: PoolSnapshot, upTo count: Int) -> Verdict.Cause? {
+        let fallen = plan.steps[..<count].map(\.backend).first { backend in
+            pool[backend].map { $0.wish == .ready && !$0.availability.isUsable } ?? false
+        }
+        guard let fallen, let now = pool[fallen] else { return nil }
+        noteOut(in: pool, upTo: count)
+        return .failed(fallen, .serving, reason: "is \(now.standing) now", output: "")
+    }
+
+    /// For the verdict: which of the restarted ones take no connections any more.
+    private mutating func noteOut(in pool: PoolSnapshot, upTo count: Int) {
+        for index in 0..<count {
+            guard let now = pool[plan.steps[index].backend], !now.availability.isUsable else { continue }
+            nodes[index].fate = .outAgain(now.standing)
+        }
+    }
+}
+
+// A drain that is no longer ours: the backend is left as it is, neither restarted nor undrained nor held.
+extension StepMachine {
+    private mutating func drainLost(_ reason: String, _ hand: Hand, restartBegan: Bool) -> [Action] {
+        let backend = plan.steps[hand.index].backend
+        settle(hand, .drainLost(restartBegan: restartBegan, reason: reason))
+        return [.tell(backend, .drainLost(reason: reason))] + end(.drainLost(backend, reason: reason))
+    }
+
+    /// A restart cut short would leave a broken node in rotation: it goes on to its end.
+    private mutating func outlive(_ reason: String, _ hand: Hand, _ urgency: Urgency) -> [Action] {
+        guard hand.lost == nil else { return [] }
+        var hand = hand
+        hand.lost = reason
+        state = .restarting(hand, urgency)
+        return [.tell(plan.steps[hand.index].backend, .drainLost(reason: reason))]
+    }
+
+    private mutating func restartOutlived(_ end: RestartEnd, _ hand: Hand, _ reason: String) -> [Action] {
+        let backend = plan.steps[hand.index].backend
+        settle(hand, .drainLost(restartBegan: true, reason: reason))
+        switch end {
+        case .restarted: return self.end(.drainLost(backend, reason: reason))
+        case .failed(let why, let output): return self.end(.failed(backend, .restarting, reason: why, output: output))
+        }
     }
 }
 
@@ -209,6 +336,7 @@ extension StepMachine {
         var hand = hand
         hand.times.restart = hand.waiting.duration(to: now)
         hand.waiting = now
+        if let reason = hand.lost { return restartOutlived(end, hand, reason) }
         switch (end, urgency) {
         case (.restarted, .none), (.restarted, .afterThisStep):
             state = .probing(hand, urgency)
@@ -276,8 +404,12 @@ extension StepMachine {
         case (.done, .restarted(let urgency)):
             settle(hand, .restarted)
             let told = [Action.tell(backend, .back(step: hand.began.duration(to: now)))]
-            guard hand.index + 1 < plan.steps.count else { return told + self.end(nil) }
-            return told + (urgency == .none ? look(hand.index + 1) : self.end(.stopRequested))
+            guard hand.index + 1 < plan.steps.count else { return told + look(.afterAll) }
+            return told + (urgency == .none ? look(.before(hand.index + 1)) : self.end(.stopRequested))
+        case (.lost(let reason), .undone(let cause)):
+            settle(hand, .drainLost(restartBegan: false, reason: reason))
+            return self.end(cause)
+        case (.lost(let reason), .restarted): return drainLost(reason, hand, restartBegan: true)
         case (.failed(let reason), .undone(let cause)):
             settle(hand, .unclear(reason: reason))
             return self.end(cause)
@@ -299,6 +431,7 @@ extension StepMachine {
     private mutating func held(_ end: OrderEnd, _ hand: Hand, _ cause: Verdict.Cause) -> [Action] {
         switch end {
         case .done: settle(hand, .held)
+        case .lost(let reason): settle(hand, .drainLost(restartBegan: true, reason: reason))
         case .failed(let reason): settle(hand, .leased(reason: reason))
         }
         return self.end(cause)

@@ -4,6 +4,8 @@ import Model
 package struct Verdict: Equatable, Sendable {
     package enum Phase: String, Equatable, Sendable {
         case looking, draining, restarting, probing, returning
+        /// After its step, in rotation.
+        case serving
     }
 
     /// Why it ended before its last step was done.
@@ -13,6 +15,8 @@ package struct Verdict: Equatable, Sendable {
         case abandoned(BackendReference, Phase)
         case deadlinePassed(BackendReference, Duration)
         case refused(String)
+        /// Our drain was ended by somebody else, or by its lease.
+        case drainLost(BackendReference, reason: String)
         /// `output`: the last of what the restart command printed.
         case failed(BackendReference, Phase, reason: String, output: String)
 
@@ -24,11 +28,13 @@ package struct Verdict: Equatable, Sendable {
             case .abandoned: "stopped twice before its probes said up"
             case .deadlinePassed(_, let limit): "not empty within \(limit.spoken)"
             case .refused(let reason): reason
+            case .drainLost(_, let reason): "no longer drained by this rollout: \(reason)"
             case .failed(_, .looking, let reason, _): "no status: \(reason)"
             case .failed(_, .draining, let reason, _): "drain failed: \(reason)"
             case .failed(_, .restarting, let reason, _): "restart failed: \(reason)"
             case .failed(_, .probing, let reason, _): "restarted, but not up: \(reason)"
             case .failed(_, .returning, let reason, _): "undrain failed: \(reason)"
+            case .failed(let backend, .serving, let reason, _): "\(backend) was restarted and up, but \(reason)"
             }
         }
     }
@@ -38,6 +44,10 @@ package struct Verdict: Equatable, Sendable {
         case untouched
         /// Restarted and in rotation.
         case restarted
+        /// Restarted and in rotation, but later seen to take no connections: `down`, `draining by 'alice'`.
+        case outAgain(String)
+        /// Our drain was ended by somebody else, or by its lease: what becomes of it is no longer ours to say.
+        case drainLost(restartBegan: Bool, reason: String)
         /// Was drained, never restarted, and is in rotation again.
         case undone
         /// Drained until somebody undoes it.
@@ -118,7 +128,8 @@ extension Verdict {
         case .abandoned(let backend, _): "\(backend): \(cause.short)"
         case .deadlinePassed(let backend, let limit): "\(backend) was not empty within \(limit.spoken)"
         case .refused(let reason): "it would not be safe to go on: \(reason)"
-        case .failed(let backend, _, _, _): "\(backend): \(cause.short)"
+        case .failed(_, .serving, _, _): cause.short
+        case .drainLost(let backend, _), .failed(let backend, _, _, _): "\(backend): \(cause.short)"
         }
     }
 
@@ -126,7 +137,7 @@ extension Verdict {
         let out = nodes.first { node in
             switch node.fate {
             case .held, .leased, .unclear: true
-            case .untouched, .restarted, .undone: false
+            case .untouched, .restarted, .undone, .outAgain, .drainLost: false
             }
         }
         if let out {
@@ -143,7 +154,7 @@ extension Verdict {
                 "see who holds it:          \(wording.program) status \(backend)",
                 "wait longer:               \(wording.again(with: "--drain-deadline", (limit * 4).written))",
             ]
-        case .refused, .failed:
+        case .refused, .drainLost, .failed:
             return ["see how the pool is:       \(wording.program) status \(pool)", again]
         case .stopRequested, .abandoned: return [again]
         }
@@ -156,6 +167,9 @@ extension Verdict.Fate {
         case .untouched: "not restarted, as it was"
         case .restarted: "restarted, in rotation"
         case .undone: "not restarted, in rotation"
+        case .outAgain(let standing): "restarted and in rotation again, but now \(standing)"
+        case .drainLost(restartBegan: true, let reason): "its restart began; whether it is well is not known, as it is no longer drained (\(reason))"
+        case .drainLost(restartBegan: false, let reason): "not restarted, no longer drained by \(wording.owner) (\(reason))"
         case .held: "drained by \(wording.owner), stays out until somebody undrains it"
         case .leased(let reason):
             "drained, but comes back when its lease of \(wording.lease.spoken) ends: the order to keep it out failed (\(reason))"
@@ -170,6 +184,8 @@ extension Verdict.Fate {
         case .untouched: "untouched"
         case .restarted: "restarted"
         case .undone: "undone"
+        case .outAgain: "restartedThenOut"
+        case .drainLost: "drainLost"
         case .held: "drained"
         case .leased: "drainedUntilLeaseEnds"
         case .unclear: "unclear"

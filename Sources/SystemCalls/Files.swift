@@ -47,18 +47,24 @@ package enum Files {
 
     /// Creates the folder and those above it where they are missing.
     package static func makeFolder(_ path: String, mode: mode_t = 0o750) throws(SystemError) {
-        guard mkdir(path, mode) != 0 else { return }
-        switch errno {
-        case EEXIST:
-            var status = stat()
-            try checked("stat", on: path) { stat(path, &status) }
-            guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemError("mkdir", ENOTDIR, on: path) }
-        case ENOENT where !path.isEmpty && folder(of: path) != path:
+        do {
+            try makeOneFolder(path, mode)
+        } catch {
+            guard error.errorNumber == ENOENT, !path.isEmpty, folder(of: path) != path else { throw error }
             try makeFolder(folder(of: path), mode: mode)
-            try makeFolder(path, mode: mode)
-        case let failure:
-            throw SystemError("mkdir", failure, on: path)
+            // Once more and no further: some file systems (/proc) say ENOENT for ever.
+            try makeOneFolder(path, mode)
         }
+    }
+
+    /// One that is there already is no error.
+    private static func makeOneFolder(_ path: String, _ mode: mode_t) throws(SystemError) {
+        guard mkdir(path, mode) != 0 else { return }
+        let failure = errno
+        guard failure == EEXIST else { throw SystemError("mkdir", failure, on: path) }
+        var status = stat()
+        try checked("stat", on: path) { stat(path, &status) }
+        guard status.st_mode & S_IFMT == S_IFDIR else { throw SystemError("mkdir", ENOTDIR, on: path) }
     }
 
     /// Takes the file's lock for as long as the descriptor lives, or throws EAGAIN: another process has it.

@@ -10,19 +10,30 @@ package enum Signals {
 
     /// Blocks the signals for this thread and all it starts afterwards, and opens the descriptor that
     /// delivers them. Called once, first thing in main. SIGPIPE is ignored: splice has no MSG_NOSIGNAL.
-    /// The others get their default back: a shell starts what it puts behind '&' with SIGINT ignored, and what is
-    /// ignored reaches no descriptor.
+    /// The others get their default back: a shell without job control starts what it puts behind '&' with SIGINT
+    /// ignored, which is meant for the terminal's Ctrl-C and not for a SIGINT that somebody sends to us.
+    /// SIGHUP that was ignored at the start stays so and is not delivered: that is how nohup says that the program
+    /// outlives its terminal, and a rollout that took it for a request to stop would not.
     package static func open(_ signals: [Int32]) throws(SystemError) -> Descriptor {
         signal(SIGPIPE, SIG_IGN)
         var set = sigset_t()
         sigemptyset(&set)
-        for number in signals {
-            sigaddset(&set, number)
-        }
+        let heard = signals.filter { $0 != SIGHUP || !isIgnored($0) }
+        // Not the others: what is blocked is kept for the descriptor even where it is ignored.
+        for number in heard { sigaddset(&set, number) }
         let failure = pthread_sigmask(SIG_BLOCK, &set, nil)
         guard failure == 0 else { throw SystemError("pthread_sigmask", failure) }
-        for number in signals { signal(number, SIG_DFL) }
+        for number in heard { signal(number, SIG_DFL) }
         return Descriptor(owning: try checked("signalfd") { signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC)) })
+    }
+
+    private static func isIgnored(_ number: Int32) -> Bool {
+        var now = sigaction()
+        let result = sigaction(number, nil, &now)
+        precondition(result == 0, "asking for a signal that there is")
+        // Invariant: a handler is an address, or one of the small numbers that SIG_IGN and SIG_DFL stand for; it is
+        // compared here, never called.
+        return unsafeBitCast(now.__sigaction_handler.sa_handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
     }
 
     /// The next signal that arrived, or nil when there is none.

@@ -73,23 +73,19 @@ package struct SocketAddress: BitwiseCopyable, Sendable {
         }
     }
 
-    /// The bytes of an IP address as words, its first byte lowest.
-    package enum AddressBytes: Equatable, Sendable {
-        case ipv4(UInt32)
-        case ipv6(low: UInt64, high: UInt64)
-    }
-
-    /// Nil for families without.
-    package var addressBytes: AddressBytes? {
+    /// The address and port, without a heap allocation; nil for a Unix socket and other families.
+    @inlinable package var ip: IPEndpoint? {
         withUnsafeBytes(of: storage) { bytes in
             switch family {
             case AF_INET:
-                return .ipv4(UInt32(littleEndian: bytes.load(fromByteOffset: MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!, as: UInt32.self)))
+                let form = bytes.load(as: sockaddr_in.self)
+                return IPEndpoint(IPAddress(ipv4: UInt32(bigEndian: form.sin_addr.s_addr)), port: UInt16(bigEndian: form.sin_port))
             case AF_INET6:
-                let offset = MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
-                return .ipv6(
-                    low: UInt64(littleEndian: bytes.load(fromByteOffset: offset, as: UInt64.self)),
-                    high: UInt64(littleEndian: bytes.load(fromByteOffset: offset + 8, as: UInt64.self)))
+                let form = bytes.load(as: sockaddr_in6.self)
+                let (high, low) = withUnsafeBytes(of: form.sin6_addr) {
+                    (UInt64(bigEndian: $0.loadUnaligned(as: UInt64.self)), UInt64(bigEndian: $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self)))
+                }
+                return IPEndpoint(IPAddress(ipv6High: high, low: low), port: UInt16(bigEndian: form.sin6_port))
             default:
                 return nil
             }

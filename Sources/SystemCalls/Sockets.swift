@@ -143,19 +143,34 @@ package enum Sockets {
         }
     }
 
-    /// The same, with the peer's address.
-    package static func accept(on listener: Int32, from address: inout SocketAddress) -> (accepted: Int32, errorNumber: Int32) {
+    /// As `accept(on:)`, and who it is: nil for a Unix socket's client.
+    package static func acceptWithPeer(on listener: Int32) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
         while true {
-            address.length = socklen_t(MemoryLayout<sockaddr_storage>.size)
-            let accepted = withUnsafeMutablePointer(to: &address.storage) { storage in
-                storage.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    accept4(listener, $0, &address.length, Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue))
-                }
+            var address = SocketAddress()
+            let flags = Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
+            let accepted = withUnsafeMutablePointer(to: &address.storage) { pointer in
+                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { accept4(listener, $0, &address.length, flags) }
             }
-            if accepted >= 0 { return (accepted, 0) }
+            if accepted >= 0 { return (accepted, address.ip, 0) }
             let failure = errno
-            if failure != EINTR { return (-1, failure) }
+            if failure != EINTR { return (-1, nil, failure) }
         }
+    }
+
+    /// Our end of a connection; nil for a Unix socket, and for one that has died meanwhile.
+    package static func localAddress(of descriptor: Int32) -> IPEndpoint? { address(of: descriptor, getsockname) }
+
+    /// The other end; nil as above.
+    package static func peerAddress(of descriptor: Int32) -> IPEndpoint? { address(of: descriptor, getpeername) }
+
+    private static func address(
+        of descriptor: Int32, _ function: (Int32, UnsafeMutablePointer<sockaddr>, UnsafeMutablePointer<socklen_t>) -> Int32
+    ) -> IPEndpoint? {
+        var address = SocketAddress()
+        let result = withUnsafeMutablePointer(to: &address.storage) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { function(descriptor, $0, &address.length) }
+        }
+        return result == 0 ? address.ip : nil
     }
 
     @inlinable package static func receive(

@@ -36,7 +36,7 @@ import Rollout
         case .milestone(.draining): .announced
         case .connections, .milestone(.restarting), .milestone(.probing), .milestone(.drained), .milestone(.restarted),
             .milestone(.up): .passing
-        case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding),
+        case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding), .milestone(.drainLost),
             .note: .lasting
         }
     }

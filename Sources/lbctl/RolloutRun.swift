@@ -15,7 +15,8 @@ struct RolloutRunCommand: Verb {
             The restart command must return only when the old process has ended: from then on a probe that \
             succeeds counts for the new one. Stops at the first step that fails and leaves the other backends in service. Ctrl-C before a restart \
             undoes the step in hand, from then on it finishes it; a second Ctrl-C leaves the backend drained. \
-            Exit status 3: not empty at the deadline; 4: it would not be safe.
+            Stops also when another backend is found out besides the one in hand, and when somebody else ends the drain \
+            of the one in hand: that one is left to them. Exit status 3: not empty at the deadline; 4: it would not be safe.
             """)
 
     @OptionGroup var global: GlobalOptions
@@ -73,7 +74,7 @@ extension Verdict {
         case nil: .done
         case .deadlinePassed: .deadlinePassed
         case .refused: .refused
-        case .stopRequested, .abandoned, .failed: .failed
+        case .stopRequested, .abandoned, .drainLost, .failed: .failed
         }
     }
 }

@@ -34,8 +34,8 @@ struct OptionsTextTests {
 
     @Test("every declared option is read: one that nobody reads would be accepted and do nothing")
     func everyOptionIsRead() {
-        var lines = referenceYaml().components(separatedBy: "\n").map { $0.replacing("# expect:", with: "expect:").replacing("# send:", with: "send:") }
-        lines = lines.map { $0.replacing("check: connect", with: "check: banner") }
+        var lines = referenceYaml().components(separatedBy: "\n").map { $0.replacing("# expect:", with: "expect:").replacing("# send:", with: "send:").replacing("# trusted:", with: "trusted:") }
+        lines = lines.map { $0.replacing("check: connect", with: "check: banner").replacing("accept-proxy: none", with: "accept-proxy: v1v2") }
         #expect(errors(lines.joined(separator: "\n")) == [])
         var options = 0
         for (index, line) in lines.enumerated() {

@@ -21,6 +21,7 @@ struct CommandTests {
             .drain(DrainOrder(
                 backends: [a, b], owner: "rollout-7", reason: "new 'disk' \"now\" \\ ü", lease: .milliseconds(1500),
                 waiting: .untilEmpty(deadline: .seconds(90)))),
+            .drain(DrainOrder(backends: [a], owner: "rollout-7", lease: .seconds(30), renews: true)),
             .undrain([a], owner: nil, force: false), .undrain([a, b], owner: "ann b", force: true),
             .maintain([a], owner: nil), .maintain([b, a], owner: "ann"),
             .ready([a], owner: nil, force: false), .ready([a], owner: "=", force: true),
@@ -52,7 +53,7 @@ struct CommandTests {
         ("events zzzzzzzz=1", "'events' has no key 'zzzzzzzz'; it knows: follow, output"),
         ("events follow=yes follow=no", "key 'follow' stands twice"), ("status output=xml", "output=xml: write text or json"),
         ("events follow=maybe", "follow=maybe: write yes or no"), ("events now", "'now' is too much: events [follow=yes]"),
-        ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D]"),
+        ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]"),
         ("drain web", "'web' names no backend: write web/NAME"), ("drain web/a deadline=2s", "deadline= needs wait=yes"),
         ("probe web/a timeout=-1s", "timeout=-1s: a duration cannot be negative"), ("config", "write: config check"),
         ("config reload", "write: config check"), ("config check now", "'now' is too much: config check"),

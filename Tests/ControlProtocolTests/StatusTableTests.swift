@@ -14,7 +14,7 @@ private func backend(_ name: String, connections: Int = 0, failure: String? = ni
 private func report(_ backends: [BackendReport], stopping: Bool = false) -> StatusReport {
     StatusReport(
         version: "0.1", pid: 7, generation: 4, startedAt: "", stopping: stopping, workers: 2,
-        listeners: [ListenerReport(name: "web", bind: "0.0.0.0:80", pool: "web", connections: 2, connectionsTotal: 3000)],
+        listeners: [ListenerReport(name: "web", bind: "0.0.0.0:80", pool: "web", connections: 2, connectionsTotal: 3000, refused: 4)],
         pools: [PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil, backends: backends)])
 }
 
@@ -27,8 +27,8 @@ struct StatusTableTests {
         #expect(lines == [
             "lbd 0.1, pid 7, generation 4",
             "",
-            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL",
-            "web       0.0.0.0:80  web   2            3000",
+            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL  REFUSED",
+            "web       0.0.0.0:80  web   2            3000   4",
             "",
             "pool web (round-robin)",
             "BACKEND        ADDRESS         WISH   PROBE  AVAILABILITY  CONNECTIONS  TOTAL  WEIGHT  NOTE",

@@ -15,8 +15,8 @@ struct LoadRankingTests {
         #expect(choice(TestTable(weights: [1, 1, 1], held: [4, 2, 3])) == 1)
         // 5 of weight 4 weigh less than 2 of weight 1.
         #expect(choice(TestTable(weights: [4, 1], held: [5, 2])) == 0)
-        // Both idle: twice the weight comes first whoever is first among equals.
-        for start in 0..<4 as Range<UInt64> { #expect(choice(TestTable(weights: [1, 2]), start: start) == 1) }
+        // 2 of weight 2 weigh as much as 1 of weight 1.
+        #expect(Set((0..<4 as Range<UInt64>).map { choice(TestTable(weights: [2, 1], held: [2, 1]), start: $0) }) == [0, 1])
         #expect(choice(TestTable(weights: [])) == nil)
         #expect(choice(TestTable(weights: [9])) == 0)
     }
@@ -57,7 +57,7 @@ struct LoadRankingTests {
             var ranking = LoadRanking(table, workers: 1, start: random.next())
             for _ in 0..<20 {
                 table.tried = Set((0..<count).filter { _ in Int.random(in: 0..<4, using: &random) == 0 })
-                let load = { [table] in Double(table.held[$0] + 1) / Double(table.weights[$0]) }
+                let load = { [table] in Double(table.held[$0]) / Double(table.weights[$0]) }
                 let least = (0..<count).filter { !table.tried.contains($0) }.map(load).min()
                 let chosen = ranking.choose(table)
                 #expect(chosen.map(load) == least, "SEED=\(SeededGenerator.seed)")
@@ -69,6 +69,19 @@ struct LoadRankingTests {
                 ranking.noteReturned(returning, connections: table.held[returning])
             }
         }
+    }
+
+    /// One client after the other, each gone before the next: all get their share, not the heaviest everything.
+    @Test func idleBackendsTakeTurnsByWeight() {
+        let table = TestTable(weights: [1, 1, 2])
+        var ranking = LoadRanking(table, workers: 1, start: 0)
+        var chosen = [0, 0, 0]
+        for _ in 0..<400 {
+            guard let index = ranking.choose(table) else { break }
+            chosen[index] += 1
+            ranking.noteReturned(index, connections: 0)
+        }
+        #expect(zip(chosen, [100, 100, 200]).allSatisfy { abs($0 - $1) <= 1 }, "\(chosen)")
     }
 
     /// What other workers take is seen at once where it matters: their favourite does not win here.

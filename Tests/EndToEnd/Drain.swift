@@ -1,5 +1,6 @@
 // Drains: nothing new arrives, what stands goes on, and `drained` is said only when nobody holds the backend.
 import ControlProtocol
+import Glibc
 import Model
 import Testing
 
@@ -115,6 +116,35 @@ import Testing
         #expect(try balancer.backend("web-1").drain?.owner == "alice")
         #expect(try balancer.lbctl("undrain", "web/web-1", "--owner", "bob", "--force").status == 0)
         #expect(try balancer.backend("web-1").wish == .ready)
+    }
+
+    @Test("renew=yes updates a drain of one's own and begins none: an operator's undrain has the last word")
+    func renewal() throws {
+        #expect(try balancer.command("drain web/web-1 owner=r lease=30s renew=yes").code == .refused)
+        #expect(try balancer.command("drain web/web-1 owner=r lease=30s").code == .done)
+        #expect(try balancer.command("drain web/web-1 owner=r lease=40s renew=yes").code == .done)
+        #expect(try balancer.backend("web-1").drain?.lease == 40)
+        #expect(try balancer.command("undrain web/web-1 owner=ann force=yes").code == .done)
+        let late = try balancer.command("drain web/web-1 owner=r lease=30s renew=yes")
+        #expect(late.code == .refused)
+        #expect(late.message.contains("ended: undrain by ann"), "\(late)")
+        #expect(try balancer.backend("web-1").wish == .ready)
+    }
+
+    @Test("a renewal in the same round of the loop as the end of the lease: what is answered is what holds")
+    func renewalInTheLastMoment() throws {
+        let conversation = try ControlConversation(balancer.control)
+        try conversation.send("drain web/web-1 owner=r lease=300ms\n")
+        #expect(try conversation.reply().code == .done)
+        kill(balancer.process, SIGSTOP)
+        // Both are waiting when it goes on: the line, and the end of the lease.
+        do {
+            defer { kill(balancer.process, SIGCONT) }
+            try conversation.send("drain web/web-1 owner=r lease=300s renew=yes\n")
+            #expect(conversation.isQuiet(for: .milliseconds(600)))
+        }
+        let renewed = try conversation.reply().code == .done
+        #expect(try balancer.backend("web-1").wish == (renewed ? .drain : .ready))
     }
 
     @Test("a lease that nobody renews ends the drain: a dead tool leaves no node out")

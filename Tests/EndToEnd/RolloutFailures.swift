@@ -111,6 +111,52 @@ import Testing
         for server in servers { #expect(try Redis.ping(at: server.endpoint) == "+PONG\r") }
     }
 
+    @Test("a node that dies after its step: the rollout stops before the next drain, exit 1, and names it")
+    func earlierNodeDies() throws {
+        let balancer = try balancer()
+        let restart = try Redis.restartScript(lab)
+        // The second step's restart goes on only when the first node has been seen to be down.
+        let script = try lab.write("restart-and-wait", """
+            #!/bin/sh
+            "\(restart)" "$@" || exit 1
+            [ "$1" = web-2 ] || exit 0
+            touch "\(lab.path("second"))"
+            while [ ! -e "\(lab.path("go-on"))" ]; do sleep 0.02; done
+
+            """)
+        let rollout = try balancer.startLbctl(["rollout", "run", "web", "--restart", "\(script) {backend} {port}"])
+        try eventually(within: .seconds(20), "the second restart") { access(lab.path("second"), F_OK) == 0 }
+        _ = try servers[0].kill()
+        try balancer.backend("web-1") { $0.availability == .down }
+        let third = try servers[2].process()
+        try lab.write("go-on", "")
+        let end = try rollout.end(within: .seconds(20))
+        #expect(end.status == 1, "\(end)")
+        #expect(end.text.contains("web/web-1 was restarted and up, but is down now"), "\(end)")
+        #expect(try servers[2].process() == third, "a third node was restarted while the first was down")
+        #expect(try wishes(balancer) == [.ready, .ready, .ready])
+    }
+
+    @Test("SIGHUP to a rollout that was started with it ignored, as under nohup: it goes on to its end")
+    func outlivesItsTerminal() throws {
+        let balancer = try balancer()
+        let restart = try Redis.restartScript(lab)
+        let script = try lab.write("slow", """
+            #!/bin/sh
+            touch "\(lab.path("begun"))"
+            while [ ! -e "\(lab.path("go-on"))" ]; do sleep 0.02; done
+            exec "\(restart)" "$@"
+
+            """)
+        let rollout = try balancer.startLbctl(
+            ["rollout", "run", "web", "--restart", "\(script) {backend} {port}"], prelude: "trap '' HUP")
+        try eventually(within: .seconds(10), "the restart command to run") { access(lab.path("begun"), F_OK) == 0 }
+        try rollout.signal(SIGHUP)
+        try lab.write("go-on", "")
+        let end = try rollout.end(within: .seconds(20))
+        #expect(end.status == 0, "\(end)")
+    }
+
     @Test("a connection that never ends: the rollout gives up at its drain deadline and undrains the healthy node")
     func neverEmpty() throws {
         let balancer = try balancer()

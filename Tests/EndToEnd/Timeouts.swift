@@ -98,6 +98,71 @@ import Testing
         }
     }
 
+    /// A client that speaks first: its first bytes are read before the connect, and written to a port that refuses.
+    @Test("first bytes that a refusing backend did not take reach another, once")
+    func firstBytesOnce() throws {
+        let heard = Outbox<String>()
+        let server = try TestServer(lab) { peer in
+            peer.halfClose()
+            heard.put(String(decoding: try peer.toEnd().bytes, as: UTF8.self))
+        }
+        let refusing = try ClosedPort()
+        let balancer = try Balancer(lab, ConfigurationText(
+            backends: [("web-1", "\(refusing.endpoint)"), ("web-2", "\(server.endpoint)")], ["balance: round-robin"]))
+        let endpoint = try balancer.endpoint()
+        for round in 1...20 {
+            let client = try speakBeforeTheAccept("once \(round)\n", to: endpoint, balancer)
+            client.halfClose()
+            #expect(try client.toEnd().ending == .end)
+            #expect(try heard.take() == "once \(round)\n")
+        }
+        #expect(try balancer.backend("web-1").connectFailures > 0, "web-1 was never tried")
+    }
+
+    /// The same where nobody takes them: the bytes were kept twice, and lbd ended.
+    @Test("first bytes that nobody takes: the client is reset, and lbd lives")
+    func firstBytesForNobody() throws {
+        let ports = try (ClosedPort(), ClosedPort())
+        let balancer = try Balancer(lab, ConfigurationText(backends: [
+            ("web-1", "\(ports.0.endpoint)"), ("web-2", "\(ports.1.endpoint)"),
+        ]))
+        let endpoint = try balancer.endpoint()
+        for round in 1...5 {
+            let client = try speakBeforeTheAccept("hello\n", to: endpoint, balancer)
+            let (bytes, ending) = try client.toEnd()
+            #expect(bytes.isEmpty && ending == .reset, "round \(round)")
+        }
+        try balancer.backend("web-1") { $0.connections == 0 }
+    }
+
+    /// While lbd stands still the bytes arrive before it has accepted: it reads them before it connects.
+    private func speakBeforeTheAccept(_ text: String, to endpoint: Endpoint, _ balancer: Balancer) throws -> Peer {
+        kill(balancer.process, SIGSTOP)
+        defer { kill(balancer.process, SIGCONT) }
+        let client = try Peer(connecting: endpoint)
+        try client.send(text)
+        return client
+    }
+
+    /// HAProxy and nginx end it cleanly: the client takes a part for the whole.
+    @Test("a reader that stops for longer than the timeout is reset: a part never looks like the whole", arguments: [true, false])
+    func stalledReader(halfCloses: Bool) throws {
+        let content = [UInt8](repeating: 0x78, count: 32 << 20)
+        let server = try TestServer(lab) { peer in
+            // The balancer gives up in the middle of this: that is the point.
+            do { try peer.send(content) } catch { return }
+            peer.close()
+        }
+        let balancer = try Balancer(lab, ConfigurationText(
+            [("web-1", server)], ["idle-timeout: 500ms", "half-closed-timeout: 500ms"]))
+        let client = try balancer.connect()
+        if halfCloses { client.halfClose() }
+        try balancer.backend("web-1", within: .seconds(10)) { $0.connectionsTotal == 1 && $0.connections == 0 }
+        let (bytes, ending) = try client.toEnd()
+        #expect(bytes.count < content.count)
+        #expect(ending == .reset)
+    }
+
     @Test("a backend that swallows connects is replaced by another after connect-timeout")
     func blackHoleRetry() throws {
         let server = try TestServer.named("web-2", lab)

@@ -20,6 +20,8 @@ struct EventTests {
                 "availability draining -> drained"),
             (.acceptPaused(worker: 1, reason: "EMFILE"), "worker 1", "acceptPaused",
                 "accepting paused: EMFILE; goes on when descriptors are free"),
+            (.headerRefused(try ListenerName("web"), peer: IPEndpoint(try Endpoint("10.0.0.1:9")), reason: "no header", besides: 7), "listener web",
+             "headerRefused", "10.0.0.1:9 cut off: no header; and 7 more of late"),
             (.acceptResumed(worker: 1), "worker 1", "acceptResumed", "accepting again"),
             (.stopping(deadline: .seconds(30)), "lbd", "stopping",
                 "stopping: listeners closed, open connections may finish within 30 s"),

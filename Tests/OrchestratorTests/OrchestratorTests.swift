@@ -58,7 +58,7 @@ private func well(_ command: Command) -> [ReplyLine] {
 private func verb(_ command: Command) -> String {
     switch command {
     case .status: "status"
-    case .drain(let order): order.lease == nil ? "hold" : order.waiting == .no ? "renew" : "drain"
+    case .drain(let order): order.lease == nil ? "hold" : order.renews ? "renew" : "drain"
     case .undrain(_, "me", false): "undrain"
     case .probe: "probe"
     case .help, .undrain, .maintain, .ready, .events, .configCheck: "other"
@@ -71,8 +71,8 @@ private func verb(_ command: Command) -> String {
             let balancer = try ScriptedBalancer("whole", answer: well)
             let verdict = await (try orchestrator(balancer)).run()
             #expect(verdict.cause == nil)
-            let step = ["status", "drain", "probe", "undrain"]
-            #expect(balancer.commands.map(verb) == step + step)
+            let step = ["status", "drain", "status", "renew", "probe", "undrain"]
+            #expect(balancer.commands.map(verb) == step + step + ["status"])
             try balancer.close()
         }
     }
@@ -82,7 +82,35 @@ private func verb(_ command: Command) -> String {
             let balancer = try ScriptedBalancer("failed", answer: well)
             let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.nodes[0].fate == .held)
-            #expect(balancer.commands.map(verb) == ["status", "drain", "hold"])
+            #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew", "hold"])
+            try balancer.close()
+        }
+    }
+
+    /// An operator undrained it: the restart is not begun, and nothing is undrained or held.
+    @Test func aRefusedConfirmationLeavesTheNodeAlone() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("lost") { command in
+                guard case .drain(let order) = command, order.renews else { return well(command) }
+                return [.failure(Failure(.refused, "undrain by ann"))]
+            }
+            let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
+            #expect(verdict.cause == .drainLost(verdict.nodes[0].backend, reason: "undrain by ann"))
+            #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew"])
+            try balancer.close()
+        }
+    }
+
+    /// The order to keep a failed node out must not take it from an operator either.
+    @Test func aRefusedHoldIsNoDrain() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("hold") { command in
+                guard case .drain(let order) = command, order.lease == nil else { return well(command) }
+                #expect(order.renews)
+                return [.failure(Failure(.refused, "undrain by ann"))]
+            }
+            let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
+            #expect(verdict.nodes[0].fate == .drainLost(restartBegan: true, reason: "undrain by ann"))
             try balancer.close()
         }
     }

@@ -27,17 +27,19 @@ final class TestPlane {
     /// Backends get the slots from `slot` on.
     func route(
         _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, idle: Duration = .seconds(60),
-        halfClosed: Duration = .seconds(60), retries: Int = 3
+        halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none
     ) throws {
         let routing = PoolRouting(
             balance: balance, timeouts: PoolTimeouts(connect: .seconds(5), idle: idle, halfClosed: halfClosed),
-            connectRetries: retries,
+            connectRetries: retries, sendProxy: sendProxy,
             targets: backends.enumerated().map { PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1) })
         try waitUntilFollowed(plane.publish(routing, pool: 0))
     }
 
-    func listen(_ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0) throws -> Endpoint {
-        try plane.open(listener: listener, endpoint, backlog: 1024, pool: 0)
+    func listen(
+        _ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0, rules: ListenerRules = ListenerRules()
+    ) throws -> Endpoint {
+        try plane.open(listener: listener, endpoint, backlog: 1024, pool: 0, rules: rules)
     }
 
     /// When this returns, each worker has also posted all that it had to say before.
@@ -77,6 +79,17 @@ final class TestPlane {
         try waitUntilFollowed(plane.publish(
             PoolRouting(balance: .roundRobin, timeouts: PoolTimeouts(connect: .zero, idle: .zero, halfClosed: .zero), connectRetries: 0, targets: []),
             pool: 1))
+    }
+
+    /// Takes the news of refused headers: why, in order.
+    func takeRefusals() throws -> [HeaderRefusal] {
+        try takeNews()
+        let refusals = waiting.compactMap { report -> HeaderRefusal? in
+            guard case .headerRefused(_, _, let refusal, _) = report else { return nil }
+            return refusal
+        }
+        waiting.removeAll { if case .headerRefused = $0 { true } else { false } }
+        return refusals
     }
 
     private func hear() throws {

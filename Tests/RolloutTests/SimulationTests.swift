@@ -6,11 +6,13 @@ import Testing
 
 /// A pool that obeys the machine's orders, with faults, and holds it to its promises.
 private struct World {
-    enum Node { case inRotation, draining, drained, restarting, restarted, proven }
+    enum Node { case inRotation, draining, drained, confirmed, restarting, restarted, proven, theirs }
 
     var random: SplitMix64
     var machine: StepMachine
     var nodes: [Node]
+    /// Do not answer any more, until they are restarted.
+    var dead: Set<Int> = []
     let plan: Plan
     /// How likely a thing goes wrong, in percent; differs from run to run.
     let faults: UInt64
@@ -33,8 +35,12 @@ private struct World {
     func index(_ backend: BackendReference) -> Int { plan.steps.firstIndex { $0.backend == backend }! }
 
     mutating func run() throws {
-        for _ in 0..<200 {
+        for _ in 0..<400 {
             if fault() { pending.insert(.stopRequested, at: Int.random(in: 0...pending.count, using: &random)) }
+            if fault(), let lost = nodes.firstIndex(where: { [.draining, .drained, .confirmed, .restarting].contains($0) }) {
+                nodes[lost] = .theirs
+                pending.append(.drainLost(reason: "fault"))
+            }
             guard !pending.isEmpty else { throw Broken("waits for what nobody will say") }
             let input = pending.removeFirst()
             if case .stopRequested = input, pending == [.begin] { continue }
@@ -51,10 +57,12 @@ private struct World {
         switch action {
         case .look: look()
         case .drain(let backend, _): drain(index(backend))
+        case .confirm(let backend): try confirm(index(backend))
         case .restart(let step, _): try restart(index(step.backend))
         case .probe(let backend, _): try probe(index(backend))
         case .undrain(let backend): try undrain(index(backend))
         case .hold:
+            if nodes.contains(.theirs) { return pending.append(.held(.lost(reason: "fault"))) }
             // Whatever was being waited for is given up, but its answer may still come.
             pending.append(fault() ? .held(.failed(reason: "fault")) : .held(.done))
         case .abandonRestart:
@@ -67,8 +75,12 @@ private struct World {
 
     mutating func look() {
         if fault() { return pending.append(.looked(.failed(reason: "fault"))) }
-        let others: Availability = fault() ? .down : .available
-        pending.append(.looked(.pool(pool(plan.steps.indices.map { backend($0 + 1, others) }))))
+        if fault() { dead.insert(Int.random(in: nodes.indices, using: &random)) }
+        let seen = nodes.indices.map { node in
+            nodes[node] == .inRotation ? backend(node + 1, dead.contains(node) ? .down : .available)
+                : backend(node + 1, .drained, wish: .drain, owner: "us")
+        }
+        pending.append(.looked(.pool(pool(seen))))
     }
 
     mutating func drain(_ node: Int) {
@@ -81,14 +93,27 @@ private struct World {
         pending.append(.drainEnded(.drained))
     }
 
+    mutating func confirm(_ node: Int) throws {
+        if nodes[node] == .theirs { return pending.append(.confirmed(.lost(reason: "fault"))) }
+        guard nodes[node] == .drained || nodes[node] == .confirmed else { throw Broken("confirmed while \(nodes[node])") }
+        if fault() { return pending.append(.confirmed(.failed(reason: "fault"))) }
+        // Read late, by one that was stopped: the machine must not believe it.
+        if fault() { now = now.advanced(by: .seconds(40)) } else { nodes[node] = .confirmed }
+        pending.append(.confirmed(.drained))
+    }
+
     mutating func restart(_ node: Int) throws {
-        guard nodes[node] == .drained else { throw Broken("restarted before it was drained") }
+        guard nodes[node] == .confirmed || nodes[node] == .theirs else { throw Broken("restarted without a fresh confirmation") }
+        guard dead.subtracting([node]).isEmpty else { throw Broken("restarted while another is dead") }
+        if nodes[node] == .theirs { return pending.append(.restartEnded(.restarted)) }
+        dead.remove(node)
         nodes[node] = .restarting
         if fault() { return pending.append(.restartEnded(.failed(reason: "fault", output: "x"))) }
         pending.append(.restartEnded(.restarted))
     }
 
     mutating func probe(_ node: Int) throws {
+        if nodes[node] == .theirs { return pending.append(.probed(.up)) }
         guard nodes[node] == .restarting else { throw Broken("probed before it was restarted") }
         nodes[node] = .restarted
         if fault() { return pending.append(.probed(.failed(reason: "fault"))) }
@@ -99,7 +124,8 @@ private struct World {
     mutating func undrain(_ node: Int) throws {
         // A stop may overtake the answer that the drain was refused; there is nothing to undo then.
         if drainRefused { return pending.append(.undrained(.done)) }
-        guard [.draining, .drained, .proven].contains(nodes[node]) else { throw Broken("undrained while \(nodes[node])") }
+        if nodes[node] == .theirs { return pending.append(.undrained(.lost(reason: "fault"))) }
+        guard [.draining, .drained, .confirmed, .proven].contains(nodes[node]) else { throw Broken("undrained while \(nodes[node])") }
         if fault() { return pending.append(.undrained(.failed(reason: "fault"))) }
         nodes[node] = .inRotation
         pending.append(.undrained(.done))
@@ -110,8 +136,8 @@ private struct World {
         for (node, report) in zip(nodes, verdict.nodes) {
             let out: Bool
             switch report.fate {
-            case .untouched, .restarted, .undone: out = false
-            case .held, .leased, .unclear: out = true
+            case .untouched, .restarted, .undone, .outAgain: out = false
+            case .held, .leased, .unclear, .drainLost: out = true
             }
             guard out == (node != .inRotation) else { throw Broken("\(report.backend) is \(node), said to be \(report.fate)") }
         }

@@ -42,26 +42,30 @@ private struct Unexpected: Error {}
 @Suite struct StepMachineTests {
     private let pool = healthyPool(3)
     private var step: [StepMachine.Input] {
-        [.looked(.pool(pool)), .drainEnded(.drained), .restartEnded(.restarted), .probed(.up), .undrained(.done)]
+        [.looked(.pool(pool))] + emptied + [.restartEnded(.restarted), .probed(.up), .undrained(.done)]
     }
-    private var drained: [StepMachine.Input] { [.begin, .looked(.pool(pool)), .drainEnded(.drained)] }
+    private var emptied: [StepMachine.Input] { [.drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained)] }
+    private var drained: [StepMachine.Input] { [.begin, .looked(.pool(pool))] + emptied }
 
     @Test func aWholeRollout() throws {
         var driven = try Driven(pool)
         #expect(driven.give(.begin) == [.look])
         #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-1"), deadline: .seconds(60))])
-        let restart = driven.give(.drainEnded(.drained))
+        #expect(driven.give(.drainEnded(.drained)) == [.look])
+        #expect(driven.give(.looked(.pool(pool))) == [.confirm(reference("web-1"))])
+        let restart = driven.give(.confirmed(.drained))
         guard case .restart(let planned, timeout: .seconds(20)) = restart.first else { throw Unexpected() }
         #expect(planned.command == ["restart", "web-1"])
         #expect(driven.give(.restartEnded(.restarted)) == [.probe(reference("web-1"), timeout: .seconds(30))])
         #expect(driven.give(.probed(.up)) == [.undrain(reference("web-1"))])
         #expect(driven.give(.undrained(.done)) == [.look])
-        let verdict = try verdict(driven.give(step + step))
+        #expect(driven.give(step + step) == [.look])
+        let verdict = try verdict(driven.give(.looked(.pool(pool))))
         #expect(verdict.cause == nil)
         #expect(fates(verdict) == [.restarted, .restarted, .restarted])
         #expect(verdict.nodes[2].times.drain == .seconds(1))
         #expect(verdict.explanation(wording).isEmpty)
-        #expect(driven.told.last == .back(step: .seconds(4)))
+        #expect(driven.told.last == .back(step: .seconds(6)))
     }
 
     @Test func aDeadlinePutsTheHealthyNodeBack() throws {
@@ -100,8 +104,85 @@ private struct Unexpected: Error {}
         var driven = try Driven(pool)
         let others = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1, .down), backend(2), backend(3, .down)])
         let verdict = try verdict(driven.give([.begin] + step + [.looked(.pool(others))]))
+        #expect(verdict.cause == .failed(reference("web-1"), .serving, reason: "is down now", output: ""))
+        #expect(fates(verdict) == [.outAgain("down"), .untouched, .untouched])
+        #expect(verdict.explanation(wording).first?.contains("web/web-1 was restarted and up, but is down now") == true)
+    }
+
+    /// Another that nobody knew to be missing: an operator's drain in mid-rollout, or a second rollout.
+    @Test func refusesASecondOneOut() throws {
+        let drained = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1), backend(2), backend(3, .drained, wish: .drain, owner: "alice")])
+        var driven = try Driven(pool)
+        let verdict = try verdict(driven.give([.begin, .looked(.pool(drained))]))
+        guard case .refused(let reason) = verdict.cause else { throw Unexpected() }
+        #expect(reason.hasPrefix("web/web-3 is drained by 'alice'"))
+    }
+
+    /// Two rollouts that both saw a whole pool: each puts its own back before its restart.
+    @Test func looksAgainWhenEmpty() throws {
+        let other = Rollout.PoolSnapshot(name: pool.name, backends: [
+            backend(1, .drained, wish: .drain, owner: "rollout-7"), backend(2, .draining, wish: .drain, owner: "rollout-8"), backend(3),
+        ])
+        var driven = try Driven(pool)
+        #expect(driven.give([.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(other))]) == [.undrain(reference("web-1"))])
+        let verdict = try verdict(driven.give(.undrained(.done)))
         guard case .refused = verdict.cause else { throw Unexpected() }
-        #expect(fates(verdict) == [.restarted, .untouched, .untouched])
+        #expect(fates(verdict) == [.undone, .untouched, .untouched])
+    }
+
+    /// What was down at the beginning is listed, and goes first; it counts from its restart on.
+    @Test func whatWasOutAtTheBeginningDoesNotHinder() throws {
+        let known = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1), backend(2), backend(3, .down), backend(4, .down)])
+        #expect(try plan(known).lines.count { $0.contains("out already") } == 2)
+        var driven = try Driven(known)
+        #expect(driven.give([.begin, .looked(.pool(known))]) == [.drain(reference("web-3"), deadline: .seconds(60))])
+        #expect(driven.give([.drainEnded(.drained), .looked(.pool(known))]) == [.confirm(reference("web-3"))])
+        let inputs: [StepMachine.Input] = [.confirmed(.drained), .restartEnded(.restarted), .probed(.up), .undrained(.done)]
+        let verdict = try verdict(driven.give(inputs + [.looked(.pool(known))]))
+        #expect(verdict.cause == .failed(reference("web-3"), .serving, reason: "is down now", output: ""))
+    }
+
+    @Test func aNodeThatDiedMeanwhileIsNoSuccess() throws {
+        var driven = try Driven(pool)
+        _ = driven.give([.begin] + step + step + step)
+        let dead = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1), backend(2, .down), backend(3)])
+        let verdict = try verdict(driven.give(.looked(.pool(dead))))
+        #expect(verdict.cause == .failed(reference("web-2"), .serving, reason: "is down now", output: ""))
+        #expect(fates(verdict) == [.restarted, .outAgain("down"), .restarted])
+    }
+
+    /// Stopped by Ctrl-Z, the lease may have ended while the answer lay unread.
+    @Test func anOldConfirmationIsAskedForAgain() throws {
+        var driven = try Driven(pool)
+        _ = driven.give([.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool))])
+        driven.now = driven.now.advanced(by: Lease.trust)
+        #expect(driven.give(.confirmed(.drained)) == [.confirm(reference("web-1"))])
+        guard case .restart = driven.give(.confirmed(.drained)).first else { throw Unexpected() }
+    }
+
+    @Test(arguments: [[], [.drainEnded(.drained)], [.drainEnded(.drained), .looked(.pool(healthyPool(3)))]] as [[StepMachine.Input]])
+    func aDrainThatIsLostBeforeTheRestartIsLeftAlone(_ before: [StepMachine.Input]) throws {
+        var driven = try Driven(pool)
+        let verdict = try verdict(driven.give([.begin, .looked(.pool(pool))] + before + [.drainLost(reason: "undrain by ann")]))
+        #expect(verdict.cause == .drainLost(reference("web-1"), reason: "undrain by ann"))
+        #expect(fates(verdict)[0] == .drainLost(restartBegan: false, reason: "undrain by ann"))
+        #expect(driven.give(.confirmed(.drained)).isEmpty)
+    }
+
+    @Test func aConfirmationThatIsRefusedLeavesItAlone() throws {
+        var driven = try Driven(pool)
+        let inputs: [StepMachine.Input] = [.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool))]
+        let verdict = try verdict(driven.give(inputs + [.confirmed(.lost(reason: "lease"))]))
+        #expect(verdict.cause == .drainLost(reference("web-1"), reason: "lease"))
+    }
+
+    @Test func aRestartOutlivesTheLossOfItsDrain() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give(drained + [.drainLost(reason: "ann"), .drainLost(reason: "ann")]).isEmpty)
+        let verdict = try verdict(driven.give(.restartEnded(.restarted)))
+        #expect(verdict.cause == .drainLost(reference("web-1"), reason: "ann"))
+        #expect(fates(verdict)[0] == .drainLost(restartBegan: true, reason: "ann"))
+        #expect(driven.told.last == .drainLost(reason: "ann"))
     }
 
     @Test func aBackendThatMovedIsNotRestarted() throws {
@@ -128,6 +209,16 @@ private struct Unexpected: Error {}
 
 @Suite struct StopTests {
     private let pool = healthyPool(3)
+    private var restarting: [StepMachine.Input] {
+        [.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained)]
+    }
+
+    @Test func whileItIsConfirmedItIsUndone() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give(restarting.dropLast() + [.stopRequested]) == [.undrain(reference("web-1"))])
+        #expect(driven.give(.confirmed(.drained)).isEmpty)
+        #expect(fates(try verdict(driven.give(.undrained(.done))))[0] == .undone)
+    }
 
     @Test func beforeTheDrainNothingIsTouched() throws {
         var driven = try Driven(pool)
@@ -145,7 +236,7 @@ private struct Unexpected: Error {}
 
     @Test func duringTheRestartTheStepIsFinished() throws {
         var driven = try Driven(pool)
-        #expect(driven.give([.begin, .looked(.pool(pool)), .drainEnded(.drained), .stopRequested]).isEmpty)
+        #expect(driven.give(restarting + [.stopRequested]).isEmpty)
         #expect(driven.give(.restartEnded(.restarted)) == [.probe(reference("web-1"), timeout: .seconds(30))])
         #expect(driven.give(.probed(.up)) == [.undrain(reference("web-1"))])
         let verdict = try verdict(driven.give(.undrained(.done)))
@@ -155,7 +246,7 @@ private struct Unexpected: Error {}
 
     @Test func twiceDuringTheRestartLeavesItDrained() throws {
         var driven = try Driven(pool)
-        let actions = driven.give([.begin, .looked(.pool(pool)), .drainEnded(.drained), .stopRequested, .stopRequested])
+        let actions = driven.give(restarting + [.stopRequested, .stopRequested])
         #expect(actions == [.abandonRestart])
         #expect(driven.give(.stopRequested).isEmpty)
         let end = StepMachine.RestartEnd.failed(reason: "interrupted", output: "")
@@ -165,7 +256,7 @@ private struct Unexpected: Error {}
 
     @Test func twiceDuringTheProbesLeavesItDrained() throws {
         var driven = try Driven(pool)
-        let drained: [StepMachine.Input] = [.begin, .looked(.pool(pool)), .drainEnded(.drained), .restartEnded(.restarted)]
+        let drained = restarting + [.restartEnded(.restarted)]
         #expect(driven.give(drained + [.stopRequested]).isEmpty)
         #expect(driven.give(.stopRequested) == [.hold(reference("web-1"), reason: "stopped twice before its probes said up")])
         #expect(driven.give(.probed(.up)).isEmpty)
@@ -176,10 +267,11 @@ private struct Unexpected: Error {}
         var driven = try Driven(healthyPool(2))
         let pool = healthyPool(2)
         let step: [StepMachine.Input] = [
-            .looked(.pool(pool)), .drainEnded(.drained), .restartEnded(.restarted), .probed(.up), .undrained(.done),
+            .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted),
+            .probed(.up), .undrained(.done),
         ]
         var last = step
-        last.insert(.stopRequested, at: 3)
-        #expect(try verdict(driven.give([.begin] + step + last)).cause == nil)
+        last.insert(.stopRequested, at: 5)
+        #expect(try verdict(driven.give([.begin] + step + last + [.looked(.pool(pool))])).cause == nil)
     }
 }

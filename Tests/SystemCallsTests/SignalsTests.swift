@@ -17,6 +17,23 @@ struct SignalsTests {
         }
     }
 
+    /// Faults: a rollout under nohup that ends with its terminal; lbd behind a script's '&' that no SIGINT reaches.
+    @Test func ofThoseIgnoredAtTheStartOnlyHangupStaysSo() async throws {
+        try await onThread {
+            signal(SIGHUP, SIG_IGN)
+            signal(SIGINT, SIG_IGN)
+            defer {
+                signal(SIGHUP, SIG_DFL)
+                signal(SIGINT, SIG_DFL)
+            }
+            let descriptor = try Signals.open([SIGHUP, SIGINT])
+            pthread_kill(pthread_self(), SIGHUP)
+            pthread_kill(pthread_self(), SIGINT)
+            #expect(try Signals.next(descriptor.number) == SIGINT)
+            #expect(try Signals.next(descriptor.number) == nil)
+        }
+    }
+
     @Test func names() {
         #expect(Signals.name(SIGTERM) == "SIGTERM")
         #expect(Signals.name(SIGWINCH) == "signal 28")

@@ -26,6 +26,7 @@ final class ControlConversation: Sendable {
 
     func send(_ text: String) throws { try peer.send(text) }
     func send(_ bytes: [UInt8]) throws { try peer.send(bytes) }
+    func isQuiet(for duration: Duration) -> Bool { peer.isQuiet(for: duration) }
     func close() { peer.close() }
     /// Wakes a thread that waits for a reply.
     func interrupt() { peer.interrupt() }
