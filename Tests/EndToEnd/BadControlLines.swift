@@ -39,7 +39,7 @@ import Testing
         ("status \\", "backslash"),
         ("dran web/web-1", "'drain'"),
         ("drain", "POOL/BACKEND"),
-        ("drain web", "POOL/BACKEND"),
+        ("drain web", "web/NAME"),
         ("drain web/web-1 dedline=3s wait=yes", "deadline"),
         ("drain web/web-1 wait=yes deadline=-3s", "negative"),
         ("drain web/web-1 wait=maybe", "yes or no"),
