@@ -13,7 +13,7 @@ import Testing
         lbctl() {
             local status=5 try
             for try in $(seq 100); do
-                command lbctl "$@"; status=$?
+                command lbctl "$@" && status=0 || status=$?
                 [ $status = 5 ] || break
                 sleep 0.1
             done

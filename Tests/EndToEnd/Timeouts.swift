@@ -83,7 +83,7 @@ import Testing
         let endpoint = try balancer.endpoint()
         for round in 1...20 {
             // While lbd stands still the requests arrive before it has accepted: it reads them before it connects.
-            if round.isMultiple(of: 2) { kill(balancer.process, SIGSTOP) }
+            if round.isMultiple(of: 2) { try ProcessTable.stop(balancer.process) }
             let clients = try (0..<10).map { _ in try Peer(connecting: endpoint) }
             let requests = (0..<10).map { "pay \(round).\($0)" }
             for (client, request) in zip(clients, requests) { try client.send(request + "\n") }
@@ -137,7 +137,7 @@ import Testing
 
     /// While lbd stands still the bytes arrive before it has accepted: it reads them before it connects.
     private func speakBeforeTheAccept(_ text: String, to endpoint: Endpoint, _ balancer: Balancer) throws -> Peer {
-        kill(balancer.process, SIGSTOP)
+        try ProcessTable.stop(balancer.process)
         defer { kill(balancer.process, SIGCONT) }
         let client = try Peer(connecting: endpoint)
         try client.send(text)

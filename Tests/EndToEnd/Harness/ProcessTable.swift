@@ -19,6 +19,17 @@ enum ProcessTable {
 
     static func isAlive(_ process: pid_t) -> Bool { kill(process, 0) == 0 }
 
+    /// SIGSTOP, and back only when every thread stands still: the kernel stops them one by one.
+    static func stop(_ process: pid_t) throws {
+        kill(process, SIGSTOP)
+        try eventually(within: .seconds(10), "all threads of \(process) to stand still") {
+            try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").allSatisfy { thread in
+                let stat = content("/proc/\(process)/task/\(thread)/stat").map { String(decoding: $0, as: UTF8.self) } ?? ""
+                return stat.split(separator: ")").last?.hasPrefix(" T") ?? false
+            }
+        }
+    }
+
     /// Number of open descriptors.
     static func descriptors(_ process: pid_t) throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
