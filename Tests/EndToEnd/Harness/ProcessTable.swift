@@ -2,6 +2,7 @@
 import Foundation
 import Glibc
 import SystemCalls
+import Testing
 
 enum ProcessTable {
     /// Processes whose working folder is `folder` or lies in it, zombies not counted.
