@@ -107,6 +107,7 @@ extension ConnectionHandle {
         if record.backend.descriptor >= 0 { drop(.backend) }
         record.backend = Side()
         record.attempts = 0
+        record.tried = ConnectionRecord.nothingTried
         giveTicketBack()
         worker.fileForSweep(self)
     }

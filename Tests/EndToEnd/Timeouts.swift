@@ -1,6 +1,7 @@
 // Time limits on a connection, and what a client sees of a backend that cannot be reached: another backend.
 import Glibc
 import Model
+import SystemCalls
 import Testing
 
 @Suite(.lab) struct Timeouts {
@@ -161,6 +162,30 @@ import Testing
         let (bytes, ending) = try client.toEnd()
         #expect(bytes.count < content.count)
         #expect(ending == .reset)
+    }
+
+    /// A Unix socket's full backlog answers EAGAIN at once: three tries within a microsecond prove nothing.
+    @Test("a backend whose accept queue is full for a moment is waited for, and not blamed")
+    func fullQueue() throws {
+        let path = lab.path("full.sock")
+        let listener = try Sockets.bindUnix(path, mode: 0o600)
+        try Sockets.listen(listener.number, backlog: 0)
+        let address = SocketAddress(.unix(path: path))
+        var ours: [Int32] = []
+        defer { for number in ours { close(number) } }
+        repeat { ours.append(try Sockets.open(for: address).release()) } while Sockets.startConnect(ours.last!, to: address) == .connected
+        let balancer = try Balancer(lab, ConfigurationText(backends: [("web-1", "unix:\(path)")]))
+        let client = try balancer.connect()
+        try client.send("hello\n")
+        #expect(client.isQuiet(for: .milliseconds(300)))
+        var accepted: [Int32] = []
+        try eventually(within: .seconds(5), "the client's bytes at the backend") {
+            let number = Sockets.accept(on: listener.number).accepted
+            if number >= 0 { accepted.append(number) }
+            return accepted.contains { Sockets.hasBytes($0) }
+        }
+        ours += accepted
+        #expect(try balancer.backend("web-1").connectFailures == 0)
     }
 
     @Test("a backend that swallows connects is replaced by another after connect-timeout")
