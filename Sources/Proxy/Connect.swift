@@ -11,7 +11,6 @@ extension ConnectionHandle {
     /// The connection's first step. `peer`: the client's address where accepting asked for it.
     func begin(from peer: IPEndpoint?) {
         accountAccepted()
-        Sockets.delayAcknowledgement(record.client.descriptor)
         record.client.readable = true
         guard worker.gate(of: record.listener).headerTimeout == nil else { return awaitHeader() }
         noteSource(peer?.address)
