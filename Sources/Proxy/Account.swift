@@ -20,7 +20,7 @@ extension ConnectionHandle {
         worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnection()
     }
 
-    func accountConnectFailure(_ failure: Int32) {
+    func accountConnectFailure() {
         guard record.slot >= 0 else { return }
         worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnectFailure()
     }

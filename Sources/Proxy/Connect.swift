@@ -43,7 +43,7 @@ extension ConnectionHandle {
             case .failed(let failure):
                 first = unwritten(of: first)
                 if ConnectFailure.isOurs(failure) { return waitForResources(first) }
-                giveUpAttempt(failure)
+                giveUpAttempt()
                 guard mayRetry else { return close(.connectFailed) }
             }
         }
@@ -79,7 +79,7 @@ extension ConnectionHandle {
         // libevent reports EPOLLERR and EPOLLHUP as readable and writable: writable alone is a connect that succeeded.
         let failure = readiness.readable ? Sockets.takeError(of: record.backend.descriptor) : 0
         guard failure != 0 else { return startRelaying() }
-        if hasSpoken(before: failure) { startRelaying() } else { connectFailed(failure) }
+        if hasSpoken(before: failure) { startRelaying() } else { connectFailed() }
     }
 
     /// A reset of a connection that stood already (a refused connect is ECONNREFUSED): what the backend said before
@@ -92,8 +92,8 @@ extension ConnectionHandle {
     }
 
     /// This attempt is over: the next one, or the end.
-    func connectFailed(_ failure: Int32) {
-        giveUpAttempt(failure)
+    func connectFailed() {
+        giveUpAttempt()
         if mayRetry { connectToBackend(keptFirst) } else { close(.connectFailed) }
     }
 
@@ -116,10 +116,10 @@ extension ConnectionHandle {
 
     private var mayRetry: Bool { record.attempts <= worker.route(of: record.pool).header.connectRetries }
 
-    private func giveUpAttempt(_ failure: Int32) {
+    private func giveUpAttempt() {
         if record.backend.descriptor >= 0 { drop(.backend) }
         record.backend = Side()
-        accountConnectFailure(failure)
+        accountConnectFailure()
         giveTicketBack()
     }
 }

@@ -202,7 +202,7 @@ extension ConnectionHandle {
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
         case .connecting where record.isWaitingForResources: close(.outOfResources)
-        case .connecting: connectFailed(ConnectFailure.timedOut)
+        case .connecting: connectFailed()
         case .relaying: close(record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle)
         case .resetting: close(.passedReset)
         case .free, .closed: return
@@ -219,7 +219,4 @@ enum ConnectFailure {
         default: false
         }
     }
-
-    /// ETIMEDOUT, as the kernel itself would say later.
-    static let timedOut: Int32 = 110
 }

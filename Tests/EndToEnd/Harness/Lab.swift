@@ -110,7 +110,10 @@ final class Lab: Sendable {
 
     /// What a test run that crashed has left: labs whose process is gone.
     private static func removeLeftovers() {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/tmp")) ?? []
+        var names: [String] = []
+        do { names = try FileManager.default.contentsOfDirectory(atPath: "/tmp") } catch {
+            Issue.record(error, "while leftovers of crashed runs were looked for")
+        }
         for name in names where "/tmp/\(name)".hasPrefix(prefix) {
             let owner = "/tmp/\(name)".dropFirst(prefix.count).prefix { $0 != "-" }
             if let process = pid_t(owner), !ProcessTable.isAlive(process) { removeFolder("/tmp/\(name)") }

@@ -81,8 +81,11 @@ enum ProcessTable {
     }
 
     private static func numbers() -> [pid_t] {
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        return names.compactMap { pid_t($0) }
+        // Unread, it would look like a machine without processes, and "nothing is left" could not fail.
+        do { return try FileManager.default.contentsOfDirectory(atPath: "/proc").compactMap { pid_t($0) } } catch {
+            Issue.record(error, "while the processes were listed")
+            return []
+        }
     }
 
     /// nil for a process that has ended meanwhile.
