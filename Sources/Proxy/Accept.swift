@@ -4,6 +4,26 @@ import Glibc
 import Model
 import SystemCalls
 
+/// How many a wake-up accepts. Most find one client, and asking for a second that is not there costs a call; the
+/// listener is level-triggered, so what is left is announced in the next round, and then twice as many are taken.
+struct AcceptBatch {
+    private(set) var size = 1
+    private var lastFull: UInt64?
+
+    /// So that a flood of connects does not starve those that are relaying.
+    private static let sizeMax = 64
+
+    mutating func wasFull(in round: UInt64) {
+        if let lastFull, lastFull + 1 == round { size = min(2 * size, AcceptBatch.sizeMax) }
+        lastFull = round
+    }
+
+    mutating func endedEarly(after accepted: Int) {
+        size = max(1, accepted)
+        lastFull = nil
+    }
+}
+
 /// One worker's listening socket. Level-triggered, so that what a batch leaves is announced again.
 ///
 /// Invariant: the memory lives from `init` to `free`, which unregisters the event first; both on the worker's thread.
@@ -17,6 +37,7 @@ struct ListenerHandle {
         /// A Unix socket cannot be opened once per worker: its one acceptor hands connections round.
         let handsOn: Bool
         var isAccepting = false
+        var batch = AcceptBatch()
     }
 
     private let pointer: UnsafeMutablePointer<Record>
@@ -59,13 +80,11 @@ struct ListenerHandle {
 
     private enum Outcome { case accepted, noneWaiting, pausing }
 
-    /// Most accepts per wake-up, so that a flood of connects does not starve those that are relaying.
-    private static var batchMax: Int { 64 }
-
     fileprivate func acceptBatch() {
-        for _ in 0..<ListenerHandle.batchMax {
-            guard acceptOne() == .accepted else { return }
+        for accepted in 0..<pointer.pointee.batch.size {
+            guard acceptOne() == .accepted else { return pointer.pointee.batch.endedEarly(after: accepted) }
         }
+        pointer.pointee.batch.wasFull(in: pointer.pointee.worker.state.rounds)
     }
 
     private func acceptOne() -> Outcome {

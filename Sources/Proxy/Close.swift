@@ -5,8 +5,8 @@ import SystemCalls
 
 /// Why a connection ended. Each says how the parties learn of it.
 enum CloseReason {
-    /// Both directions ended by themselves; both parties know already.
-    case finished
+    /// Both directions ended by themselves. `last` ended last, and closing tells the other.
+    case finished(last: Party)
     /// A party reset the connection; the other learns so.
     case passedReset
     /// No byte either way for the idle timeout, or none in the direction that is left.
@@ -63,7 +63,8 @@ extension ConnectionHandle {
         record.phase = .closed
         worker.state.wheel.remove(self)
         let isReset = reason.isReset(record)
-        for party in [Party.client, Party.backend] { end(party, reset: isReset) }
+        end(.client, reset: isReset)
+        endBackend(reason, reset: isReset)
         record.toBackend.leftover.discard()
         record.toClient.leftover.discard()
         givePipeBack(from: .client)
@@ -71,6 +72,12 @@ extension ConnectionHandle {
         accountClose(reason)
         giveTicketBack()
         worker.retire(self)
+    }
+
+    /// After a clean end the socket may serve again.
+    private func endBackend(_ reason: CloseReason, reset: Bool) {
+        if case .finished(let last) = reason, parkBackend(isTold: last == .backend) { return }
+        end(.backend, reset: reset)
     }
 
     private func end(_ party: Party, reset: Bool) {

@@ -50,22 +50,13 @@ extension ConnectionHandle {
     }
 
     private func startConnect(to target: RouteTarget, _ first: FirstBytes) -> ConnectStart {
-        let socket: Int32
-        do {
-            socket = try Sockets.open(for: target.address).release()
-        } catch {
-            return .failed(errorNumber: error.errorNumber)
-        }
-        record.backend = Side()
-        record.backend.descriptor = socket
-        if target.address.family != AF_UNIX {
-            Sockets.prepareForRelaying(socket)
-            if !first.isEmpty { Sockets.delayAcknowledgement(socket) }
-        }
+        if let failure = openSocket(for: target) { return .failed(errorNumber: failure) }
+        let socket = record.backend.descriptor
+        if !first.isEmpty, target.address.family != AF_UNIX { Sockets.delayAcknowledgement(socket) }
         var start = Sockets.startConnect(socket, to: target.address)
         if case .failed = start { return start }
         // Before anything is written: what a backend has heard is never sent to another.
-        guard watch(.backend) else { return .failed(errorNumber: ENOMEM) }
+        guard record.backend.isWatched || watch(.backend) else { return .failed(errorNumber: ENOMEM) }
         if !first.isEmpty { start = write(first, or: start) }
         if case .failed(let failure) = start {
             guard hasSpoken(before: failure) else { return start }
@@ -74,11 +65,31 @@ extension ConnectionHandle {
         return start
     }
 
+    /// A socket that fits the target: the parked one, or a new one. Nil, or why there is none.
+    private func openSocket(for target: RouteTarget) -> Int32? {
+        let use = SocketUse(family: target.address.family)
+        if takeSpare(use) { return nil }
+        record.backend = Side()
+        do {
+            record.backend.descriptor = try Sockets.open(for: target.address).release()
+        } catch {
+            return error.errorNumber
+        }
+        guard target.address.family != AF_UNIX else { return nil }
+        Sockets.prepareForRelaying(record.backend.descriptor)
+        record.backend.use = use
+        return nil
+    }
+
     /// The backend's socket has something to say about the connect that is under way.
     func finishConnect(_ readiness: Readiness) {
         // libevent reports EPOLLERR and EPOLLHUP as readable and writable: writable alone is a connect that succeeded.
-        let failure = readiness.readable ? Sockets.takeError(of: record.backend.descriptor) : 0
-        guard failure != 0 else { return startRelaying() }
+        guard readiness.readable else { return startRelaying() }
+        let failure = Sockets.takeError(of: record.backend.descriptor)
+        guard failure != 0 else {
+            // A recycled socket may still hear of its last life, whose end was reported in the round before.
+            return Sockets.isConnected(record.backend.descriptor) ? startRelaying() : ()
+        }
         if hasSpoken(before: failure) { startRelaying() } else { connectFailed() }
     }
 

@@ -5,6 +5,7 @@
 // a callback of the same batch nor the ready list can reach it any more. The record stays writable as a value:
 // two descriptors, two lots of pending bytes, ends, counters, ages.
 import CLibevent
+import Glibc
 import Model
 import SystemCalls
 
@@ -44,6 +45,19 @@ enum SourceEnd {
     case reset
 }
 
+/// What a socket can do when its connection is over: with our defaults and no more it may connect again, see Recycle.
+enum SocketUse: UInt8 {
+    case once, againIPv4, againIPv6
+
+    init(family: Int32) {
+        switch family {
+        case AF_INET: self = .againIPv4
+        case AF_INET6: self = .againIPv6
+        default: self = .once
+        }
+    }
+}
+
 /// One party's socket.
 struct Side {
     var descriptor: Int32 = -1
@@ -52,6 +66,7 @@ struct Side {
     /// A call has reported a reset of this socket. It is reported once: whatever end is read later means this.
     var resetSeen = false
     var isWatched = false
+    var use = SocketUse.once
 }
 
 /// Bytes that flow from one party to the other.
@@ -93,6 +108,8 @@ struct ConnectionRecord {
     var slot = -1
     var client = Side()
     var backend = Side()
+    /// Of an earlier connection, parked for this record's next one.
+    var spare = Side()
     var toBackend = Flow()
     var toClient = Flow()
     /// Slots that this connection has tried in vain.
@@ -161,9 +178,14 @@ struct ConnectionHandle: Equatable {
         }
     }
 
-    /// Begins a new life of a record from the slab.
+    /// Begins a new life of a record from the slab. A parked socket stays, and libevent's memory of it.
     func reset() {
-        pointer.pointee = ConnectionRecord(worker: pointer.pointee.worker)
+        var fresh = ConnectionRecord(worker: pointer.pointee.worker)
+        if pointer.pointee.spare.descriptor >= 0 {
+            fresh.spare = pointer.pointee.spare
+            fresh.backendEvent = pointer.pointee.backendEvent
+        }
+        pointer.pointee = fresh
     }
 
     /// Registers the party's socket once for both directions, edge-triggered. False: the kernel refused (ENOMEM,

@@ -51,7 +51,7 @@ extension ConnectionHandle {
         case .reset: close(.passedReset)
         case .finished where count == 0:
             // A connect and a close: the proxy in front asked whether we are there.
-            close(.finished)
+            close(.finished(last: .client))
         case .finished: refuseHeader(.ended)
         }
     }

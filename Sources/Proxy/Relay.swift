@@ -77,7 +77,7 @@ extension ConnectionHandle {
             self[flowFrom: source].isEnded = true
             givePipeBack(from: source)
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
-            guard !self[flowFrom: source.other].isEnded else { return close(.finished) }
+            guard !self[flowFrom: source.other].isEnded else { return close(.finished(last: source)) }
             Sockets.shutdownWrite(record[source.other].descriptor)
             worker.fileDeadline(of: self)
         case .reset:

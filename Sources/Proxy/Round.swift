@@ -64,6 +64,7 @@ extension WorkerHandle {
 
     func pauseAccepting(_ reason: PauseReason) {
         for listener in state.listeners { listener.pause() }
+        closeSpares()
         // One line as long as it keeps running out, however often that is.
         switch state.acceptPause {
         case .none: report(.acceptPaused(worker: state.index, reason))
@@ -95,6 +96,10 @@ extension WorkerHandle {
 
     /// A fresh record. Every live connection lies in the wheel from its first wait on.
     func newConnection() -> ConnectionHandle {
+        if let connection = state.spares.takeFirst() {
+            connection.reset()
+            return connection
+        }
         if state.freeList == nil {
             ConnectionHandle.allocate(64, for: self) { connection in
                 connection.record.listNext = state.freeList
@@ -119,6 +124,10 @@ extension WorkerHandle {
         while let connection = state.closedList {
             state.closedList = connection.record.listNext
             connection.record.phase = .free
+            guard connection.record.spare.descriptor < 0 else {
+                state.spares.append(connection)
+                continue
+            }
             connection.record.listNext = state.freeList
             state.freeList = connection
         }
@@ -163,7 +172,10 @@ extension WorkerHandle {
     }
 
     func turnWheel() {
-        if now() >> TimerWheel.tickShift > state.wheel.swept { settleAccepting() }
+        if now() >> TimerWheel.tickShift > state.wheel.swept {
+            settleAccepting()
+            closeOldSpares()
+        }
         while let connection = state.wheel.nextDue(now: now()) { connection.lookAtClock() }
     }
 }

@@ -37,10 +37,13 @@ struct WorkerState {
     var freeList: ConnectionHandle?
     var readyList: ConnectionHandle?
     var closedList: ConnectionHandle?
+    var spares = SpareSockets()
     var cachedNow: Int64
     var isNowFresh = true
     /// Tick for which the timer is set; nil: not set.
     var timerSetFor: Int64?
+    /// How many there have been.
+    var rounds: UInt64 = 0
     var isEnding = false
 }
 
@@ -96,6 +99,7 @@ struct WorkerHandle: @unchecked Sendable {
         precondition(added == 0, "epoll takes a worker's first descriptor")
         event_assign(timerMemory, state.base, -1, 0, timerReady, pointer)
         while !state.isEnding { round() }
+        closeSpares()
         event_del(mailboxMemory)
         event_del(timerMemory)
     }
@@ -110,6 +114,7 @@ struct WorkerHandle: @unchecked Sendable {
     /// is continued in the next round, after others have had their turn, and never forgotten. What the clock
     /// ends is reclaimed a round later, when the ready list can no longer name it.
     private func round() {
+        state.rounds &+= 1
         poll(EVLOOP_ONCE | (state.readyList == nil ? 0 : EVLOOP_NONBLOCK))
         catchUp()
         continueReady()
@@ -144,8 +149,8 @@ struct WorkerHandle: @unchecked Sendable {
 
     private func setTimer() {
         let wanted = switch state.acceptPause {
-        case .none: state.wheel.nextTick()
-        case .paused, .resumed: (state.wheel.swept + 1) << TimerWheel.tickShift as Int64?
+        case .none where state.spares.count == 0: state.wheel.nextTick()
+        case .none, .paused, .resumed: (state.wheel.swept + 1) << TimerWheel.tickShift as Int64?
         }
         guard wanted != state.timerSetFor else { return }
         state.timerSetFor = wanted

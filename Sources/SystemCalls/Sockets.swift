@@ -126,6 +126,20 @@ package enum Sockets {
         }
     }
 
+    /// Makes a socket in the state CLOSE one that can connect again. Its options stay.
+    @inlinable package static func disconnect(_ descriptor: Int32) -> Bool {
+        var nowhere = sockaddr()
+        nowhere.sa_family = sa_family_t(AF_UNSPEC)
+        return connect(descriptor, &nowhere, socklen_t(MemoryLayout<sockaddr>.size)) == 0
+    }
+
+    /// Whether a stream socket has a peer: not before its connect has succeeded, nor in the state CLOSE.
+    @inlinable package static func isConnected(_ descriptor: Int32) -> Bool {
+        var peer = sockaddr()
+        var size = socklen_t(MemoryLayout<sockaddr>.size)
+        return getpeername(descriptor, &peer, &size) == 0
+    }
+
     /// The outcome of a connect that has become writable: 0, or its errno. Reading it clears it.
     @inlinable package static func takeError(of descriptor: Int32) -> Int32 {
         var failure: Int32 = 0

@@ -43,9 +43,10 @@ import Testing
             (name, try TestServer(lab) { try NoLeak.serve($0, content) })
         }
         let balancer = try Balancer(lab, ConfigurationText(servers))
+        try balancer.becomesAvailable()
+        let descriptors = try ProcessTable.descriptorKinds(balancer.process)
         try run(balancer, content, NoLeak.warmUp, seed: NoLeak.seed &+ 1_000_000)
         try awaitNothingOpen(balancer)
-        let descriptors = try ProcessTable.descriptorKinds(balancer.process)
         let memory = try ProcessTable.residentKiB(balancer.process)
 
         try run(balancer, content, NoLeak.connections, seed: NoLeak.seed)

@@ -41,8 +41,9 @@ struct DataPlaneTests {
             #expect(plane.plane.statistics.totals(listener: 0).open == 0)
             #expect(plane.plane.statistics.tickets(slot: 0).held == 0)
             #expect(try OpenDescriptors.count(ofLocalPort: try #require(endpoint.port)) == 0)
-            // Other tests open and close meanwhile; a leak in a third of 2,000 would be far more than they do.
-            #expect(try Limits.openDescriptors() - before < 150)
+            // Other tests open and close meanwhile, and each worker parks up to 64 sockets for a second; a leak in a third
+            // of 2,000 would be far more.
+            #expect(try Limits.openDescriptors() - before < 300)
         }
     }
 

@@ -47,6 +47,12 @@ enum ProcessTable {
         return kinds
     }
 
+    /// The kernel's numbers of its sockets: one that is closed and opened anew has another.
+    static func sockets(_ process: pid_t) throws -> Set<String> {
+        let targets = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").map { link("/proc/\(process)/fd/\($0)") }
+        return Set(targets.compactMap { $0 }.filter { $0.hasPrefix("socket:") })
+    }
+
     static func threads(_ process: pid_t) throws -> Int {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").count
     }
