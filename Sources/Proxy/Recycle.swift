@@ -42,7 +42,7 @@ struct SpareSockets {
 extension ConnectionHandle {
     /// At an end by FIN on both sides. `isTold`: the backend has been sent ours already. False: it is to be closed.
     func parkBackend(isTold: Bool) -> Bool {
-        guard record.backend.use != .once, worker.state.spares.count < SpareSockets.countMax else { return false }
+        guard record.backend.use != .once else { return false }
         guard isTold || Sockets.shutdownWrite(record.backend.descriptor) else { return false }
         record.spare = record.backend
         record.backend = Side()
@@ -75,6 +75,17 @@ extension ConnectionHandle {
 }
 
 extension WorkerHandle {
+    /// Queues a free record for its parked socket. False: it has none, or there are enough.
+    func keepSpare(of connection: ConnectionHandle) -> Bool {
+        guard connection.record.spare.descriptor >= 0 else { return false }
+        guard state.spares.count < SpareSockets.countMax else {
+            connection.closeSpare()
+            return false
+        }
+        state.spares.append(connection)
+        return true
+    }
+
     /// Nobody took them for a second.
     func closeOldSpares() {
         while let oldest = state.spares.first, now() - oldest.record.lastActivity > SpareSockets.lifetime { closeFirstSpare() }

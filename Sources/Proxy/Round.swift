@@ -124,10 +124,7 @@ extension WorkerHandle {
         while let connection = state.closedList {
             state.closedList = connection.record.listNext
             connection.record.phase = .free
-            guard connection.record.spare.descriptor < 0 else {
-                state.spares.append(connection)
-                continue
-            }
+            guard !keepSpare(of: connection) else { continue }
             connection.record.listNext = state.freeList
             state.freeList = connection
         }
