@@ -90,7 +90,7 @@ extension Event.Change {
             (peer.map { "\($0) " } ?? "a client ") + "cut off: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .sourceRefused(_, let source, let reason, let besides):
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
-        case .rateReached(_, let perSecond): "more than \(perSecond) new connections a second: the rest waits in the backlog"
+        case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
         }

@@ -117,7 +117,8 @@ struct ListenerHandle {
         let hold = arrivals.hold(until: until)
         pause()
         pointer.pointee.isAwaitingTokens = true
-        awaitTokens(nanoseconds: hold.nanoseconds)
+        // Up to 2 ms more, so that of several workers none is always the first.
+        awaitTokens(nanoseconds: hold.nanoseconds + Int64(worker.state.generator.next() % 2_000_000))
         if let perSecond = hold.begins { worker.report(.rateReached(listener: pointer.pointee.listener, perSecond: perSecond)) }
         return false
     }

@@ -17,8 +17,8 @@ package enum SourceRefusal: Equatable, Sendable, CustomStringConvertible {
 
     package var description: String {
         switch self {
-        case .connectionsMax(let limit): "it has \(limit) connections open, its source-connections-max"
-        case .rate(let perSecond): "its source opens more than \(perSecond) connections a second, its source-rate"
+        case .connectionsMax(let limit): "it has \(counted(limit, "connection")) open, its source-connections-max"
+        case .rate(let perSecond): "its source opens more than \(counted(perSecond, "connection")) a second, its source-rate"
         }
     }
 }

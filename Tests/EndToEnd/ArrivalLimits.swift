@@ -96,7 +96,28 @@ import Testing
         let served = names.count { $0 != nil }
         #expect((5...(6 + seconds)).contains(served), "\(served) within \(seconds) s")
         #expect(try balancer.status().listeners[0].refused == UInt64(50 - served))
-        try events.event("a source over its rate") { $0.reason == "its source opens more than 1 connections a second, its source-rate" }
+        try events.event("a source over its rate") { $0.reason == "its source opens more than 1 connection a second, its source-rate" }
         #expect(events.events.count { $0.event == "sourceRefused" } <= seconds + 2)
+    }
+
+    @Test("behind a proxy the address in its header is the one that counts")
+    func header() throws {
+        let balancer = try balancer("source-connections-max: 1, accept-proxy: v1v2, trusted: [127.0.0.1]")
+        let events = try EventFollower(balancer, lab)
+        let connect = { (source: String) in
+            let client = try balancer.connect()
+            try client.send("PROXY TCP4 \(source) 198.51.100.2 4000 443\r\n")
+            return client
+        }
+        let first = try connect("192.0.2.1")
+        #expect(try first.line() == "web-1")
+        let second = try connect("192.0.2.1")
+        #expect(try ArrivalLimits.name(of: second) == nil)
+        let neighbour = try connect("192.0.2.2")
+        #expect(try neighbour.line() == "web-1")
+        try events.event("the header's address") { $0.text == "192.0.2.1 turned away: it has 1 connection open, its source-connections-max" }
+        first.close()
+        try connections(balancer, are: 1)
+        #expect(try connect("192.0.2.1").line() == "web-1")
     }
 }

@@ -34,6 +34,14 @@ private func withPlane(
 
 extension PlaneUnderTest {
     fileprivate var sources: Int { plane.plane.sourceCounts?.used ?? 0 }
+
+    fileprivate func wait(forSources wanted: Int) throws {
+        let deadline = Clocks.monotonic().nanoseconds + 20_000_000_000
+        while sources != wanted {
+            guard Clocks.monotonic().nanoseconds < deadline else { throw PlaneProblem(description: "\(sources) sources, not \(wanted)") }
+            sched_yield()
+        }
+    }
 }
 
 /// What several threads have connected.
@@ -119,7 +127,7 @@ private final class Clients: Sendable {
             try plane.plane.route([silent.endpoint], slot: 2)
             let last = try plane.connect()
             try last.send("x")
-            while plane.sources == 0 { sched_yield() }
+            try plane.wait(forSources: 1)
             plane.plane.plane.closeConnections()
             #expect(last.receiveAll().end != .timedOut)
             try plane.plane.waitUntilEmpty()
@@ -139,7 +147,7 @@ private final class Clients: Sendable {
             #expect(isServed(third, header("192.0.2.2", "TCP4")))
             #expect(plane.sources == 2)
             first.close()
-            while plane.sources > 1 { sched_yield() }
+            try plane.wait(forSources: 1)
             let again = try plane.connect()
             #expect(isServed(again, header("192.0.2.1", "TCP4")))
             for client in [silent, third, again] { client.close() }
