@@ -37,6 +37,15 @@ enum Declared {
         "clients that are served, by the PROXY header's address where there is one; others are cut off")
     static let deny = Option("deny", .networks(0...Network.listMax), .means("[]"),
         "clients that are cut off all the same: deny wins over allow")
+    static let sourceConnectionsMax = Option("source-connections-max", .wholeNumber(1...1_000_000, unit: "connections"),
+        .isNothing(example: "100"), "open ones of each client address, by the PROXY header's where there is one; further ones are reset")
+    static let perSecond = Option("per-second", .wholeNumber(1...1_000_000, unit: "connections"), .isAnError(example: "100"), "in the long run")
+    static let burst = Option("burst", .wholeNumber(1...1_000_000, unit: "connections"), .isNothing(example: "100"),
+        "how many at once after a quiet time; left out: as many as per-second")
+    static let ipv4Prefix = Option("ipv4-prefix", .wholeNumber(1...32, unit: "bits"), .means("32"), "IPv4 clients alike in these bits are one source")
+    static let ipv6Prefix = Option("ipv6-prefix", .wholeNumber(1...128, unit: "bits"), .means("64"), "IPv6 clients alike in these bits are one source")
+    static let tableMax = Option("table-max", .wholeNumber(1024...1_048_576, unit: "sources"), .means("65536"),
+        "how many are remembered, rounded down to a power of two, 16 bytes each; of more, those with most left are forgotten, never refused")
 
     static let balance = Option("balance", Form<Balance>.word(), .means("least-connections"),
         "how a backend is chosen for a new connection")
@@ -88,6 +97,14 @@ extension Declared {
     static let log = Section("log", .one, "what is logged", [entry(level), entry(format)])
     static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
         entry(bind), entry(pool), entry(backlog), entry(acceptProxy), entry(trusted), entry(proxyTimeout), entry(allow), entry(deny),
+        entry(sourceConnectionsMax), .section(rate), .section(sourceRate),
+    ])
+    static let rate = Section("rate", .oneOrNone,
+        "new connections of all clients together; more of them wait in the backlog, looked at every 10 ms: a burst below a hundredth of per-second costs some of it", [
+            entry(perSecond), entry(burst),
+        ])
+    static let sourceRate = Section("source-rate", .oneOrNone, "new connections of each source; more of them are reset", [
+        entry(perSecond), entry(burst), entry(ipv4Prefix), entry(ipv6Prefix), entry(tableMax),
     ])
     static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),

@@ -6,8 +6,9 @@ extension Loader {
         let acceptProxy = acceptProxy(listener)
         let allow = listener.value(Declared.allow, &findings)
         let deny = listener.value(Declared.deny, &findings)
+        let arrivals = arrivals(listener)
         guard let acceptProxy, let allow, let deny else { return nil }
-        let rules = ListenerRules(acceptProxy: acceptProxy, allow: allow, deny: deny)
+        let rules = ListenerRules(acceptProxy: acceptProxy, allow: allow, deny: deny, arrivals: arrivals)
         if case .unix = bind { refuseRulesOfUnix(listener, rules) }
         return rules
     }
@@ -41,7 +42,7 @@ extension Loader {
         let idle = ListenerRules()
         let written = [
             (Declared.acceptProxy.name, rules.acceptProxy == idle.acceptProxy), (Declared.allow.name, rules.allow == idle.allow),
-            (Declared.deny.name, rules.deny == idle.deny),
+            (Declared.deny.name, rules.deny == idle.deny), (Declared.sourceConnectionsMax.name, false), (Declared.sourceRate.name, false),
         ]
         refuse(written.filter { !$0.1 }.map(\.0), of: listener) { name in
             "judges addresses and clients of a Unix socket have none; take '\(name)' out, the folder's mode says who may connect"

@@ -73,7 +73,10 @@ private func lines(of section: Section, indent: Int) -> [String] {
 private func lines(under section: Section, margin: String, indent: Int) -> [String] {
     let head = "\(margin)\(section.name):"
     switch section.plurality {
-    case .one, .oneOrNone: return ["\(head)  # \(section.doc)"] + lines(of: section, indent: indent + 2)
+    case .one: return ["\(head)  # \(section.doc)"] + lines(of: section, indent: indent + 2)
+    case .oneOrNone:
+        // In comments: there it would mean something.
+        return (["\(head)  # \(section.doc)"] + lines(of: section, indent: indent + 2)).map { margin + "# " + $0.dropFirst(indent) }
     case .named(_, let example):
         return ["\(head)  # \(section.doc)", "\(margin)  \(example):"] + lines(of: section, indent: indent + 4)
     }

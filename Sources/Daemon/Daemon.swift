@@ -168,6 +168,11 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .headerRefused(let listener, let peer, let refusal, let besides):
             events.record(.headerRefused(
                 configuration.listeners[listener].name, peer: peer, reason: refusal.description, besides: besides))
+        case .sourceRefused(let listener, let source, let refusal, let besides):
+            events.record(.sourceRefused(
+                configuration.listeners[listener].name, source: source, reason: refusal.description, besides: besides))
+        case .rateReached(let listener, let perSecond):
+            events.record(.rateReached(configuration.listeners[listener].name, perSecond: perSecond))
         case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
         }
     }

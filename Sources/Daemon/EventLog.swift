@@ -44,7 +44,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .acceptPaused, .headerRefused: .warning
+        case .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

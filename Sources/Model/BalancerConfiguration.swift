@@ -78,11 +78,13 @@ package struct ListenerRules: Equatable, Sendable {
     /// Both judge the client: behind a proxy the address in its header, else the socket's. `deny` wins.
     package var allow: [Network]
     package var deny: [Network]
+    package var arrivals: ArrivalLimits
 
-    package init(acceptProxy: AcceptProxy, allow: [Network], deny: [Network]) {
+    package init(acceptProxy: AcceptProxy, allow: [Network], deny: [Network], arrivals: ArrivalLimits = ArrivalLimits()) {
         self.acceptProxy = acceptProxy
         self.allow = allow
         self.deny = deny
+        self.arrivals = arrivals
     }
 
     /// Everybody, directly.

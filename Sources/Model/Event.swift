@@ -27,6 +27,10 @@ package struct Event: Equatable, Sendable {
         case acceptResumed(worker: Int)
         /// `besides`: as many clients were cut off so since the last such event.
         case headerRefused(ListenerName, peer: IPEndpoint?, reason: String, besides: Int)
+        /// A client was reset because its source had as much as the listener's limits give it; `besides` as above.
+        case sourceRefused(ListenerName, source: IPAddress, reason: String, besides: Int)
+        /// Told when it begins: a second was quiet before.
+        case rateReached(ListenerName, perSecond: Int)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -37,7 +41,9 @@ extension Event.Change {
     package var subject: String {
         switch self {
         case .started, .stopping, .stopped: "lbd"
-        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _): "listener \(name)"
+        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
+            .rateReached(let name, _):
+            "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool): "pool \(pool)"
@@ -59,6 +65,8 @@ extension Event.Change {
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
         case .headerRefused: "headerRefused"
+        case .sourceRefused: "sourceRefused"
+        case .rateReached: "rateReached"
         case .stopping: "stopping"
         case .stopped: "stopped"
         }
@@ -80,6 +88,9 @@ extension Event.Change {
         case .acceptResumed: "accepting again"
         case .headerRefused(_, let peer, let reason, let besides):
             (peer.map { "\($0) " } ?? "a client ") + "cut off: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
+        case .sourceRefused(_, let source, let reason, let besides):
+            "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
+        case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
         }

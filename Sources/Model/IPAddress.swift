@@ -58,6 +58,18 @@
     }
 }
 
+extension IPAddress {
+    /// The first address of its network: all bits behind the prefix are 0. A prefix as its family has it.
+    package func start(ofPrefix prefix: Int) -> IPAddress {
+        // Shifts may be by more than the width: nothing is left then.
+        switch family {
+        case .ipv4: IPAddress(ipv4: UInt32(truncatingIfNeeded: low) & UInt32.max << UInt32(32 - prefix))
+        case .ipv6:
+            IPAddress(ipv6High: high & UInt64.max << UInt64(max(0, 64 - prefix)), low: low & UInt64.max << UInt64(128 - max(64, prefix)))
+        }
+    }
+}
+
 /// An address and a port, as plain memory as well.
 @frozen package struct IPEndpoint: Hashable, BitwiseCopyable, Sendable, CustomStringConvertible {
     package let address: IPAddress

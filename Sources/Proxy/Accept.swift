@@ -38,6 +38,10 @@ struct ListenerHandle {
         let handsOn: Bool
         var isAccepting = false
         var batch = AcceptBatch()
+        /// The listener's rate is used up: `timer` tells when there are tokens again.
+        var isAwaitingTokens = false
+        var timer = CLibevent.event()
+        var isClosing = false
     }
 
     private let pointer: UnsafeMutablePointer<Record>
@@ -49,17 +53,21 @@ struct ListenerHandle {
             worker: worker, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn))
         event_assign(
             eventMemory, worker.state.base, descriptor, Int16(EV_READ | EV_PERSIST), listenerReady, pointer)
+        event_assign(timerMemory, worker.state.base, -1, 0, tokensReady, pointer)
     }
 
     fileprivate init(context: UnsafeMutableRawPointer?) { pointer = context!.assumingMemoryBound(to: Record.self) }
 
-    private var eventMemory: UnsafeMutablePointer<event> {
-        (UnsafeMutableRawPointer(pointer) + MemoryLayout<Record>.offset(of: \.event)!).assumingMemoryBound(to: event.self)
+    private var eventMemory: UnsafeMutablePointer<event> { memory(of: MemoryLayout<Record>.offset(of: \.event)!) }
+    private var timerMemory: UnsafeMutablePointer<event> { memory(of: MemoryLayout<Record>.offset(of: \.timer)!) }
+
+    private func memory(of offset: Int) -> UnsafeMutablePointer<event> {
+        (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(to: event.self)
     }
 
     /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel.
     func resume() {
-        guard !pointer.pointee.isAccepting else { return }
+        guard !pointer.pointee.isAccepting, !pointer.pointee.isAwaitingTokens else { return }
         // A refusal by epoll (ENOMEM) leaves it paused; the next tick tries again.
         pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0
     }
@@ -70,9 +78,12 @@ struct ListenerHandle {
         pointer.pointee.isAccepting = false
     }
 
-    /// Accepts what has arrived, to the end or for lack of descriptors, then closes.
+    /// Accepts what has arrived, to the end or for lack of descriptors, then closes. The rate no longer matters:
+    /// who is left in the backlog would be reset.
     func close() {
         pause()
+        event_del(timerMemory)
+        pointer.pointee.isClosing = true
         while acceptOne() == .accepted {}
         Glibc.close(pointer.pointee.descriptor)
         pointer.deallocate()
@@ -93,10 +104,15 @@ struct ListenerHandle {
             worker.pauseAccepting(.connectionsMax(worker.state.connectionsMax))
             return .pausing
         }
+        guard takeToken(worker) else {
+            worker.dismiss()
+            return .pausing
+        }
         let listener = pointer.pointee.listener
         let (accepted, peer, failure) = acceptSocket(worker)
         guard failure == 0 else {
             worker.dismiss()
+            worker.gate(of: listener).arrivals?.giveTokenBack()
             return refused(failure)
         }
         guard worker.welcomes(peer, listener: listener) else {
@@ -110,9 +126,40 @@ struct ListenerHandle {
         return .accepted
     }
 
+    /// One of the listener's rate, where it has one. False: there is none, and accepting here pauses until there is
+    /// where somebody waits for it.
+    private func takeToken(_ worker: WorkerHandle) -> Bool {
+        guard !pointer.pointee.isClosing, let arrivals = worker.gate(of: pointer.pointee.listener).arrivals,
+            let until = arrivals.takeToken()
+        else { return true }
+        guard Sockets.isReadable(pointer.pointee.descriptor) else { return false }
+        let hold = arrivals.hold(until: until)
+        pause()
+        pointer.pointee.isAwaitingTokens = true
+        // Up to 2 ms more, so that of several workers none is always the first.
+        awaitTokens(nanoseconds: hold.nanoseconds + Int64(worker.state.generator.next() % 2_000_000))
+        if let perSecond = hold.begins { worker.report(.rateReached(listener: pointer.pointee.listener, perSecond: perSecond)) }
+        return false
+    }
+
+    private func awaitTokens(nanoseconds: Int64) {
+        var limit = timeval(tv_sec: Int(nanoseconds / 1_000_000_000), tv_usec: Int(nanoseconds % 1_000_000_000 / 1000))
+        let added = event_add(timerMemory, &limit)
+        precondition(added == 0, "libevent has memory for a timer a listener")
+    }
+
+    /// Where the whole worker pauses too, that goes on.
+    fileprivate func tokensCame() {
+        pointer.pointee.isAwaitingTokens = false
+        guard !pointer.pointee.worker.state.acceptPause.isPaused else { return }
+        resume()
+        // Refused by epoll: nothing else would try again.
+        if !pointer.pointee.isAccepting { awaitTokens(nanoseconds: 100_000_000) }
+    }
+
     /// Who it is the kernel is asked only where somebody wants to know.
     private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
-        let isAsked = !worker.gate(of: pointer.pointee.listener).isOpen
+        let isAsked = worker.gate(of: pointer.pointee.listener).asksForPeer
         guard isAsked || worker.route(of: pointer.pointee.pool).header.asksForClient else {
             let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
             return (accepted, nil, failure)
@@ -125,6 +172,7 @@ struct ListenerHandle {
     private func turnAway(_ client: Int32, _ worker: WorkerHandle) {
         Sockets.resetOnClose(client)
         Glibc.close(client)
+        worker.gate(of: pointer.pointee.listener).arrivals?.giveTokenBack()
         worker.accountTurnedAway(listener: pointer.pointee.listener)
         worker.dismiss()
     }
@@ -146,6 +194,10 @@ struct ListenerHandle {
 
 private func listenerReady(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
     ListenerHandle(context: context).acceptBatch()
+}
+
+private func tokensReady(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
+    ListenerHandle(context: context).tokensCame()
 }
 
 extension WorkerHandle {

@@ -38,7 +38,7 @@ extension ConnectionHandle {
         let counters = worker.state.segment.listener(worker: worker.state.index, listener: record.listener)
         counters.countClosed()
         switch reason {
-        case .noBackend, .connectFailed, .denied, .badHeader: counters.countRefused()
+        case .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader: counters.countRefused()
         case .finished, .passedReset, .idle, .halfClosed, .stopping, .outOfResources: break
         }
     }

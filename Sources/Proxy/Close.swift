@@ -17,6 +17,8 @@ enum CloseReason {
     case connectFailed
     /// The listener's rules do not admit the client.
     case denied
+    /// The client's source has as much as the listener's limits give it: see Arrivals.
+    case sourceLimit
     /// No PROXY header came where one has to, or a bad one: see HeaderRefusal.
     case badHeader
     /// lbd ends: its stop-deadline has passed.
@@ -29,7 +31,7 @@ enum CloseReason {
         case .finished: false
         case .idle, .halfClosed, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
-        case .passedReset, .noBackend, .connectFailed, .denied, .badHeader, .outOfResources: true
+        case .passedReset, .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader, .outOfResources: true
         }
     }
 }
@@ -71,6 +73,7 @@ extension ConnectionHandle {
         givePipeBack(from: .backend)
         accountClose(reason)
         giveTicketBack()
+        giveSourcePlaceBack()
         worker.retire(self)
     }
 

@@ -13,6 +13,7 @@ extension ConnectionHandle {
         accountAccepted()
         record.client.readable = true
         guard worker.gate(of: record.listener).headerTimeout == nil else { return awaitHeader() }
+        guard isWithinLimits(peer?.address) else { return }
         noteSource(peer?.address)
         switch worker.route(of: record.pool).header.sendProxy {
         case .none: reachBackend(readFirst())

@@ -102,6 +102,8 @@ struct ConnectionRecord {
     var backendEvent = event()
     let worker: WorkerHandle
     var phase = Phase.free
+    /// Where it is counted among its source's connections, else -1: see SourceCounts.
+    var sourcePlace: Int32 = -1
     var listener = 0
     var pool = 0
     /// The backend's slot while a ticket is held, else -1.

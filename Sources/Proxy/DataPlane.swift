@@ -18,6 +18,8 @@ package final class DataPlane {
     private var replaced: [(generation: UInt64, route: Route)] = []
 
     private var gates: [Gate] = []
+    /// Made with the first listener that limits them.
+    private(set) var sourceCounts: SourceCounts?
 
     package let connectionsMax: Int
     package var workerCount: Int { workers.count }
@@ -65,7 +67,8 @@ package final class DataPlane {
         for entry in replaced { entry.route.free() }
         for route in current.values { route.free() }
         for gate in gates { gate.free() }
-        (replaced, current, gates) = ([], [:], [])
+        sourceCounts?.free()
+        (replaced, current, gates, sourceCounts) = ([], [:], [], nil)
     }
 
     // MARK: Towards the workers
@@ -91,7 +94,7 @@ package final class DataPlane {
     ) throws(SystemError) -> Endpoint {
         precondition(current[pool] != nil, "a pool is routed before it is listened for")
         let sockets = try ListenerSockets.open(endpoint, backlog: backlog, workers: workers.count)
-        let gate = Gate(rules, bound: sockets.endpoint)
+        let gate = Gate(rules, bound: sockets.endpoint, arrivals: arrivals(rules.arrivals, listener: listener))
         gates.append(gate)
         for mailbox in mailboxes { mailbox.post(.rules(listener: listener, gate)) }
         let handsOn = sockets.descriptors.count == 1 && workers.count > 1
@@ -99,6 +102,12 @@ package final class DataPlane {
             mailbox.post(.listen(descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn))
         }
         return sockets.endpoint
+    }
+
+    private func arrivals(_ limits: ArrivalLimits, listener: Int) -> Arrivals? {
+        guard limits != ArrivalLimits() else { return nil }
+        if limits.sourceConnectionsMax != nil, sourceCounts == nil { sourceCounts = SourceCounts(connectionsMax: connectionsMax) }
+        return Arrivals(limits, listener: listener, counts: sourceCounts)
     }
 
     /// Accepts to the end what has arrived, then closes all listeners. When the generation is followed, nothing is

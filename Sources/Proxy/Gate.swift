@@ -14,11 +14,13 @@ struct Gate: Sendable {
     let judges: Bool
     /// Our end of every connection, where the listener is bound to one address; else each socket knows.
     let local: IPEndpoint?
+    /// Nil: new connections are not limited.
+    let arrivals: Arrivals?
     private let trusted: Row<Network>
     private let allow: Row<Network>
     private let deny: Row<Network>
 
-    init(_ rules: ListenerRules, bound: Endpoint) {
+    init(_ rules: ListenerRules, bound: Endpoint, arrivals: Arrivals?) {
         let trusted: [Network]
         switch rules.acceptProxy {
         case .no: (trusted, headerTimeout) = ([], nil)
@@ -27,12 +29,16 @@ struct Gate: Sendable {
         judges = !AccessList.admitsEverybody(allow: rules.allow, deny: rules.deny)
         let end = IPEndpoint(bound)
         local = end.flatMap { $0.address == Network.everyIPv4.base || $0.address == Network.everyIPv6.base ? nil : $0 }
+        self.arrivals = arrivals
         self.trusted = Row(trusted)
         (allow, deny) = (Row(rules.allow), Row(rules.deny))
     }
 
-    /// Nobody asks who comes: accepting need not tell.
+    /// Everybody is welcome.
     var isOpen: Bool { headerTimeout == nil && !judges }
+
+    /// Else accepting need not tell who comes.
+    var asksForPeer: Bool { !isOpen || arrivals?.judgeSources == true }
 
     func trusts(_ proxy: IPAddress) -> Bool {
         trusted.withSpan { AccessList.holds(proxy, $0) }
@@ -46,5 +52,6 @@ struct Gate: Sendable {
     /// After this no worker may hold the block: all have ended.
     func free() {
         for row in [trusted, allow, deny] { row.free() }
+        arrivals?.free()
     }
 }

@@ -69,6 +69,10 @@ package enum WorkerReport: Sendable {
     case acceptResumed(worker: Int)
     /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.
     case headerRefused(listener: Int, peer: IPEndpoint?, HeaderRefusal, besides: Int)
+    /// A client was turned away by the limits of its source; `besides` as above, over all workers.
+    case sourceRefused(listener: Int, source: IPAddress, SourceRefusal, besides: Int)
+    /// The listener's rate begins to hold clients up, at whichever worker.
+    case rateReached(listener: Int, perSecond: Int)
 }
 
 /// All workers' news, bounded. When it overflows the control plane is told to look at everything itself.

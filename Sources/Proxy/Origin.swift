@@ -70,6 +70,7 @@ extension ConnectionHandle {
         if gate.judges {
             guard let client, gate.admits(client) else { return close(.denied) }
         }
+        guard isWithinLimits(client) else { return }
         noteSource(client)
         record.phase = .connecting
         record.readAhead = count - length

@@ -200,6 +200,12 @@ package enum Sockets {
         }
     }
 
+    /// Whether there is something to read or, of a listening socket, somebody to accept.
+    package static func isReadable(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 0) == 1
+    }
+
     /// Whether there is something to read, an end not counted; nothing is taken.
     package static func hasBytes(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0

@@ -42,6 +42,15 @@ struct NetworkTests {
         #expect(throws: NetworkError(description: why)) { try Network(text) }
     }
 
+    @Test("a network begins where the bits behind its prefix are 0", arguments: [
+        ("192.0.2.255", 32, "192.0.2.255"), ("192.0.2.255", 25, "192.0.2.128"), ("192.0.2.255", 1, "128.0.0.0"),
+        ("2001:db8:1:2:3:4:5:6", 128, "2001:db8:1:2:3:4:5:6"), ("2001:db8:1:2:3:4:5:6", 64, "2001:db8:1:2::"),
+        ("2001:db8:1:2:3:4:5:6", 65, "2001:db8:1:2::"), ("2001:db8:1:2:ff00::", 72, "2001:db8:1:2:ff00::"), ("2001:db8:1:2::", 32, "2001:db8::"),
+    ])
+    func start(address: String, prefix: Int, start: String) throws {
+        #expect(try #require(IPAddress(address)).start(ofPrefix: prefix).description == start)
+    }
+
     @Test("addresses go to endpoints and back")
     func addresses() throws {
         for text in ["1.2.3.4:5", "[2001:db8::7]:443", "[::]:0", "255.255.255.255:65535"] {

@@ -342,7 +342,7 @@ struct GateTests {
     @Test("lists keep apart in the block")
     func block() throws {
         let rules = try rules(trusted: ["10.0.0.1", "10.0.0.2"], allow: ["10.0.1.0/24"], deny: ["10.0.1.7", "10.0.1.8", "::/0"])
-        let gate = Gate(rules, bound: .ipv4(0, port: 80))
+        let gate = Gate(rules, bound: .ipv4(0, port: 80), arrivals: nil)
         defer { gate.free() }
         #expect(gate.judges && !gate.isOpen && gate.local == nil && gate.headerTimeout == 10_000_000_000)
         for (text, trusted, admitted) in [("10.0.0.2", true, false), ("10.0.1.6", false, true), ("10.0.1.8", false, false), ("::1", false, false)] {

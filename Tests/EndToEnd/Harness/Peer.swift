@@ -30,11 +30,13 @@ final class Peer: Sendable {
         _ = setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Connects; throws the kernel's error when nobody listens.
-    convenience init(connecting endpoint: Endpoint, patience: Duration = .seconds(20)) throws {
+    /// Connects; throws the kernel's error when nobody listens. `source`: our own address, where the kernel is not to
+    /// choose it.
+    convenience init(connecting endpoint: Endpoint, from source: Endpoint? = nil, patience: Duration = .seconds(20)) throws {
         let address = SocketAddress(endpoint)
         let descriptor = try Sockets.open(for: address)
         let number = descriptor.number
+        if let source, SocketAddress(source).withPointer({ bind(number, $0, $1) }) != 0 { throw SystemError("bind", errno, on: source.description) }
         self.init(owning: descriptor, patience: patience)
         switch Sockets.startConnect(number, to: address) {
         case .connected: break
