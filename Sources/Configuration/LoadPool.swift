@@ -25,6 +25,7 @@ extension Loader {
         let drainDeadline = drainDeadline(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
+        checkSource(transport?.source, section, backends)
         guard let balance, let timeouts, let retries, let sendProxy, let transport, let health, let drainDeadline,
             let backends
         else { return nil }
@@ -38,13 +39,13 @@ extension Loader {
         let connect = pool.value(Declared.connectTimeout, &findings)
         let idle = pool.value(Declared.idleTimeout, &findings)
         let halfClosed = pool.value(Declared.halfClosedTimeout, &findings)
-        guard let connect, let idle, let halfClosed else { return nil }
-        return PoolTimeouts(connect: connect, idle: idle, halfClosed: halfClosed)
-    }
-
-    private mutating func transport(_ pool: SectionReader) -> PoolTransport? {
-        guard let splice = pool.value(Declared.splice, &findings) else { return nil }
-        return PoolTransport(splice: splice)
+        let stalled = pool.value(Declared.stalledTimeout, &findings)
+        let lifetime = pool.value(Declared.lifetime, &findings)
+        let jitter = pool.value(Declared.lifetimeJitter, &findings)
+        guard let connect, let idle, let halfClosed, let stalled, let lifetime, let jitter else { return nil }
+        return PoolTimeouts(
+            connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled,
+            lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))
     }
 
     private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {

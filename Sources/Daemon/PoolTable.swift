@@ -40,7 +40,7 @@ import SystemCalls
                 return Backend(
                     reference: BackendReference(pool: configuration.name, backend: backend.name),
                     configuration: backend, slot: slots, health: configuration.health,
-                    sendProxy: configuration.sendProxy, plane: plane,
+                    sendProxy: configuration.sendProxy, source: configuration.transport.source, plane: plane,
                     found: { backend, old, reason in relay.table?.found(backend, old, reason) })
             }
             return Pool(configuration: configuration, index: index, backends: backends)

@@ -149,6 +149,7 @@ extension WorkerHandle {
         connection.record.listener = listener
         connection.record.pool = pool
         connection.record.splice = route(of: pool).header.splice
+        connection.beginLife()
         connection.begin(from: peer)
     }
 }

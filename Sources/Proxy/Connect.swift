@@ -61,6 +61,9 @@ extension ConnectionHandle {
         if target.address.family != AF_UNIX {
             Sockets.prepareForRelaying(socket)
             if !first.isEmpty { Sockets.delayAcknowledgement(socket) }
+            do throws(SystemError) { try setOptions(of: socket, family: target.address.family) } catch {
+                return .failed(errorNumber: error.errorNumber)
+            }
         }
         var start = Sockets.startConnect(socket, to: target.address)
         if case .failed = start { return start }
@@ -72,6 +75,13 @@ extension ConnectionHandle {
             start = .connected
         }
         return start
+    }
+
+    /// What the pool asks for besides. Each costs a system call or more, so most ask for nothing.
+    private func setOptions(of socket: Int32, family: Int32) throws(SystemError) {
+        let route = worker.route(of: record.pool)
+        if !route.header.tcp.isEmpty { try Sockets.set(route.header.tcp, on: socket) }
+        if let source = route.source, source.family == family { try Sockets.bindSource(socket, to: source) }
     }
 
     /// The backend's socket has something to say about the connect that is under way.

@@ -55,7 +55,7 @@ struct PipePool {
 
 /// When a direction counts as bulk: so many bytes in a row, in reads of at least so many.
 enum Bulk {
-    static let bytesToProve = 128 * 1024
+    static let bytesToProve: Int32 = 128 * 1024
     static let readMin = 16 * 1024
     /// Failures of splice itself that say nothing about the peer: the direction goes on copying.
     static func isOurs(_ errorNumber: Int32) -> Bool {
@@ -76,7 +76,7 @@ extension ConnectionHandle {
             self[flowFrom: source].bulkBytes = 0
             return
         }
-        self[flowFrom: source].bulkBytes += count
+        self[flowFrom: source].bulkBytes += Int32(count)
         guard self[flowFrom: source].bulkBytes >= Bulk.bytesToProve else { return }
         self[flowFrom: source].pipe = worker.state.pipes.borrow()
         self[flowFrom: source].bulkBytes = 0
@@ -96,7 +96,7 @@ extension ConnectionHandle {
         while let pipe = self[flowFrom: source].pipe, pipe.count > 0 {
             switch Splice.move(from: pipe.readEnd, to: destination, count: pipe.count) {
             case .bytes(let moved):
-                record.lastActivity = worker.now()
+                noteTaken(from: source)
                 self[flowFrom: source].pipe!.count -= moved
             case .wouldBlock: return false
             case .failed(let failure) where Bulk.isOurs(failure):

@@ -53,9 +53,15 @@ struct RouteHeader {
     let connectTimeout: Int64
     let idleTimeout: Int64
     let halfClosedTimeout: Int64
+    let stalledTimeout: Int64
+    /// 0: none.
+    let lifetime: Int64
+    /// Most by which a connection's lifetime is shorter.
+    let lifetimeJitter: Int64
     let connectRetries: Int
     let sendProxy: SendProxy
     let splice: Splicing
+    let tcp: KernelTCPOptions
     let targetCount: Int
     let scheduleCount: Int
 
@@ -83,6 +89,8 @@ struct Route: @unchecked Sendable {
     private let schedule: Row<UInt16>
     private let columns: Row<AliasTable.Column>
     private let hashed: Row<UInt16>
+    /// One or none.
+    private let sources: Row<SocketAddress>
 
     init(_ routing: PoolRouting, generation: UInt64) {
         let balancing = BalancingTables(routing)
@@ -98,14 +106,18 @@ struct Route: @unchecked Sendable {
         var indices = [UInt16](repeating: Route.noIndex, count: slots.max().map { [slotsFrom] in $0 - slotsFrom + 1 } ?? 0)
         for (index, slot) in slots.enumerated() { indices[slot - slotsFrom] = UInt16(index) }
         self.indices = Row(indices)
+        sources = Row(routing.transport.source.map { [SocketAddress($0.endpoint(port: 0))] } ?? [])
+        let lifetime = routing.timeouts.lifetime?.longest.wholeNanoseconds ?? 0
         headerMemory = .allocate(capacity: 1)
         headerMemory.initialize(to: RouteHeader(
             generation: generation, balance: routing.balance,
             connectTimeout: routing.timeouts.connect.wholeNanoseconds,
             idleTimeout: routing.timeouts.idle.wholeNanoseconds,
             halfClosedTimeout: routing.timeouts.halfClosed.wholeNanoseconds,
+            stalledTimeout: routing.timeouts.stalled.wholeNanoseconds,
+            lifetime: lifetime, lifetimeJitter: lifetime / 100 * Int64(routing.timeouts.lifetime?.jitter ?? 0),
             connectRetries: routing.connectRetries, sendProxy: routing.sendProxy,
-            splice: routing.transport.splice, targetCount: targets.count, scheduleCount: schedule.count))
+            splice: routing.transport.splice, tcp: KernelTCPOptions(routing.transport.tcp), targetCount: targets.count, scheduleCount: schedule.count))
     }
 
     private static var noIndex: UInt16 { .max }
@@ -117,6 +129,8 @@ struct Route: @unchecked Sendable {
     func scheduled(_ position: Int) -> Int { Int(schedule[position]) }
     func column(_ index: Int) -> AliasTable.Column { columns[index] }
     func hashed(_ position: Int) -> Int { Int(hashed[position]) }
+    /// Our address towards the pool's backends.
+    var source: SocketAddress? { sources.count > 0 ? sources[0] : nil }
 
     /// The index of the backend with this slot; nil where it takes no new connections now.
     func index(ofSlot slot: Int) -> Int? {
@@ -134,6 +148,7 @@ struct Route: @unchecked Sendable {
         schedule.free()
         columns.free()
         hashed.free()
+        sources.free()
     }
 }
 

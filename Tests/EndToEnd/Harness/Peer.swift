@@ -31,10 +31,12 @@ final class Peer: Sendable {
     }
 
     /// Connects; throws the kernel's error when nobody listens.
-    convenience init(connecting endpoint: Endpoint, patience: Duration = .seconds(20)) throws {
+    /// `receiveBuffer`: bytes that its kernel holds for it; nil: as the kernel likes.
+    convenience init(connecting endpoint: Endpoint, receiveBuffer: Int32? = nil, patience: Duration = .seconds(20)) throws {
         let address = SocketAddress(endpoint)
         let descriptor = try Sockets.open(for: address)
         let number = descriptor.number
+        if let receiveBuffer { try Sockets.set(number, level: SOL_SOCKET, option: SO_RCVBUF, to: receiveBuffer) }
         self.init(owning: descriptor, patience: patience)
         switch Sockets.startConnect(number, to: address) {
         case .connected: break
@@ -60,6 +62,9 @@ final class Peer: Sendable {
     }
 
     deinit { close() }
+
+    /// Whom it talks to; nil: a Unix socket, or one that has died.
+    var remoteAddress: IPAddress? { Sockets.peerAddress(of: number)?.address }
 
     // MARK: Sending
 
