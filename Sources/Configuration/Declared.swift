@@ -55,10 +55,29 @@ enum Declared {
         "no byte either way for so long: closed")
     static let halfClosedTimeout = Option("half-closed-timeout", .duration(.milliseconds(100) ... .days(30)), .means("1m"),
         "one direction ended and nothing came the other way for so long: closed")
+    static let stalledTimeout = Option("stalled-timeout", .duration(.milliseconds(100) ... .days(30)), .means("5m"),
+        "bytes wait for a reader that has taken none for so long: reset, as the rest is lost")
+    static let lifetime = Option("lifetime", .duration(.zero ... .days(30)), .means("0s"),
+        "from its accept on a connection is closed after so long at most, whatever it does; 0s: never")
+    static let lifetimeJitter = Option("lifetime-jitter", .wholeNumber(0...100, unit: "per cent"), .means("10"),
+        "with lifetime: how much earlier by chance, so that clients do not all come back at once")
     static let connectRetries = Option("connect-retries", .wholeNumber(0...8, unit: "attempts"), .means("2"),
         "after a failed connect, on another backend where one is available")
     static let sendProxy = Option("send-proxy", Form<SendProxy>.word(), .means("none"),
         "the PROXY header that tells backends who the client is")
+
+    static let splice = Option("splice", Form<Splicing>.word(), .means("auto"),
+        "auto: bulk goes through the kernel's pipes, messages are copied; on: all through pipes; off: none")
+
+    static let source = Option("source", .address, .isNothing(example: "10.0.0.5"),
+        "our address of connections and probes to backends of its family; without it the kernel chooses")
+    static let keepaliveIdle = Option("idle", .duration(.zero ... .hours(9)), .means("0s"),
+        "after so long without a byte the first probe, in whole seconds; 0s: none is sent")
+    static let keepaliveInterval = Option("interval", .duration(.seconds(1) ... .hours(1)), .means("10s"), "from one to the next")
+    static let keepaliveCount = Option("count", .wholeNumber(1...127, unit: "probes"), .means("6"),
+        "so many without an answer end the connection")
+    static let userTimeout = Option("user-timeout", .duration(.zero ... .hours(24)), .means("0s"),
+        "what was sent is unacknowledged for so long: the peer is dead; 0s: as the kernel thinks, about 15m")
 
     static let check = Option("check", Form<CheckWord>.word(promised: Unavailable.checks), .means("connect"),
         "how a probe asks whether a backend is up; none: it counts as up")
@@ -97,7 +116,7 @@ extension Declared {
     static let log = Section("log", .one, "what is logged", [entry(level), entry(format)])
     static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
         entry(bind), entry(pool), entry(backlog), entry(acceptProxy), entry(trusted), entry(proxyTimeout), entry(allow), entry(deny),
-        entry(sourceConnectionsMax), .section(rate), .section(sourceRate),
+        entry(userTimeout), entry(sourceConnectionsMax), .section(rate), .section(sourceRate), .section(keepalive),
     ])
     static let rate = Section("rate", .oneOrNone,
         "new connections of all clients together; more of them wait in the backlog, looked at every 10 ms: a burst below a hundredth of per-second costs some of it", [
@@ -108,8 +127,12 @@ extension Declared {
     ])
     static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
-        entry(sendProxy),
-        .section(health), .section(drain), .section(backends), .section(restart),
+        entry(sendProxy), entry(stalledTimeout), entry(lifetime), entry(lifetimeJitter), entry(splice), entry(source),
+        entry(userTimeout),
+        .section(keepalive), .section(health), .section(drain), .section(backends), .section(restart),
+    ])
+    static let keepalive = Section("keepalive", .one, "TCP's probes of quiet connections", [
+        entry(keepaliveIdle), entry(keepaliveInterval), entry(keepaliveCount),
     ])
     static let health = Section("health", .one, "probes", [
         entry(check), entry(interval), entry(timeout), entry(rise), entry(fall), entry(expect), entry(send),

@@ -139,6 +139,17 @@ extension Form where Value == Endpoint {
     }
 }
 
+extension Form where Value == IPAddress {
+    /// One of this host's own: every address of it is none.
+    static let address = Form(type: "address", bounds: "IPv4 or IPv6") { node, subject, findings in
+        let wanted = "an address of this host such as 10.0.0.5 or \"fd00::5\""
+        guard let (text, _) = scalarText(node, subject, wanted: wanted, &findings) else { return nil }
+        if let address = IPAddress(text), address != Network.everyIPv4.base, address != Network.everyIPv6.base { return address }
+        findings.add(node.place, "\(subject) is '\(text.escapedForOneLine)'; write \(wanted)")
+        return nil
+    }
+}
+
 extension Form where Value == PoolName {
     /// Whether there is such a pool is asked when all pools are known.
     static let poolName = Form(type: "pool's name", bounds: "") { node, subject, findings in

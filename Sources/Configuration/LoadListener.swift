@@ -26,8 +26,9 @@ extension Loader {
                 }
             }
             let rules = listenerRules(section, bind: bind)
-            guard let bind, let pool, let backlog, let rules else { continue }
-            listeners.append(ListenerConfiguration(name: name, bind: bind, pool: pool, backlog: backlog, rules: rules))
+            let tcp = tcpOptions(section, bind: bind)
+            guard let bind, let pool, let backlog, let rules, let tcp else { continue }
+            listeners.append(ListenerConfiguration(name: name, bind: bind, pool: pool, backlog: backlog, rules: rules, tcp: tcp))
         }
         return listeners
     }

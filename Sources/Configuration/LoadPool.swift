@@ -20,23 +20,32 @@ extension Loader {
         let timeouts = timeouts(section)
         let retries = section.value(Declared.connectRetries, &findings)
         let sendProxy = section.value(Declared.sendProxy, &findings)
+        let transport = transport(section)
         let health = health(section)
         let drainDeadline = drainDeadline(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
-        guard let balance, let timeouts, let retries, let sendProxy, let health, let drainDeadline, let backends
+        checkSource(transport?.source, section, backends)
+        guard let balance, let timeouts, let retries, let sendProxy, let transport, let health, let drainDeadline,
+            let backends
         else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
-            drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy)
+            drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy,
+            transport: transport)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
         let connect = pool.value(Declared.connectTimeout, &findings)
         let idle = pool.value(Declared.idleTimeout, &findings)
         let halfClosed = pool.value(Declared.halfClosedTimeout, &findings)
-        guard let connect, let idle, let halfClosed else { return nil }
-        return PoolTimeouts(connect: connect, idle: idle, halfClosed: halfClosed)
+        let stalled = pool.value(Declared.stalledTimeout, &findings)
+        let lifetime = pool.value(Declared.lifetime, &findings)
+        let jitter = pool.value(Declared.lifetimeJitter, &findings)
+        guard let connect, let idle, let halfClosed, let stalled, let lifetime, let jitter else { return nil }
+        return PoolTimeouts(
+            connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled,
+            lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))
     }
 
     private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {

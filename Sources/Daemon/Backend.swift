@@ -23,14 +23,15 @@ import Statistics
 
     init(
         reference: BackendReference, configuration: BackendConfiguration, slot: Int, health: HealthConfiguration,
-        sendProxy: SendProxy, plane: DataPlane, found: @escaping @ControlPlane (Backend, ProbeFinding, String) -> Void
+        sendProxy: SendProxy, source: IPAddress?, plane: DataPlane, found: @escaping @ControlPlane (Backend, ProbeFinding, String) -> Void
     ) {
         self.reference = reference
         self.configuration = configuration
         self.slot = slot
         self.plane = plane
         wish = configuration.wish
-        prober = Prober(health, endpoint: configuration.address, sendProxy: sendProxy) { [unowned self] old, reason in
+        prober = Prober(health, endpoint: configuration.address, sendProxy: sendProxy, source: source) {
+            [unowned self] old, reason in
             found(self, old, reason)
         }
     }

@@ -38,6 +38,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         plane = try Daemon.plane(for: configuration)
+        for pool in configuration.pools { try Daemon.checkSource(of: pool) }
         table = PoolTable(configuration.pools, plane: plane, events: events)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
         table.start(saved: try saved.read())
@@ -46,6 +47,14 @@ package struct DaemonError: Error, CustomStringConvertible {
         let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, checkConfiguration: checkConfiguration)
+    }
+
+    /// An address that this host does not have would make every connection wait for it, and none come about.
+    private static func checkSource(of pool: PoolConfiguration) throws(DaemonError) {
+        guard let source = pool.transport.source else { return }
+        do throws(SystemError) { _ = try Sockets.bind(source.endpoint(port: 0)) } catch {
+            throw DaemonError(description: "pool '\(pool.name)': source \(source): \(error.description)")
+        }
     }
 
     private static func plane(for configuration: BalancerConfiguration) throws -> DataPlane {

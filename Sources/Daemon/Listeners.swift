@@ -29,7 +29,7 @@ struct OpenListener {
             }
             let endpoint = try plane.open(
                 listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index,
-                rules: configuration.rules)
+                rules: configuration.rules, tcp: configuration.tcp)
             open.append(OpenListener(configuration: configuration, index: index, endpoint: endpoint))
             events.record(.listenerOpened(configuration.name, endpoint))
         }

@@ -40,7 +40,7 @@ import SystemCalls
                 return Backend(
                     reference: BackendReference(pool: configuration.name, backend: backend.name),
                     configuration: backend, slot: slots, health: configuration.health,
-                    sendProxy: configuration.sendProxy, plane: plane,
+                    sendProxy: configuration.sendProxy, source: configuration.transport.source, plane: plane,
                     found: { backend, old, reason in relay.table?.found(backend, old, reason) })
             }
             return Pool(configuration: configuration, index: index, backends: backends)
@@ -152,6 +152,7 @@ import SystemCalls
             PoolRouting(
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
                 connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
+                transport: pool.configuration.transport,
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,

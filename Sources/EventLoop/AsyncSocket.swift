@@ -26,10 +26,15 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     package var number: Int32 { descriptor.number }
 
-    package static func connect(to endpoint: Endpoint) async throws(SocketFailure) -> AsyncSocket {
+    /// `source`: our own address, where its family is the endpoint's.
+    package static func connect(to endpoint: Endpoint, from source: IPAddress? = nil) async throws(SocketFailure) -> AsyncSocket {
         let address = SocketAddress(endpoint)
         let socket: AsyncSocket
-        do { socket = AsyncSocket(owning: try Sockets.open(for: address)) } catch { throw .system(error) }
+        do {
+            socket = AsyncSocket(owning: try Sockets.open(for: address))
+            let own = source.map { SocketAddress($0.endpoint(port: 0)) }
+            if let own, own.family == address.family { try Sockets.bindSource(socket.number, to: own) }
+        } catch { throw .system(error) }
         switch Sockets.startConnect(socket.number, to: address) {
         case .connected: return socket
         case .failed(let failure): throw .system(SystemError("connect", failure, on: endpoint.description))

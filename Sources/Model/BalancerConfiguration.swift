@@ -55,13 +55,18 @@ package struct ListenerConfiguration: Equatable, Sendable {
     /// Connections that the kernel holds for us until they are accepted.
     package var backlog: Int
     package var rules: ListenerRules
+    package var tcp: TCPOptions
 
-    package init(name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int, rules: ListenerRules = ListenerRules()) {
+    package init(
+        name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int, rules: ListenerRules = ListenerRules(),
+        tcp: TCPOptions = TCPOptions()
+    ) {
         self.name = name
         self.bind = bind
         self.pool = pool
         self.backlog = backlog
         self.rules = rules
+        self.tcp = tcp
     }
 }
 
@@ -116,11 +121,12 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var backends: [BackendConfiguration]
     package var restart: RestartConfiguration?
     package var sendProxy: SendProxy
+    package var transport: PoolTransport
 
     package init(
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
-        sendProxy: SendProxy = .none
+        sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport()
     ) {
         self.name = name
         self.balance = balance
@@ -131,6 +137,7 @@ package struct PoolConfiguration: Equatable, Sendable {
         self.backends = backends
         self.restart = restart
         self.sendProxy = sendProxy
+        self.transport = transport
     }
 }
 
@@ -140,11 +147,31 @@ package struct PoolTimeouts: Equatable, Sendable {
     package var idle: Duration
     /// One direction has ended and nothing came the other way for so long: closed.
     package var halfClosed: Duration
+    /// Bytes wait for a reader that has taken none for so long: reset.
+    package var stalled: Duration
+    /// Nil: none.
+    package var lifetime: Lifetime?
 
-    package init(connect: Duration, idle: Duration, halfClosed: Duration) {
+    package init(
+        connect: Duration, idle: Duration, halfClosed: Duration, stalled: Duration = .seconds(300), lifetime: Lifetime? = nil
+    ) {
         self.connect = connect
         self.idle = idle
         self.halfClosed = halfClosed
+        self.stalled = stalled
+        self.lifetime = lifetime
+    }
+}
+
+/// How long a connection may go on from its accept, whatever it does.
+package struct Lifetime: Equatable, Sendable {
+    package var longest: Duration
+    /// By how many per cent a connection's own may be shorter, by chance: so that clients do not all come back at once.
+    package var jitter: Int
+
+    package init(longest: Duration, jitter: Int) {
+        self.longest = longest
+        self.jitter = jitter
     }
 }
 

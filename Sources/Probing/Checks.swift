@@ -7,16 +7,16 @@ import SystemCalls
 enum Checks {
     /// One probe, ended at `timeout`. `sendProxy`: the header that the backend waits for before it says a word.
     @ControlPlane static func run(
-        _ check: HealthConfiguration.Check, at endpoint: Endpoint, sendProxy: SendProxy, timeout: Duration
+        _ check: HealthConfiguration.Check, at endpoint: Endpoint, from source: IPAddress? = nil, sendProxy: SendProxy, timeout: Duration
     ) async -> ProbeResult {
         do {
             try await withDeadline(timeout) {
                 switch check {
                 case .none: return
-                case .connect: _ = try await AsyncSocket.connect(to: endpoint)
+                case .connect: _ = try await AsyncSocket.connect(to: endpoint, from: source)
                 case .banner(let send, let expect):
                     let header = ProxyAnnouncement(.unknown, as: sendProxy)
-                    try await banner(header: header, send: send, expect: expect, at: endpoint)
+                    try await banner(header: header, send: send, expect: expect, at: endpoint, from: source)
                 }
             }
             return .success
@@ -33,9 +33,9 @@ enum Checks {
 
     /// The expected bytes may come in as many pieces as they like; the first that differs ends the probe.
     @ControlPlane private static func banner(
-        header: ProxyAnnouncement, send: String?, expect: String, at endpoint: Endpoint
+        header: ProxyAnnouncement, send: String?, expect: String, at endpoint: Endpoint, from source: IPAddress?
     ) async throws {
-        let socket = try await AsyncSocket.connect(to: endpoint)
+        let socket = try await AsyncSocket.connect(to: endpoint, from: source)
         let words = (0..<header.count).map { header[$0] } + Array((send ?? "").utf8)
         if !words.isEmpty { try await socket.send(words) }
         let expected = Array(expect.utf8)

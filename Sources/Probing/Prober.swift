@@ -18,6 +18,7 @@ package struct ProbeHistory: Sendable {
     private let configuration: HealthConfiguration
     private let endpoint: Endpoint
     private let sendProxy: SendProxy
+    private let source: IPAddress?
     private var health: ProbeHealth
     private var regular: Task<Void, Never>?
     package private(set) var history: ProbeHistory
@@ -25,12 +26,13 @@ package struct ProbeHistory: Sendable {
     private let changed: @ControlPlane (ProbeFinding, String) -> Void
 
     package init(
-        _ configuration: HealthConfiguration, endpoint: Endpoint, sendProxy: SendProxy = .none,
+        _ configuration: HealthConfiguration, endpoint: Endpoint, sendProxy: SendProxy = .none, source: IPAddress? = nil,
         changed: @escaping @ControlPlane (ProbeFinding, String) -> Void
     ) {
         self.configuration = configuration
         self.endpoint = endpoint
         self.sendProxy = sendProxy
+        self.source = source
         self.changed = changed
         health = ProbeHealth(rise: configuration.rise, fall: configuration.fall)
         // Without a check there is nothing to wait for: the backend counts as up.
@@ -59,7 +61,7 @@ package struct ProbeHistory: Sendable {
         guard await pause(for: ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1))) else { return }
         while !Task.isCancelled {
             let started = clock.now
-            let result = await Checks.run(configuration.check, at: endpoint, sendProxy: sendProxy, timeout: configuration.timeout)
+            let result = await probe()
             // A probe that was cut short by `stop` has found nothing.
             guard !Task.isCancelled else { return }
             take(result)
@@ -76,7 +78,7 @@ package struct ProbeHistory: Sendable {
         let deadline = clock.now.advanced(by: timeout)
         var successes = 0
         while true {
-            let result = await Checks.run(configuration.check, at: endpoint, sendProxy: sendProxy, timeout: configuration.timeout)
+            let result = await probe()
             guard !Task.isCancelled else { return nil }
             take(result)
             switch result {
@@ -95,6 +97,10 @@ package struct ProbeHistory: Sendable {
             }
             guard await pause(for: ProbePacing.confirming(interval: configuration.interval, after: result)) else { return nil }
         }
+    }
+
+    private func probe() async -> ProbeResult {
+        await Checks.run(configuration.check, at: endpoint, from: source, sendProxy: sendProxy, timeout: configuration.timeout)
     }
 
     private func take(_ result: ProbeResult) {

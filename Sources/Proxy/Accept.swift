@@ -219,6 +219,8 @@ extension WorkerHandle {
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
+        connection.record.splice = route(of: pool).header.splice
+        connection.beginLife()
         connection.begin(from: peer)
     }
 }

@@ -39,7 +39,7 @@ extension ConnectionHandle {
         counters.countClosed()
         switch reason {
         case .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader: counters.countRefused()
-        case .finished, .passedReset, .idle, .halfClosed, .stopping, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .stopping, .outOfResources: break
         }
     }
 }

@@ -12,6 +12,10 @@ enum CloseReason {
     /// No byte either way for the idle timeout, or none in the direction that is left.
     case idle
     case halfClosed
+    /// A reader took none of the bytes that wait for it, for the stalled timeout.
+    case stalled
+    /// It has gone on for as long as the pool lets any connection.
+    case lifetime
     /// No backend is eligible, or none could be reached.
     case noBackend
     case connectFailed
@@ -29,9 +33,9 @@ enum CloseReason {
     fileprivate func isReset(_ record: ConnectionRecord) -> Bool {
         switch self {
         case .finished: false
-        case .idle, .halfClosed, .stopping:
+        case .idle, .halfClosed, .lifetime, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
-        case .passedReset, .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader, .outOfResources: true
+        case .passedReset, .stalled, .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader, .outOfResources: true
         }
     }
 }

@@ -68,18 +68,28 @@ extension ConnectionHandle {
 
     /// A socket that fits the target: the parked one, or a new one. Nil, or why there is none.
     private func openSocket(for target: RouteTarget) -> Int32? {
-        let use = SocketUse(family: target.address.family)
+        let route = worker.route(of: record.pool)
+        let family = target.address.family
+        let use = route.header.hasSocketOptions ? .once : SocketUse(family: family)
         if takeSpare(use) { return nil }
         record.backend = Side()
-        do {
+        do throws(SystemError) {
             record.backend.descriptor = try Sockets.open(for: target.address).release()
+            guard family != AF_UNIX else { return nil }
+            Sockets.prepareForRelaying(record.backend.descriptor)
+            if route.header.hasSocketOptions { try setOptions(route, family: family) }
         } catch {
             return error.errorNumber
         }
-        guard target.address.family != AF_UNIX else { return nil }
-        Sockets.prepareForRelaying(record.backend.descriptor)
         record.backend.use = use
         return nil
+    }
+
+    /// What the pool asks for besides. Each costs a system call or more, so most ask for nothing.
+    private func setOptions(_ route: Route, family: Int32) throws(SystemError) {
+        let socket = record.backend.descriptor
+        if !route.header.tcp.isEmpty { try Sockets.set(route.header.tcp, on: socket) }
+        if let source = route.source, source.family == family { try Sockets.bindSource(socket, to: source) }
     }
 
     /// The backend's socket has something to say about the connect that is under way.

@@ -74,13 +74,18 @@ struct Flow {
     var sourceEnd = SourceEnd.open
     /// The destination has been told the end (or is gone): nothing flows here any more.
     var isEnded = false
+    /// Where bytes wait for their reader: the tick at which it last took some. 0: nobody waits (see Stall).
+    var waitsSince: UInt32 = 0
     var leftover = Leftover()
     /// On loan while the flow is bulk; then nothing is left over.
     var pipe: Pipe?
     /// Bytes that were read and wait for the destination to become writable.
     var hasPending: Bool { leftover.count > 0 || (pipe?.count ?? 0) > 0 }
     /// Bytes in a row that came in large reads, on the way to becoming bulk.
-    var bulkBytes = 0
+    var bulkBytes: Int32 = 0
+    /// With `waitsSince`: bytes that the reader's kernel has not acknowledged, as last seen.
+    var unsent = Flow.unseen
+    static var unseen: UInt32 { .max }
 }
 
 /// What a round of events says about a socket.
@@ -104,6 +109,10 @@ struct ConnectionRecord {
     var phase = Phase.free
     /// Where it is counted among its source's connections, else -1: see SourceCounts.
     var sourcePlace: Int32 = -1
+    /// As the pool has it when the connection begins.
+    var splice = Splicing.auto
+    /// The tick at which its lifetime is over; 0: never.
+    var lifeEnds: UInt32 = 0
     var listener = 0
     var pool = 0
     /// The backend's slot while a ticket is held, else -1.

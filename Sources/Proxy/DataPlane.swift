@@ -90,10 +90,11 @@ package final class DataPlane {
 
     /// Opens a listener for a pool that has been published; the endpoint with the port that the kernel chose.
     package func open(
-        listener: Int, _ endpoint: Endpoint, backlog: Int, pool: Int, rules: ListenerRules = ListenerRules()
+        listener: Int, _ endpoint: Endpoint, backlog: Int, pool: Int, rules: ListenerRules = ListenerRules(),
+        tcp: TCPOptions = TCPOptions()
     ) throws(SystemError) -> Endpoint {
         precondition(current[pool] != nil, "a pool is routed before it is listened for")
-        let sockets = try ListenerSockets.open(endpoint, backlog: backlog, workers: workers.count)
+        let sockets = try ListenerSockets.open(endpoint, backlog: backlog, tcp: tcp, workers: workers.count)
         let gate = Gate(rules, bound: sockets.endpoint, arrivals: arrivals(rules.arrivals, listener: listener))
         gates.append(gate)
         for mailbox in mailboxes { mailbox.post(.rules(listener: listener, gate)) }

@@ -3,6 +3,16 @@ import Decisions
 import Glibc
 import SystemCalls
 
+/// Back-pressure: how much a reader that has stopped can cost.
+///
+/// The two watermarks are the kernel's. A direction is read until its reader's send buffer is full (the high one), and
+/// again when a third of that is free (the low one: then the socket is writable). In between nothing is read, so that
+/// of the last read alone a part is held here; where bytes are spliced, a pipe holds it. Two directions: two buffers.
+enum BackPressure {
+    /// Most that one direction holds in this process: what one read brings, behind a header of ours.
+    static let heldMax = ReadBuffer.capacity + ProxyAnnouncement.bytesMax
+}
+
 /// Bytes that were read but not yet written: allocated for exactly these, freed with the last of them.
 struct Leftover {
     // Owned by the flow; `start` is nil exactly when `count` is 0.
@@ -13,6 +23,7 @@ struct Leftover {
     /// Keeps a copy of what a write left over. Only an empty one may be filled.
     mutating func keep(_ bytes: UnsafeRawPointer, count: Int) {
         precondition(self.count == 0 && count > 0, "leftovers are written before more is read")
+        precondition(count <= BackPressure.heldMax, "a reader that has stopped costs no more")
         let memory = UnsafeMutableRawPointer.allocate(byteCount: count, alignment: 16)
         memory.copyMemory(from: bytes, byteCount: count)
         (start, offset, self.count) = (memory, 0, count)
@@ -76,15 +87,15 @@ extension ConnectionHandle {
             if self[flowFrom: source].leftover.count > 0 {
                 let before = self[flowFrom: source].leftover.count
                 let transfer = self[flowFrom: source].leftover.flush(to: destination)
-                if self[flowFrom: source].leftover.count < before { record.lastActivity = worker.now() }
+                if self[flowFrom: source].leftover.count < before { noteTaken(from: source) }
                 switch transfer {
                 case .end: break
-                case .bytes, .wouldBlock: return .waiting
+                case .bytes, .wouldBlock: return awaitReader(of: source)
                 case .failed: return .destinationFailed
                 }
             }
             guard let isFlushed = flushPipe(from: source, to: destination) else { return .destinationFailed }
-            guard isFlushed else { return .waiting }
+            guard isFlushed else { return awaitReader(of: source) }
             switch self[flowFrom: source].sourceEnd {
             case .open: break
             case .finished, .reset: return .sourceEnded
@@ -248,7 +259,7 @@ struct ReadBuffer {
     let start: UnsafeMutableRawPointer
 
     /// With room for a header of ours in the place of a shorter one, when the buffer is full.
-    init() { start = .allocate(byteCount: ReadBuffer.capacity + ProxyAnnouncement.bytesMax, alignment: 4096) }
+    init() { start = .allocate(byteCount: BackPressure.heldMax, alignment: 4096) }
 
     func withBytes<Result>(_ count: Int, _ body: (Span<UInt8>) -> Result) -> Result {
         body(UnsafeRawBufferPointer(start: start, count: count).bindMemory(to: UInt8.self).span)

@@ -10,17 +10,20 @@ struct ListenerSockets {
     /// With the port that the kernel chose.
     let endpoint: Endpoint
 
-    static func open(_ endpoint: Endpoint, backlog: Int, workers: Int) throws(SystemError) -> ListenerSockets {
+    static func open(
+        _ endpoint: Endpoint, backlog: Int, tcp: TCPOptions, workers: Int
+    ) throws(SystemError) -> ListenerSockets {
         if case .unix(let path) = endpoint { return try openUnix(path, backlog: backlog) }
         let first = try Sockets.bind(endpoint)
         let bound = try Sockets.localEndpoint(of: first.number)
-        try prepare(first.number, backlog: backlog)
+        let tcp = KernelTCPOptions(tcp)
+        try prepare(first.number, tcp, backlog: backlog)
         try Sockets.shareWithOurOwn(first.number)
         var descriptors = [first.release()]
         do {
             for _ in 1..<workers {
                 let another = try Sockets.bind(bound, sharingWithOurOwn: true)
-                try prepare(another.number, backlog: backlog)
+                try prepare(another.number, tcp, backlog: backlog)
                 descriptors.append(another.release())
             }
         } catch {
@@ -32,9 +35,10 @@ struct ListenerSockets {
 
     /// Accepted sockets inherit what is set here: a system call less per connection each. Urgent bytes are
     /// kept in line, so that they arrive like all others.
-    private static func prepare(_ descriptor: Int32, backlog: Int) throws(SystemError) {
+    private static func prepare(_ descriptor: Int32, _ tcp: KernelTCPOptions, backlog: Int) throws(SystemError) {
         try Sockets.set(descriptor, level: Int32(IPPROTO_TCP), option: TCP_NODELAY, to: 1)
         try Sockets.set(descriptor, level: SOL_SOCKET, option: SO_OOBINLINE, to: 1)
+        try Sockets.set(tcp, on: descriptor)
         try Sockets.listen(descriptor, backlog: backlog)
     }
 

@@ -55,7 +55,7 @@ struct PipePool {
 
 /// When a direction counts as bulk: so many bytes in a row, in reads of at least so many.
 enum Bulk {
-    static let bytesToProve = 128 * 1024
+    static let bytesToProve: Int32 = 128 * 1024
     static let readMin = 16 * 1024
     /// Failures of splice itself that say nothing about the peer: the direction goes on copying.
     static func isOurs(_ errorNumber: Int32) -> Bool {
@@ -72,14 +72,23 @@ enum Bulk {
 extension ConnectionHandle {
     /// Notes a read of `count` bytes by copying; borrows a pipe when the direction has proved to be bulk.
     func noteRead(_ count: Int, from source: Party) {
-        guard count >= Bulk.readMin, self[flowFrom: source].sourceEnd == .open else {
+        guard count >= Bulk.readMin, record.splice != .off, self[flowFrom: source].sourceEnd == .open else {
             self[flowFrom: source].bulkBytes = 0
             return
         }
-        self[flowFrom: source].bulkBytes += count
+        self[flowFrom: source].bulkBytes += Int32(count)
         guard self[flowFrom: source].bulkBytes >= Bulk.bytesToProve else { return }
         self[flowFrom: source].pipe = worker.state.pipes.borrow()
         self[flowFrom: source].bulkBytes = 0
+    }
+
+    /// With `splice: on`, when there is something to read. The sweep does not ask for it: it would borrow a pipe for
+    /// every quiet direction. Nor does a flow whose pipe could not tell what comes: the copying read does.
+    func borrowPipeIfForced(from source: Party) {
+        guard record.splice == .on, record[source].readable, !self[flowFrom: source].isEnded,
+            self[flowFrom: source].pipe == nil
+        else { return }
+        self[flowFrom: source].pipe = worker.state.pipes.borrow()
     }
 
     /// Writes what lies in the flow's pipe: true when it is empty (or there is none), nil when a write failed.
@@ -87,7 +96,7 @@ extension ConnectionHandle {
         while let pipe = self[flowFrom: source].pipe, pipe.count > 0 {
             switch Splice.move(from: pipe.readEnd, to: destination, count: pipe.count) {
             case .bytes(let moved):
-                record.lastActivity = worker.now()
+                noteTaken(from: source)
                 self[flowFrom: source].pipe!.count -= moved
             case .wouldBlock: return false
             case .failed(let failure) where Bulk.isOurs(failure):

@@ -177,48 +177,6 @@ extension WorkerHandle {
     }
 }
 
-extension ConnectionHandle {
-    /// Monotonic nanoseconds at which the phase's timeout passes, as things stand.
-    var deadline: Int64 {
-        let header = worker.route(of: record.pool).header
-        switch record.phase {
-        case .awaitingHeader:
-            guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
-            return record.lastActivity + timeout
-        case .connecting: return record.lastActivity + header.connectTimeout
-        case .relaying where record.toBackend.isEnded || record.toClient.isEnded || record.client.resetSeen || record.backend.resetSeen:
-            return record.lastActivity + min(header.halfClosedTimeout, header.idleTimeout)
-        case .relaying: return record.lastActivity + header.idleTimeout
-        case .resetting: return record.lastActivity + header.halfClosedTimeout
-        case .free, .closed: preconditionFailure("an ended connection has no deadline")
-        }
-    }
-
-    /// The wheel came by: the sweep if one is due, the timeout if it has passed, else filed anew.
-    func lookAtClock() {
-        if record.needsSweep { sweep() }
-        switch record.phase {
-        case .free, .closed: return
-        case .awaitingHeader, .connecting, .relaying, .resetting: break
-        }
-        // A sweep that found something has filed the connection already.
-        guard record.wheelBucket < 0 else { return }
-        guard worker.now() >= deadline else {
-            if case .resetting(let toward) = record.phase { return passReset(toward: toward) }
-            if record.isWaitingForResources, record.phase == .connecting { return tryAgain() }
-            return worker.fileDeadline(of: self)
-        }
-        switch record.phase {
-        case .awaitingHeader: refuseHeader(.timedOut)
-        case .connecting where record.isWaitingForResources: close(.outOfResources)
-        case .connecting: connectFailed()
-        case .relaying: close(record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle)
-        case .resetting: close(.passedReset)
-        case .free, .closed: return
-        }
-    }
-}
-
 enum ConnectFailure {
     /// Failures that say nothing about the backend: this process or this machine has run out of something. EAGAIN is a
     /// Unix socket's full backlog; it too is worth another try in a moment.

@@ -29,16 +29,19 @@ package struct PoolRouting: Sendable {
     package let timeouts: PoolTimeouts
     package let connectRetries: Int
     package let sendProxy: SendProxy
+    package let transport: PoolTransport
     /// The eligible backends only; empty: the pool refuses.
     package let targets: [Target]
 
     package init(
-        balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none, targets: [Target]
+        balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none,
+        transport: PoolTransport = PoolTransport(), targets: [Target]
     ) {
         self.balance = balance
         self.timeouts = timeouts
         self.connectRetries = connectRetries
         self.sendProxy = sendProxy
+        self.transport = transport
         self.targets = targets
     }
 }
@@ -50,8 +53,17 @@ struct RouteHeader {
     let connectTimeout: Int64
     let idleTimeout: Int64
     let halfClosedTimeout: Int64
+    let stalledTimeout: Int64
+    /// 0: none.
+    let lifetime: Int64
+    /// Most by which a connection's lifetime is shorter.
+    let lifetimeJitter: Int64
     let connectRetries: Int
     let sendProxy: SendProxy
+    let splice: Splicing
+    let tcp: KernelTCPOptions
+    /// Sockets to the backends have more than our defaults.
+    let hasSocketOptions: Bool
     let targetCount: Int
     let scheduleCount: Int
 
@@ -79,6 +91,8 @@ struct Route: @unchecked Sendable {
     private let schedule: Row<UInt16>
     private let columns: Row<AliasTable.Column>
     private let hashed: Row<UInt16>
+    /// One or none.
+    private let sources: Row<SocketAddress>
 
     init(_ routing: PoolRouting, generation: UInt64) {
         let balancing = BalancingTables(routing)
@@ -94,13 +108,19 @@ struct Route: @unchecked Sendable {
         var indices = [UInt16](repeating: Route.noIndex, count: slots.max().map { [slotsFrom] in $0 - slotsFrom + 1 } ?? 0)
         for (index, slot) in slots.enumerated() { indices[slot - slotsFrom] = UInt16(index) }
         self.indices = Row(indices)
+        sources = Row(routing.transport.source.map { [SocketAddress($0.endpoint(port: 0))] } ?? [])
+        let lifetime = routing.timeouts.lifetime?.longest.wholeNanoseconds ?? 0
+        let tcp = KernelTCPOptions(routing.transport.tcp)
         headerMemory = .allocate(capacity: 1)
         headerMemory.initialize(to: RouteHeader(
             generation: generation, balance: routing.balance,
             connectTimeout: routing.timeouts.connect.wholeNanoseconds,
             idleTimeout: routing.timeouts.idle.wholeNanoseconds,
             halfClosedTimeout: routing.timeouts.halfClosed.wholeNanoseconds,
+            stalledTimeout: routing.timeouts.stalled.wholeNanoseconds,
+            lifetime: lifetime, lifetimeJitter: lifetime / 100 * Int64(routing.timeouts.lifetime?.jitter ?? 0),
             connectRetries: routing.connectRetries, sendProxy: routing.sendProxy,
+            splice: routing.transport.splice, tcp: tcp, hasSocketOptions: !tcp.isEmpty || sources.count > 0,
             targetCount: targets.count, scheduleCount: schedule.count))
     }
 
@@ -113,6 +133,8 @@ struct Route: @unchecked Sendable {
     func scheduled(_ position: Int) -> Int { Int(schedule[position]) }
     func column(_ index: Int) -> AliasTable.Column { columns[index] }
     func hashed(_ position: Int) -> Int { Int(hashed[position]) }
+    /// Our address towards the pool's backends.
+    var source: SocketAddress? { sources.count > 0 ? sources[0] : nil }
 
     /// The index of the backend with this slot; nil where it takes no new connections now.
     func index(ofSlot slot: Int) -> Int? {
@@ -130,6 +152,7 @@ struct Route: @unchecked Sendable {
         schedule.free()
         columns.free()
         hashed.free()
+        sources.free()
     }
 }
 

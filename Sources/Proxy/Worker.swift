@@ -119,7 +119,6 @@ struct WorkerHandle: @unchecked Sendable {
         catchUp()
         continueReady()
         reclaimClosed()
-        state.isNowFresh = false
         turnWheel()
         setTimer()
         state.isNowFresh = false
@@ -132,6 +131,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     /// After a standstill (SIGSTOP, a suspended machine) everything seems overdue, while what has happened meanwhile
     /// still lies in epoll, of which libevent takes 32 events at first and twice as many each time: news before deadlines.
+    /// The wheel is turned to the time that is read here and no later one: a standstill may also come behind this.
     private func catchUp() {
         state.isNowFresh = false
         guard (now() >> TimerWheel.tickShift) - state.wheel.swept > 15 else { return }

@@ -20,14 +20,14 @@ struct SectionReaderTests {
     @Test("a key that belongs elsewhere says where")
     func elsewhere() {
         #expect(errors(changed("idle-timeout: 30m", "interval: 1s")) == [
-            "lb.yaml:8:5: unknown key 'interval' in pool 'web'; it belongs in pools.NAME.health.interval"
+            "lb.yaml:8:5: unknown key 'interval' in pool 'web'; it belongs in listeners.NAME.keepalive.interval, pools.NAME.keepalive.interval or pools.NAME.health.interval"
         ])
     }
 
     @Test("a key like none is answered with all that are known")
     func likeNone() {
         #expect(errors(changed("pool: web", "pool: web\n    zzz: 1")) == [
-            "lb.yaml:6:5: unknown key 'zzz' in listener 'web'; known here: bind, pool, backlog, accept-proxy, trusted, proxy-timeout, allow, deny, source-connections-max, rate, source-rate"
+            "lb.yaml:6:5: unknown key 'zzz' in listener 'web'; known here: bind, pool, backlog, accept-proxy, trusted, proxy-timeout, allow, deny, user-timeout, source-connections-max, rate, source-rate, keepalive"
         ])
     }
 

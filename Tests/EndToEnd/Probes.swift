@@ -35,6 +35,29 @@ import Testing
         #expect(silent.accepted > 0)
     }
 
+    /// A backend whose firewall lets in our source alone would be found down for ever.
+    @Test("with a source, probes and connections alike come from it", arguments: ["banner, expect: HELLO", "connect"])
+    func source(check: String) throws {
+        let peers = Outbox<String>()
+        let server = try TestServer(lab) { peer in
+            peers.put(peer.remoteAddress?.description ?? "nobody")
+            try peer.send("HELLO\n")
+            try peer.echoToEnd()
+        }
+        let balancer = try Balancer(lab, ConfigurationText(
+            [("web-1", server)], ["source: 127.0.0.9", "health: { check: \(check), interval: 200ms, timeout: 1s, rise: 2, fall: 2 }"]))
+        try balancer.backend("web-1") { $0.probe == .up }
+        let client = try balancer.connect()
+        #expect(try client.line() == "HELLO")
+        for _ in 0..<peers.count {
+            // A probe that only connects may have left again before it could be asked.
+            let peer = try peers.take()
+            #expect(peer == "127.0.0.9" || peer == "nobody")
+        }
+        client.close()
+        try balancer.backend("web-1") { $0.connections == 0 }
+    }
+
     @Test("a backend that says something else fails a banner probe, and the reason says what")
     func wrongBanner() throws {
         let wrong = try TestServer(lab) { try $0.send("GOODBYE\n") }

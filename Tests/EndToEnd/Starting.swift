@@ -55,6 +55,14 @@ import Testing
         #expect(!end.errors.contains("Error") && !end.errors.contains("Context"), "\(end)")
     }
 
+    /// Each connection would wait for an address that never comes.
+    @Test("a source that is no address of this host: an end that names pool and address")
+    func sourceOfAnother() throws {
+        let end = try start(ConfigurationText([("web-1", try TestServer.echo(lab))], ["source: 192.0.2.1"]), "lbd")
+        #expect(end.status == 1, "\(end)")
+        #expect(end.errors.contains("pool 'web': source 192.0.2.1"), "\(end)")
+    }
+
     @Test("the control socket is for its user and group only")
     func controlSocketMode() throws {
         let balancer = try Balancer(lab, ConfigurationText([("web-1", try TestServer.echo(lab))]))

@@ -22,6 +22,8 @@ struct RouteTests {
         #expect(route.header.generation == 42 && route.header.balance == .roundRobin)
         #expect(route.header.connectTimeout == 1_500_000_000)
         #expect(route.header.idleTimeout == 60_000_000_000)
+        #expect(route.header.stalledTimeout == 300_000_000_000 && route.header.lifetime == 0)
+        #expect(route.header.tcp.isEmpty && route.source == nil)
         #expect(route.header.halfClosedTimeout == 7_000_000_000)
         #expect(route.header.connectRetries == 2 && route.header.targetCount == 3)
         for (index, target) in targets.enumerated() {

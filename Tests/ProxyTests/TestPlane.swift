@@ -27,19 +27,22 @@ final class TestPlane {
     /// Backends get the slots from `slot` on.
     func route(
         _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, idle: Duration = .seconds(60),
-        halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none
+        halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none,
+        transport: PoolTransport = PoolTransport(), stalled: Duration = .seconds(60), lifetime: Lifetime? = nil
     ) throws {
         let routing = PoolRouting(
-            balance: balance, timeouts: PoolTimeouts(connect: .seconds(5), idle: idle, halfClosed: halfClosed),
-            connectRetries: retries, sendProxy: sendProxy,
+            balance: balance,
+            timeouts: PoolTimeouts(connect: .seconds(5), idle: idle, halfClosed: halfClosed, stalled: stalled, lifetime: lifetime),
+            connectRetries: retries, sendProxy: sendProxy, transport: transport,
             targets: backends.enumerated().map { PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1) })
         try waitUntilFollowed(plane.publish(routing, pool: 0))
     }
 
     func listen(
-        _ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0, rules: ListenerRules = ListenerRules()
+        _ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0, rules: ListenerRules = ListenerRules(),
+        tcp: TCPOptions = TCPOptions()
     ) throws -> Endpoint {
-        try plane.open(listener: listener, endpoint, backlog: 1024, pool: 0, rules: rules)
+        try plane.open(listener: listener, endpoint, backlog: 1024, pool: 0, rules: rules, tcp: tcp)
     }
 
     /// When this returns, each worker has also posted all that it had to say before.

@@ -79,6 +79,15 @@ struct TimerWheelTests {
         try check(deadlines: 0...(2 * horizon), step: (5 * horizon)...(9 * horizon), lateMax: 10 * horizon)
     }
 
+    /// Four bytes of a moment: at most a tick late, never early.
+    @Test func aMomentAsATick() {
+        for nanoseconds in [0, 1, tick - 1, tick, 77 * tick + 5, Int64(3_000_000_000) * tick / 2] {
+            let end = TimerWheel.end(ofTick: TimerWheel.tick(at: nanoseconds))
+            #expect(end > nanoseconds && end <= max(nanoseconds, tick) + tick)
+            #expect(TimerWheel.tick(at: nanoseconds) != 0)
+        }
+    }
+
     @Test func aLongStopVisitsEachOnce() throws {
         let worker = try IdleWorker()
         let start: Int64 = 77 * tick

@@ -31,12 +31,15 @@ final class Peer: Sendable {
     }
 
     /// Connects; throws the kernel's error when nobody listens. `source`: our own address, where the kernel is not to
-    /// choose it.
-    convenience init(connecting endpoint: Endpoint, from source: Endpoint? = nil, patience: Duration = .seconds(20)) throws {
+    /// choose it. `receiveBuffer`: bytes that its kernel holds for it; nil: as the kernel likes.
+    convenience init(
+        connecting endpoint: Endpoint, from source: Endpoint? = nil, receiveBuffer: Int32? = nil, patience: Duration = .seconds(20)
+    ) throws {
         let address = SocketAddress(endpoint)
         let descriptor = try Sockets.open(for: address)
         let number = descriptor.number
         if let source, SocketAddress(source).withPointer({ bind(number, $0, $1) }) != 0 { throw SystemError("bind", errno, on: source.description) }
+        if let receiveBuffer { try Sockets.set(number, level: SOL_SOCKET, option: SO_RCVBUF, to: receiveBuffer) }
         self.init(owning: descriptor, patience: patience)
         switch Sockets.startConnect(number, to: address) {
         case .connected: break
@@ -62,6 +65,9 @@ final class Peer: Sendable {
     }
 
     deinit { close() }
+
+    /// Whom it talks to; nil: a Unix socket, or one that has died.
+    var remoteAddress: IPAddress? { Sockets.peerAddress(of: number)?.address }
 
     // MARK: Sending
 

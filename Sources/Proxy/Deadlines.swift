@@ -1,0 +1,112 @@
+// When a connection is to be ended by the clock: the timeout of its phase, its lifetime, a reader that has stalled.
+import Glibc
+import SystemCalls
+
+extension ConnectionHandle {
+    /// Monotonic nanoseconds at which the phase's timeout passes, as things stand.
+    var deadline: Int64 {
+        let header = worker.route(of: record.pool).header
+        switch record.phase {
+        case .awaitingHeader:
+            guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
+            return record.lastActivity + timeout
+        case .connecting: return record.lastActivity + header.connectTimeout
+        case .relaying: return min(quietDeadline(header), lifeDeadline, stallDeadline(header))
+        case .resetting: return record.lastActivity + header.halfClosedTimeout
+        case .free, .closed: preconditionFailure("an ended connection has no deadline")
+        }
+    }
+
+    private func quietDeadline(_ header: RouteHeader) -> Int64 {
+        let isHalf = record.toBackend.isEnded || record.toClient.isEnded || record.client.resetSeen || record.backend.resetSeen
+        return record.lastActivity + (isHalf ? min(header.halfClosedTimeout, header.idleTimeout) : header.idleTimeout)
+    }
+
+    private var lifeDeadline: Int64 { record.lifeEnds == 0 ? .max : TimerWheel.end(ofTick: record.lifeEnds) }
+
+    private func stallDeadline(_ header: RouteHeader) -> Int64 {
+        var deadline = Int64.max
+        for source in [Party.client, .backend] {
+            let since = self[flowFrom: source].waitsSince
+            guard since != 0, self[flowFrom: source].hasPending else { continue }
+            deadline = min(deadline, TimerWheel.end(ofTick: since) + header.stalledTimeout)
+        }
+        return deadline
+    }
+
+    /// The wheel came by: the sweep if one is due, the timeout if it has passed, else filed anew.
+    func lookAtClock() {
+        if case .relaying = record.phase { lookAtReaders() }
+        if record.needsSweep { sweep() }
+        switch record.phase {
+        case .free, .closed: return
+        case .awaitingHeader, .connecting, .relaying, .resetting: break
+        }
+        // A sweep that found something has filed the connection already.
+        guard record.wheelBucket < 0 else { return }
+        guard worker.now() >= deadline else {
+            if case .resetting(let toward) = record.phase { return passReset(toward: toward) }
+            if record.isWaitingForResources, record.phase == .connecting { return tryAgain() }
+            return worker.fileDeadline(of: self)
+        }
+        switch record.phase {
+        case .awaitingHeader: refuseHeader(.timedOut)
+        case .connecting where record.isWaitingForResources: close(.outOfResources)
+        case .connecting: connectFailed()
+        case .relaying: close(overdue)
+        case .resetting: close(.passedReset)
+        case .free, .closed: return
+        }
+    }
+
+    /// Which of the deadlines has passed.
+    private var overdue: CloseReason {
+        let now = worker.now()
+        if now >= stallDeadline(worker.route(of: record.pool).header) { return .stalled }
+        if now >= lifeDeadline { return .lifetime }
+        return record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle
+    }
+
+    // MARK: Lifetime
+
+    /// Draws when this connection's life ends, where the pool gives it an end.
+    func beginLife() {
+        let header = worker.route(of: record.pool).header
+        guard header.lifetime > 0 else { return }
+        let shorter = Int64.random(in: 0...header.lifetimeJitter, using: &worker.state.generator)
+        record.lifeEnds = TimerWheel.tick(at: worker.now() + header.lifetime - shorter)
+    }
+
+    // MARK: Stalled readers
+
+    /// The reader of what comes from `source` has taken some.
+    func noteTaken(from source: Party) {
+        record.lastActivity = worker.now()
+        self[flowFrom: source].waitsSince = 0
+    }
+
+    /// Bytes from `source` wait for their reader. The next tick looks how many its kernel has still to acknowledge:
+    /// ours tells of room only when a third of its buffer is free, and a slow reader may need long for that.
+    func awaitReader(of source: Party) -> Pumped {
+        guard self[flowFrom: source].waitsSince == 0 else { return .waiting }
+        self[flowFrom: source].waitsSince = TimerWheel.tick(at: worker.now())
+        self[flowFrom: source].unsent = Flow.unseen
+        guard !record.needsSweep else { return .waiting }
+        record.needsSweep = true
+        worker.fileForSweep(self)
+        return .waiting
+    }
+
+    /// A reader that has taken bytes from the kernel has not stalled, even if none of ours fitted in behind them.
+    private func lookAtReaders() {
+        for source in [Party.client, .backend] {
+            guard self[flowFrom: source].waitsSince != 0, self[flowFrom: source].hasPending else { continue }
+            let unsent = UInt32(clamping: Sockets.unsentBytes(record[source.other].descriptor))
+            let seen = self[flowFrom: source].unsent
+            self[flowFrom: source].unsent = unsent
+            guard seen != Flow.unseen, unsent < seen else { continue }
+            record.lastActivity = worker.now()
+            self[flowFrom: source].waitsSince = TimerWheel.tick(at: worker.now())
+        }
+    }
+}
