@@ -61,6 +61,9 @@ final class Peer: Sendable {
 
     deinit { close() }
 
+    /// Our own address and port, as the other side sees them.
+    func localEndpoint() throws -> Endpoint { try Sockets.localEndpoint(of: number) }
+
     // MARK: Sending
 
     func send(_ text: String) throws { try send(Array(text.utf8)) }
