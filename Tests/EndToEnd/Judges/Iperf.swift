@@ -30,14 +30,14 @@ import Testing
     /// Guards against bulk that stalls, and against a control connection that waits behind it.
     @Test("a number of bytes up, down, and in four streams", arguments: [["-P", "1"], ["-R"], ["-P", "4"]])
     func bytes(flags: [String]) throws {
-        let count = Scale.of(256 << 20, full: 8 << 30)
+        let count = Scale.of(256 << 20, full: 2 << 30)
         let isReverse = flags.contains("-R")
         let streams = flags.contains("4") ? 4 : 1
         // Several streams may each send a block beyond the limit, so no count is exact.
         let (server, _) = try ForegroundServer.start(lab, "iperf3") { ["iperf3", "-s", "-p", "\($0)"] }
         let direct = try Judge.compare(lab, server) { endpoint, _ in
             let client = ["iperf3", "-J", "-c", "127.0.0.1", "-p", try endpoint.portText(), "-n", "\(count)"]
-            let end = try lab.run(client + flags, within: .seconds(120))
+            let end = try lab.run(client + flags, within: .seconds(Scale.of(60, full: 300)))
             let report = try JSONDecoder().decode(Report.self, from: Data(end.output.utf8))
             let sent = report.end.sum_sent?.bytes ?? 0, received = report.end.sum_received?.bytes ?? 0
             return Outcome(

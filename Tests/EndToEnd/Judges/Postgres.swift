@@ -60,7 +60,7 @@ struct PostgresServer {
     func run(_ client: String, _ arguments: [String], at endpoint: Endpoint) throws -> ProgramEnd {
         let address = ["-h", "127.0.0.1", "-p", try endpoint.portText(), "-U", "judge"]
         return try lab.run(
-            ["\(PostgresServer.programs)/\(client)"] + address + arguments + ["postgres"], within: .seconds(300),
+            ["\(PostgresServer.programs)/\(client)"] + address + arguments + ["postgres"], within: .seconds(Scale.of(60, full: 600)),
             prelude: "export PGPASSWORD=\(PostgresServer.password)"
         ).succeeded()
     }
@@ -81,7 +81,7 @@ struct PostgresServer {
     @Test("pgbench: the same transactions, none failed, the same rows")
     func transactions() throws {
         let server = try PostgresServer(lab)
-        let perClient = Scale.of(100, full: 5000)
+        let perClient = Scale.of(100, full: 2000)
         let direct = try Judge.compare(lab, server.endpoint) { endpoint, _ in
             _ = try server.run("pgbench", ["-i", "-q"], at: endpoint)
             let bench = ["-n", "-c", "8", "-j", "2", "--random-seed=42"]

@@ -22,7 +22,7 @@ import Testing
     @Test("redis-benchmark: no error, and the server counted each command once")
     func commands() throws {
         let server = try Redis(lab, "redis")
-        let requests = Scale.of(10_000, full: 500_000)
+        let requests = Scale.of(10_000, full: 100_000)
         let direct = try Judge.compare(lab, server.endpoint) { endpoint, _ in
             _ = try cli(["flushall"], at: endpoint)
             try benchmark(["-c", "50", "-n", "\(requests)", "-t", "incr,lpush,get"], at: endpoint)

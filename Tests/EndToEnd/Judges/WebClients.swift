@@ -12,7 +12,7 @@ import Testing
         let server = try WebServer(lab)
         let body = String(decoding: try Content.bytes(server.file("small")), as: UTF8.self)
         let script = try lab.write("check.lua", WebClients.script(body))
-        let seconds = Scale.of(1, full: 30)
+        let seconds = Scale.of(1, full: 10)
         let direct = try Judge.compare(lab, server.http1) { endpoint, _ in
             let url = "http://\(endpoint)/small"
             let kept = try lab.run(["wrk", "-t2", "-c32", "-d\(seconds)s", "-s", script, url], within: .seconds(90)).succeeded()
