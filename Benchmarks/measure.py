@@ -253,6 +253,9 @@ def curve_backends(lab):
     return result
 
 
+IDLE_BESIDE = (0, 10, 1000, 8000, 9000)
+
+
 def curve_idle(lab):
     """The same process with and without idle connections: they are opened and closed in every round."""
     result = Result("CPU per connection by number of idle ones beside (server closes first)", "us/connection")
@@ -262,7 +265,7 @@ def curve_idle(lab):
             proxies.append(lab.start(name))
         for round in range(-1, max(3, lab.rounds // 2)):
             for proxy in shuffled(proxies):
-                for count in shuffled([0, 8000]):
+                for count in shuffled(IDLE_BESIDE):
                     value = beside_idle(lab, proxy, count)
                     if round >= 0:
                         result.add(f"{proxy.kind.name}, {count}", value)

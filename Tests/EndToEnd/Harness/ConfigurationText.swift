@@ -5,7 +5,7 @@ struct ConfigurationText {
         var name = "web"
         var bind = "127.0.0.1:0"
         var pool = "web"
-        /// Such as `deny: [10.0.0.0/8]`.
+        /// Such as `accept-proxy: v1v2`.
         var settings: [String] = []
     }
 
@@ -37,7 +37,10 @@ struct ConfigurationText {
     func yaml(control: String) -> String {
         var lines = ["control: \(control)", "state-directory: \(stateDirectory)", "workers: \(workers)"]
         lines += ["log: { level: debug }"] + settings + ["listeners:"]
-        lines += listeners.map { "  \($0.name): { " + (["bind: \"\($0.bind)\"", "pool: \($0.pool)"] + $0.settings).joined(separator: ", ") + " }" }
+        lines += listeners.map { listener in
+            let entries = ["bind: \"\(listener.bind)\"", "pool: \(listener.pool)"] + listener.settings
+            return "  \(listener.name): { \(entries.joined(separator: ", ")) }"
+        }
         lines.append("pools:")
         for pool in pools {
             lines.append("  \(pool.name):")

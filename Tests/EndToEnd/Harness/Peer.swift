@@ -68,6 +68,8 @@ final class Peer: Sendable {
 
     /// Whom it talks to; nil: a Unix socket, or one that has died.
     var remoteAddress: IPAddress? { Sockets.peerAddress(of: number)?.address }
+    /// Our own address and port, as the other side sees them.
+    func localEndpoint() throws -> Endpoint { try Sockets.localEndpoint(of: number) }
 
     // MARK: Sending
 

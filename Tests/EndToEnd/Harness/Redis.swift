@@ -86,6 +86,7 @@ struct Redis {
         tcp-backlog 4096
         save ""
         appendonly no
+        enable-debug-command local
         daemonize yes
         pidfile \(folder)/redis.pid
         logfile \(folder)/redis.log
