@@ -51,6 +51,9 @@ enum Declared {
     static let sendProxy = Option("send-proxy", Form<SendProxy>.word(), .means("none"),
         "the PROXY header that tells backends who the client is")
 
+    static let splice = Option("splice", Form<Splicing>.word(), .means("auto"),
+        "auto: bulk goes through the kernel's pipes, messages are copied; on: all through pipes; off: none")
+
     static let check = Option("check", Form<CheckWord>.word(promised: Unavailable.checks), .means("connect"),
         "how a probe asks whether a backend is up; none: it counts as up")
     static let interval = Option("interval", .duration(.milliseconds(50) ... .hours(1)), .means("2s"), "from one probe to the next")
@@ -91,7 +94,7 @@ extension Declared {
     ])
     static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
-        entry(sendProxy),
+        entry(sendProxy), entry(splice),
         .section(health), .section(drain), .section(backends), .section(restart),
     ])
     static let health = Section("health", .one, "probes", [

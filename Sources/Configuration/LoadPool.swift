@@ -20,15 +20,18 @@ extension Loader {
         let timeouts = timeouts(section)
         let retries = section.value(Declared.connectRetries, &findings)
         let sendProxy = section.value(Declared.sendProxy, &findings)
+        let transport = transport(section)
         let health = health(section)
         let drainDeadline = drainDeadline(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
-        guard let balance, let timeouts, let retries, let sendProxy, let health, let drainDeadline, let backends
+        guard let balance, let timeouts, let retries, let sendProxy, let transport, let health, let drainDeadline,
+            let backends
         else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
-            drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy)
+            drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy,
+            transport: transport)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
@@ -37,6 +40,11 @@ extension Loader {
         let halfClosed = pool.value(Declared.halfClosedTimeout, &findings)
         guard let connect, let idle, let halfClosed else { return nil }
         return PoolTimeouts(connect: connect, idle: idle, halfClosed: halfClosed)
+    }
+
+    private mutating func transport(_ pool: SectionReader) -> PoolTransport? {
+        guard let splice = pool.value(Declared.splice, &findings) else { return nil }
+        return PoolTransport(splice: splice)
     }
 
     private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {

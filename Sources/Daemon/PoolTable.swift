@@ -152,6 +152,7 @@ import SystemCalls
             PoolRouting(
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
                 connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
+                transport: pool.configuration.transport,
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,

@@ -114,11 +114,12 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var backends: [BackendConfiguration]
     package var restart: RestartConfiguration?
     package var sendProxy: SendProxy
+    package var transport: PoolTransport
 
     package init(
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
-        sendProxy: SendProxy = .none
+        sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport()
     ) {
         self.name = name
         self.balance = balance
@@ -129,6 +130,7 @@ package struct PoolConfiguration: Equatable, Sendable {
         self.backends = backends
         self.restart = restart
         self.sendProxy = sendProxy
+        self.transport = transport
     }
 }
 

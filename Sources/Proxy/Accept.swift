@@ -148,6 +148,7 @@ extension WorkerHandle {
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
+        connection.record.splice = route(of: pool).header.splice
         connection.begin(from: peer)
     }
 }

@@ -87,6 +87,8 @@ struct ConnectionRecord {
     var backendEvent = event()
     let worker: WorkerHandle
     var phase = Phase.free
+    /// As the pool has it when the connection begins.
+    var splice = Splicing.auto
     var listener = 0
     var pool = 0
     /// The backend's slot while a ticket is held, else -1.

@@ -72,7 +72,7 @@ enum Bulk {
 extension ConnectionHandle {
     /// Notes a read of `count` bytes by copying; borrows a pipe when the direction has proved to be bulk.
     func noteRead(_ count: Int, from source: Party) {
-        guard count >= Bulk.readMin, self[flowFrom: source].sourceEnd == .open else {
+        guard count >= Bulk.readMin, record.splice != .off, self[flowFrom: source].sourceEnd == .open else {
             self[flowFrom: source].bulkBytes = 0
             return
         }
@@ -80,6 +80,15 @@ extension ConnectionHandle {
         guard self[flowFrom: source].bulkBytes >= Bulk.bytesToProve else { return }
         self[flowFrom: source].pipe = worker.state.pipes.borrow()
         self[flowFrom: source].bulkBytes = 0
+    }
+
+    /// With `splice: on`, when there is something to read. The sweep does not ask for it: it would borrow a pipe for
+    /// every quiet direction. Nor does a flow whose pipe could not tell what comes: the copying read does.
+    func borrowPipeIfForced(from source: Party) {
+        guard record.splice == .on, record[source].readable, !self[flowFrom: source].isEnded,
+            self[flowFrom: source].pipe == nil
+        else { return }
+        self[flowFrom: source].pipe = worker.state.pipes.borrow()
     }
 
     /// Writes what lies in the flow's pipe: true when it is empty (or there is none), nil when a write failed.

@@ -14,7 +14,10 @@ extension ConnectionHandle {
         case .connecting:
             if party == .backend { finishConnect(readiness) }
         case .relaying:
-            if readiness.readable { relay(from: party, endInSight: readiness.endInSight) }
+            if readiness.readable {
+                borrowPipeIfForced(from: party)
+                relay(from: party, endInSight: readiness.endInSight)
+            }
             if readiness.writable, case .relaying = record.phase, self[flowFrom: party.other].hasPending {
                 relay(from: party.other)
             }
@@ -32,8 +35,11 @@ extension ConnectionHandle {
         if record.readAhead > 0 { account(bytes: record.readAhead, from: .client) }
         guard watch(.client) else { return close(.outOfResources) }
         worker.fileDeadline(of: self)
+        borrowPipeIfForced(from: .client)
         relay(from: .client)
-        if case .relaying = record.phase, record.backend.readable { relay(from: .backend) }
+        guard case .relaying = record.phase, record.backend.readable else { return }
+        borrowPipeIfForced(from: .backend)
+        relay(from: .backend)
     }
 
     /// Moves what can be moved from `source` and draws the conclusions.

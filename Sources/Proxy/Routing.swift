@@ -29,16 +29,19 @@ package struct PoolRouting: Sendable {
     package let timeouts: PoolTimeouts
     package let connectRetries: Int
     package let sendProxy: SendProxy
+    package let transport: PoolTransport
     /// The eligible backends only; empty: the pool refuses.
     package let targets: [Target]
 
     package init(
-        balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none, targets: [Target]
+        balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none,
+        transport: PoolTransport = PoolTransport(), targets: [Target]
     ) {
         self.balance = balance
         self.timeouts = timeouts
         self.connectRetries = connectRetries
         self.sendProxy = sendProxy
+        self.transport = transport
         self.targets = targets
     }
 }
@@ -52,6 +55,7 @@ struct RouteHeader {
     let halfClosedTimeout: Int64
     let connectRetries: Int
     let sendProxy: SendProxy
+    let splice: Splicing
     let targetCount: Int
     let scheduleCount: Int
 
@@ -101,7 +105,7 @@ struct Route: @unchecked Sendable {
             idleTimeout: routing.timeouts.idle.wholeNanoseconds,
             halfClosedTimeout: routing.timeouts.halfClosed.wholeNanoseconds,
             connectRetries: routing.connectRetries, sendProxy: routing.sendProxy,
-            targetCount: targets.count, scheduleCount: schedule.count))
+            splice: routing.transport.splice, targetCount: targets.count, scheduleCount: schedule.count))
     }
 
     private static var noIndex: UInt16 { .max }

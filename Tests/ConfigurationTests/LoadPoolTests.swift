@@ -10,6 +10,12 @@ struct LoadPoolTests {
         #expect(configuration.pools.map(\.balance) == [balance])
     }
 
+    @Test("every way of splicing is read as itself; YAML's own readers would take 'on' and 'off' for true and false", arguments: Splicing.allCases)
+    func splice(_ splice: Splicing) throws {
+        #expect(try load(changed("idle-timeout: 30m", "splice: \(splice.rawValue)")).pools[0].transport.splice == splice)
+        #expect(try load(goodFile).pools[0].transport == PoolTransport())
+    }
+
     @Test("two backends on one address would get twice the share, and a drain of one would drain neither")
     func sameAddress() {
         #expect(errors(changed("\"[::1]:9002\"", "127.0.0.1:9001")) == [

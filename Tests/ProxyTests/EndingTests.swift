@@ -23,7 +23,7 @@ private final class RefusingAddress {
 }
 
 struct EndingTests {
-    @Test(arguments: [1, 2]) func aBackendsResetComesAfterAllItsData(_ workers: Int) async throws {
+    @Test(arguments: [1, 2], Splicing.allCases) func aBackendsResetComesAfterAllItsData(_ workers: Int, _ splice: Splicing) async throws {
         try await onThread {
             let data = pattern(3 << 20)
             let backend = try TestBackend { connection in
@@ -34,7 +34,7 @@ struct EndingTests {
             }
             defer { backend.stop() }
             let plane = try TestPlane(workers: workers)
-            try plane.route([backend.endpoint])
+            try plane.route([backend.endpoint], transport: PoolTransport(splice: splice))
             let endpoint = try plane.listen()
             for _ in 0..<5 {
                 let client = try BlockingSocket.connect(to: endpoint)
@@ -47,7 +47,7 @@ struct EndingTests {
         }
     }
 
-    @Test func aClientsResetReachesTheBackendAfterItsData() async throws {
+    @Test(arguments: Splicing.allCases) func aClientsResetReachesTheBackendAfterItsData(_ splice: Splicing) async throws {
         try await onThread {
             let data = pattern(300_000)
             let resets = Counter()
@@ -58,7 +58,7 @@ struct EndingTests {
             }
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint])
+            try plane.route([backend.endpoint], transport: PoolTransport(splice: splice))
             let endpoint = try plane.listen()
             for _ in 0..<5 {
                 let client = try BlockingSocket.connect(to: endpoint)

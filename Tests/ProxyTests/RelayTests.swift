@@ -11,12 +11,12 @@ import Testing
 private let megabytes8 = 8 << 20
 
 struct RelayTests {
-    @Test(arguments: [1, 2]) func echo(_ workers: Int) async throws {
+    @Test(arguments: [1, 2], Splicing.allCases) func echo(_ workers: Int, _ splice: Splicing) async throws {
         try await onThread {
             let backend = try TestBackend.echo()
             defer { backend.stop() }
             let plane = try TestPlane(workers: workers)
-            try plane.route([backend.endpoint])
+            try plane.route([backend.endpoint], transport: PoolTransport(splice: splice))
             let endpoint = try plane.listen()
             try await onThreads(8) { index in
                 for round in 0..<10 {
@@ -88,12 +88,12 @@ struct RelayTests {
     }
 
     /// Both directions full at the same time, each reader slower than its writer.
-    @Test func bothDirectionsAtOnce() async throws {
+    @Test(arguments: Splicing.allCases) func bothDirectionsAtOnce(_ splice: Splicing) async throws {
         try await onThread {
             let backend = try TestBackend.echo()
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint])
+            try plane.route([backend.endpoint], transport: PoolTransport(splice: splice))
             let client = try BlockingSocket.connect(to: try plane.listen())
             let sent = pattern(megabytes8)
             try await onThreads(2) { index in

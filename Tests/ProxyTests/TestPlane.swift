@@ -27,11 +27,12 @@ final class TestPlane {
     /// Backends get the slots from `slot` on.
     func route(
         _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, idle: Duration = .seconds(60),
-        halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none
+        halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none,
+        transport: PoolTransport = PoolTransport()
     ) throws {
         let routing = PoolRouting(
             balance: balance, timeouts: PoolTimeouts(connect: .seconds(5), idle: idle, halfClosed: halfClosed),
-            connectRetries: retries, sendProxy: sendProxy,
+            connectRetries: retries, sendProxy: sendProxy, transport: transport,
             targets: backends.enumerated().map { PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1) })
         try waitUntilFollowed(plane.publish(routing, pool: 0))
     }
