@@ -36,11 +36,11 @@ struct ListenerHandle {
         (UnsafeMutableRawPointer(pointer) + MemoryLayout<Record>.offset(of: \.event)!).assumingMemoryBound(to: event.self)
     }
 
-    /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel.
-    func resume() {
-        guard !pointer.pointee.isAccepting else { return }
-        // A refusal by epoll (ENOMEM) leaves it paused; the next tick tries again.
-        pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0
+    /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel. False: epoll has refused (ENOMEM,
+    /// ENOSPC) and it stays paused.
+    func resume() -> Bool {
+        if !pointer.pointee.isAccepting { pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0 }
+        return pointer.pointee.isAccepting
     }
 
     func pause() {
