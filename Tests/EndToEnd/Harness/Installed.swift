@@ -7,7 +7,7 @@ enum Installed {
     private static let packages = [
         "nginx": "nginx-light", "redis-server": "redis-server", "redis-cli": "redis-tools",
         "redis-benchmark": "redis-tools", "wrk": "wrk", "socat": "socat", "curl": "curl",
-        "sh": "dash", "sha256sum": "coreutils", "script": "bsdutils",
+        "sh": "dash", "sha256sum": "coreutils", "script": "bsdutils", "strace": "strace",
     ]
 
     /// The path of a program of this package; SLUICE_PRODUCTS names another folder than the tests' own.
