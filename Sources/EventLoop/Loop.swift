@@ -80,9 +80,15 @@ package final class Loop: SerialExecutor, TaskExecutor {
 
     private func watchWakeup() -> UnsafeMutablePointer<event> {
         let context = Unmanaged.passUnretained(self).toOpaque()
-        guard let event = event_new(base, wakeup.number, Int16(EV_READ | EV_PERSIST), wakeupArrived, context),
-            event_add(event, nil) == 0
-        else { preconditionFailure("the event loop cannot watch its own wake-up") }
+        guard let event = event_new(base, wakeup.number, Int16(EV_READ | EV_PERSIST), wakeupArrived, context)
+        else { preconditionFailure("no memory for an event") }
+        // The kernel may be short of memory or watches (ENOMEM, ENOSPC) for a moment; without this one nothing works.
+        var tries = 20
+        while event_add(event, nil) != 0 {
+            tries -= 1
+            precondition(tries > 0, "the event loop cannot watch its own wake-up")
+            poll(nil, 0, 50)
+        }
         return event
     }
 

@@ -65,11 +65,12 @@ struct ListenerHandle {
         (UnsafeMutableRawPointer(pointer) + offset).assumingMemoryBound(to: event.self)
     }
 
-    /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel.
-    func resume() {
-        guard !pointer.pointee.isAccepting, !pointer.pointee.isAwaitingTokens else { return }
-        // A refusal by epoll (ENOMEM) leaves it paused; the next tick tries again.
-        pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0
+    /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel. False: epoll has refused (ENOMEM,
+    /// ENOSPC) and it stays paused.
+    func resume() -> Bool {
+        guard !pointer.pointee.isAwaitingTokens else { return true }
+        if !pointer.pointee.isAccepting { pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0 }
+        return pointer.pointee.isAccepting
     }
 
     func pause() {
@@ -152,9 +153,8 @@ struct ListenerHandle {
     fileprivate func tokensCame() {
         pointer.pointee.isAwaitingTokens = false
         guard !pointer.pointee.worker.state.acceptPause.isPaused else { return }
-        resume()
         // Refused by epoll: nothing else would try again.
-        if !pointer.pointee.isAccepting { awaitTokens(nanoseconds: 100_000_000) }
+        if !resume() { awaitTokens(nanoseconds: 100_000_000) }
     }
 
     /// Who it is the kernel is asked only where somebody wants to know.

@@ -21,7 +21,7 @@ package struct ConnectionBudget: Equatable, Sendable {
 package enum PauseReason: Sendable {
     /// All of the process's connections, or of this worker's share, are in use.
     case connectionsMax(Int)
-    /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM.
+    /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM; ENOSPC where epoll has no watches left.
     case kernel(errorNumber: Int32)
 }
 

@@ -134,6 +134,8 @@ extension ConnectionHandle {
                 return filled
             case .wouldBlock:
                 record[source].readable = false
+                // A call on this socket has failed, and what had arrived before is read: nothing more will come.
+                if record[source].resetSeen { self[flowFrom: source].sourceEnd = .reset }
                 return filled
             case .failed:
                 // Data that arrived before the reset has been read by now: the kernel gives it first.

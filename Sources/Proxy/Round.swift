@@ -20,7 +20,7 @@ extension WorkerHandle {
             let handle = ListenerHandle(
                 worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
             state.listeners.append(handle)
-            if !state.acceptPause.isPaused { handle.resume() }
+            if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(.kernel(errorNumber: errno)) }
         case .adopt(let client, let listener, let pool):
             welcome()
             begin(client: client, from: nil, listener: listener, pool: pool)
@@ -77,7 +77,7 @@ extension WorkerHandle {
     private func resumeAccepting() {
         guard case .paused(let at) = state.acceptPause else { return }
         state.acceptPause = .resumed(pausedAt: at)
-        for listener in state.listeners { listener.resume() }
+        guard state.listeners.allSatisfy({ $0.resume() }) else { return pauseAccepting(.kernel(errorNumber: errno)) }
     }
 
     /// A second without a new pause: it is over.

@@ -95,8 +95,13 @@ struct WorkerHandle: @unchecked Sendable {
     fileprivate func run() {
         let mailboxMemory = memory(of: MemoryLayout<WorkerState>.offset(of: \.mailboxEvent)!)
         event_assign(mailboxMemory, state.base, state.mailbox.descriptor, Int16(EV_READ | EV_PERSIST), mailboxReady, pointer)
-        let added = event_add(mailboxMemory, nil)
-        precondition(added == 0, "epoll takes a worker's first descriptor")
+        // The kernel may be short of memory or watches (ENOMEM, ENOSPC) for a moment; without this one nothing works.
+        var tries = 20
+        while event_add(mailboxMemory, nil) != 0 {
+            tries -= 1
+            precondition(tries > 0, "epoll takes a worker's first descriptor")
+            Glibc.poll(nil, 0, 50)
+        }
         event_assign(timerMemory, state.base, -1, 0, timerReady, pointer)
         while !state.isEnding { round() }
         closeSpares()

@@ -6,11 +6,11 @@ import Testing
     let lab = Lab.current
     private static let size = 64 << 20
 
-    @Test("the client ends first, the backend answers 64 MiB")
-    func clientFirst() throws {
+    @Test("the client ends first, the backend answers 64 MiB", arguments: Scale.workers)
+    func clientFirst(workers: Int) throws {
         let content = try Content.random(HalfClose.size)
         let asked = Outbox<Asked>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             let (bytes, ending) = try peer.toEnd()
             asked.put(Asked(bytes: bytes, ending: ending))
             try peer.send(content)
@@ -27,11 +27,11 @@ import Testing
         try balancer.backend("web-1") { $0.connections == 0 }
     }
 
-    @Test("the backend ends first, the client sends 64 MiB")
-    func backendFirst() throws {
+    @Test("the backend ends first, the client sends 64 MiB", arguments: Scale.workers)
+    func backendFirst(workers: Int) throws {
         let content = try Content.random(HalfClose.size)
         let received = Outbox<Asked>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             try peer.send("I only listen\n")
             peer.halfClose()
             let (bytes, ending) = try peer.toEnd()
@@ -49,11 +49,11 @@ import Testing
         try balancer.backend("web-1") { $0.connections == 0 }
     }
 
-    @Test("both send 64 MiB at once and end when they have")
-    func bothAtOnce() throws {
+    @Test("both send 64 MiB at once and end when they have", arguments: Scale.workers)
+    func bothAtOnce(workers: Int) throws {
         let down = try Content.random(HalfClose.size), up = try Content.random(HalfClose.size)
         let received = Outbox<Asked>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             let sending = Background {
                 try peer.send(down)
                 peer.halfClose()
@@ -78,11 +78,11 @@ import Testing
 
     /// Class 2 of the known faults: the FIN, passed on while the backend's connect was under way, killed it
     /// (HAProxy 72e529829).
-    @Test("the client sends and ends before the backend has accepted")
-    func endsWhileConnecting() throws {
+    @Test("the client sends and ends before the backend has accepted", arguments: Scale.workers)
+    func endsWhileConnecting(workers: Int) throws {
         let hole = try BlackHole()
         let balancer = try Balancer(
-            lab, ConfigurationText(backends: [("web-1", "\(hole.endpoint)")], ["connect-timeout: 10s"]))
+            lab, ConfigurationText(backends: [("web-1", "\(hole.endpoint)")], ["connect-timeout: 10s"], workers: workers))
         let client = try balancer.connect()
         try client.send("early")
         client.halfClose()
@@ -100,8 +100,8 @@ import Testing
 
     private struct Asked { let bytes: [UInt8], ending: Ending }
 
-    private func balancer(_ handler: @escaping @Sendable (Peer) throws -> Void) throws -> Balancer {
-        try Balancer(lab, ConfigurationText([("web-1", try TestServer(lab, handler))]))
+    private func balancer(_ workers: Int, _ handler: @escaping @Sendable (Peer) throws -> Void) throws -> Balancer {
+        try Balancer(lab, ConfigurationText([("web-1", try TestServer(lab, handler))], workers: workers))
     }
 
     private func expectEqual(_ received: [UInt8], _ sent: [UInt8], at location: SourceLocation = #_sourceLocation) throws {

@@ -1,5 +1,4 @@
-// Twenty thousand connections, a third of them cut by either side at random moments: nothing stays.
-import Foundation
+// Thousands of connections, a third of them cut by either side at random moments: nothing stays.
 import Model
 import SystemCalls
 import Testing
@@ -7,12 +6,11 @@ import Testing
 @Suite(.lab(.heavy)) struct NoLeak {
     let lab = Lab.current
     private static let clients = 16
-    private static let connections = 20_000
+    private static let connections = Scale.of(10_000, full: 200_000)
     /// Before the baseline is taken: caches and pools fill.
     private static let warmUp = 1_600
 
-    /// SEED=N repeats a run's choices.
-    private static let seed = ProcessInfo.processInfo.environment["SEED"].flatMap { UInt64($0) } ?? 20_261_121
+    private static let seed = SeededRandom.seedOfThisRun
 
     /// What one connection does; the client tells the server in its first line.
     private struct Course {
@@ -35,14 +33,14 @@ import Testing
         var request: String { "\(size) \(kind == .serverCuts ? max(0, cut) : size) \(withReset)\n" }
     }
 
-    @Test("descriptors, threads and memory are back at their baseline, and no whole connection failed")
-    func backAtBaseline() throws {
+    @Test("descriptors, threads and memory are back at their baseline, and no whole connection failed", arguments: Scale.workers)
+    func backAtBaseline(workers: Int) throws {
         _ = try Limits.raiseDescriptors()
         let content = try Content.random(1 << 20)
         let servers = try ["web-1", "web-2", "web-3"].map { name in
             (name, try TestServer(lab) { try NoLeak.serve($0, content) })
         }
-        let balancer = try Balancer(lab, ConfigurationText(servers))
+        let balancer = try Balancer(lab, ConfigurationText(servers, workers: workers))
         try balancer.becomesAvailable()
         let descriptors = try ProcessTable.descriptorKinds(balancer.process)
         try run(balancer, content, NoLeak.warmUp, seed: NoLeak.seed &+ 1_000_000)
@@ -56,7 +54,7 @@ import Testing
             now = try ProcessTable.descriptorKinds(balancer.process)
             return now == descriptors
         }
-        #expect(try ProcessTable.threads(balancer.process) == 3)
+        #expect(try ProcessTable.threads(balancer.process) == workers + 1)
         let grown = try ProcessTable.residentKiB(balancer.process) - memory
         #expect(grown < 16 * 1024, "resident memory grew by \(grown) KiB")
         let status = try balancer.status()
@@ -74,7 +72,7 @@ import Testing
 
     private func run(_ balancer: Balancer, _ content: [UInt8], _ connections: Int, seed: UInt64) throws {
         let endpoint = try balancer.endpoint()
-        _ = try concurrently(NoLeak.clients, within: .seconds(180)) { client in
+        _ = try concurrently(NoLeak.clients, within: Scale.of(.seconds(180), full: .seconds(3600))) { client in
             var random = SeededRandom(seed: seed &+ UInt64(client))
             for number in 0..<(connections / NoLeak.clients) {
                 let course = Course(&random)

@@ -7,10 +7,10 @@ import Testing
     private static let rounds = 20
 
     /// HAProxy and nginx turn every backend reset into a clean end: a truncated answer looks whole.
-    @Test("the backend sends and resets: the client gets every byte, then the reset", arguments: [19, 256 << 10, 4 << 20])
-    func backendResets(size: Int) throws {
+    @Test("the backend sends and resets: the client gets every byte, then the reset", arguments: Scale.workers, [19, 256 << 10, 4 << 20])
+    func backendResets(workers: Int, size: Int) throws {
         let content = try Content.random(size)
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             try peer.send(content)
             try peer.flush()
             peer.reset()
@@ -23,11 +23,11 @@ import Testing
         try balancer.backend("web-1") { $0.resets == Reset.rounds && $0.connections == 0 }
     }
 
-    @Test("the client sends and resets: the backend gets every byte, then the reset", arguments: [19, 256 << 10, 4 << 20])
-    func clientResets(size: Int) throws {
+    @Test("the client sends and resets: the backend gets every byte, then the reset", arguments: Scale.workers, [19, 256 << 10, 4 << 20])
+    func clientResets(workers: Int, size: Int) throws {
         let content = try Content.random(size)
         let ends = Outbox<End>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             let (bytes, ending) = try peer.toEnd()
             ends.put(End(bytes: bytes, ending: ending))
         }
@@ -44,11 +44,11 @@ import Testing
     }
 
     /// A reset that lbd sends at once throws away what the client has not read yet (HAProxy dfefebcd7).
-    @Test("a client that reads only after the backend's reset still gets every byte first")
-    func lateReader() throws {
+    @Test("a client that reads only after the backend's reset still gets every byte first", arguments: Scale.workers)
+    func lateReader(workers: Int) throws {
         let content = try Content.random(128 << 10)
         let gone = Outbox<Void>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             try peer.send(content)
             try peer.flush()
             peer.reset()
@@ -64,11 +64,11 @@ import Testing
     }
 
     /// While the reset waits for the client to read, the client dies: its socket's unsent queue never empties.
-    @Test("a client that resets while the backend's reset waits for it: nothing is kept")
-    func clientLeavesMeanwhile() throws {
+    @Test("a client that resets while the backend's reset waits for it: nothing is kept", arguments: Scale.workers)
+    func clientLeavesMeanwhile(workers: Int) throws {
         let content = try Content.random(256 << 10)
         let gone = Outbox<Void>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             try peer.send(content)
             try peer.flush()
             peer.reset()
@@ -83,9 +83,9 @@ import Testing
     }
 
     /// Class 3: a close with unread data is a reset; it must not overtake the answer.
-    @Test("a backend that closes without having read the request: its answer arrives, then a reset")
-    func unreadRequest() throws {
-        let balancer = try balancer { peer in
+    @Test("a backend that closes without having read the request: its answer arrives, then a reset", arguments: Scale.workers)
+    func unreadRequest(workers: Int) throws {
+        let balancer = try balancer(workers) { peer in
             guard !peer.isQuiet(for: .seconds(10)) else { throw HarnessError("no request came") }
             try peer.send("413 no, thank you\r\n")
             try peer.flush()
@@ -100,9 +100,9 @@ import Testing
         }
     }
 
-    @Test("a reset in the middle of an answer to a half-closed client is no clean end")
-    func resetAfterHalfClose() throws {
-        let balancer = try balancer { peer in
+    @Test("a reset in the middle of an answer to a half-closed client is no clean end", arguments: Scale.workers)
+    func resetAfterHalfClose(workers: Int) throws {
+        let balancer = try balancer(workers) { peer in
             _ = try peer.toEnd()
             try peer.send("the first half of")
             try peer.flush()
@@ -118,11 +118,11 @@ import Testing
         }
     }
 
-    @Test("a clean end stays clean both ways", arguments: [0, 19, 256 << 10])
-    func cleanEnd(size: Int) throws {
+    @Test("a clean end stays clean both ways", arguments: Scale.workers, [0, 19, 256 << 10])
+    func cleanEnd(workers: Int, size: Int) throws {
         let content = try Content.random(size)
         let ends = Outbox<End>()
-        let balancer = try balancer { peer in
+        let balancer = try balancer(workers) { peer in
             try peer.send(content)
             peer.halfClose()
             let (bytes, ending) = try peer.toEnd()
@@ -150,7 +150,7 @@ import Testing
         #expect(isSame, "round \(round): \(received.count) bytes came, \(sent.count) were sent", sourceLocation: location)
     }
 
-    private func balancer(_ handler: @escaping @Sendable (Peer) throws -> Void) throws -> Balancer {
-        try Balancer(lab, ConfigurationText([("web-1", try TestServer(lab, handler))]))
+    private func balancer(_ workers: Int, _ handler: @escaping @Sendable (Peer) throws -> Void) throws -> Balancer {
+        try Balancer(lab, ConfigurationText([("web-1", try TestServer(lab, handler))], workers: workers))
     }
 }

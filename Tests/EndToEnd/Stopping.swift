@@ -27,6 +27,33 @@ import Testing
         #expect(access(balancer.control, F_OK) != 0, "the control socket was left behind")
     }
 
+    /// Class 15: epoll keeps a listener that another process holds too; the old process was woken by each of the new
+    /// one's connections (HAProxy 561319bd1).
+    @Test("closed listeners wake nobody, however many connect to the one that has the port now", arguments: Scale.workers)
+    func closedListenersRest(workers: Int) throws {
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", server)], workers: workers))
+        let endpoint = try balancer.endpoint()
+        let client = try balancer.connection(to: "web-1")
+        try balancer.program.signal(SIGTERM)
+        try expectRefused(endpoint)
+        _ = try TestServer.named("next", lab, at: endpoint)
+        let stopping = StopFlag()
+        let connecting = Background {
+            var connected = 0
+            while !stopping.isRaised {
+                let name = try Peer(connecting: endpoint).line()
+                guard name == "next" else { throw HarnessError("reached '\(name)'") }
+                connected += 1
+            }
+            return connected
+        }
+        try balancer.rests(max: 2)
+        stopping.raise()
+        #expect(try connecting.result() > 100)
+        client.close()
+        #expect(try balancer.program.end().status == 0)
+    }
+
     @Test("SIGTERM without connections: exits 0 at once")
     func nothingOpen() throws {
         let balancer = try Balancer(lab, ConfigurationText([("web-1", server)]))

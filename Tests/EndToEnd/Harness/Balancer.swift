@@ -12,21 +12,28 @@ final class Balancer: Sendable {
     let control: String
     private let lab: Lab
 
-    /// Starts lbd and waits until its control socket answers. `name` tells several in one lab apart.
-    convenience init(_ lab: Lab, _ configuration: ConfigurationText, name: String = "lbd", prelude: String = ":") throws {
+    /// Starts lbd and waits until its control socket answers. `name` tells several in one lab apart. `under`: a
+    /// program that becomes lbd, such as `strace -D`.
+    convenience init(
+        _ lab: Lab, _ configuration: ConfigurationText, name: String = "lbd", prelude: String = ":", under: [String] = []
+    ) throws {
         let file = try lab.write("\(name).yaml", configuration.yaml(control: "\(name).sock"))
-        try self.init(lab, file: file, name: name, prelude: prelude)
+        try self.init(lab, file: file, name: name, prelude: prelude, under: under)
     }
 
     /// Starts lbd on a file that is there already (a second time, say).
-    init(_ lab: Lab, file: String, name: String = "lbd", prelude: String = ":") throws {
+    init(_ lab: Lab, file: String, name: String = "lbd", prelude: String = ":", under: [String] = []) throws {
         self.lab = lab
         control = lab.path("\(name).sock")
-        let program = try lab.start([Installed.product("lbd"), "--config", file], name: name, prelude: prelude)
+        let program = try lab.start(under + [Installed.product("lbd"), "--config", file], name: name, prelude: prelude)
         self.program = program
-        try eventually(within: .seconds(20), "lbd to answer at its control socket") {
+        var last = "nobody there"
+        try eventually(within: .seconds(20), "lbd to answer at its control socket; last: \(last)") {
             guard try program.isRunning() else { throw HarnessError("lbd has ended: \(try program.end())") }
-            do { return try status().pid == program.process } catch is SystemError { return false }
+            do { return try status().pid == program.process } catch {
+                last = "\(error)"
+                return false
+            }
         }
     }
 

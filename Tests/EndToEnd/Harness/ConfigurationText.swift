@@ -25,12 +25,13 @@ struct ConfigurationText {
     var stateDirectory = "run"
 
     /// One listener `web`, one pool `web` with these backends.
-    init(_ backends: [(name: String, server: TestServer)], _ settings: [String] = []) {
-        self.init(backends: backends.map { ($0.name, "\"\($0.server.endpoint)\"") }, settings)
+    init(_ backends: [(name: String, server: TestServer)], _ settings: [String] = [], workers: Int = 2) {
+        self.init(backends: backends.map { ($0.name, "\"\($0.server.endpoint)\"") }, settings, workers: workers)
     }
 
-    init(backends: [(name: String, value: String)], _ settings: [String] = []) {
+    init(backends: [(name: String, value: String)], _ settings: [String] = [], workers: Int = 2) {
         pools = [Pool(settings: settings, backends: backends)]
+        self.workers = workers
     }
 
     /// The file as it is written; the control socket is `SOCKET`.

@@ -3,12 +3,13 @@ import Glibc
 import Model
 import Testing
 
-/// Asks until there is an answer; throws when the deadline passes first.
+/// Asks until there is an answer; throws when the deadline passes first (later where lbd is slowed by a sanitizer).
 @discardableResult
 func eventually<Value>(
     within limit: Duration, _ what: @autoclosure () -> String, at location: SourceLocation = #_sourceLocation,
     _ answer: () throws -> Value?
 ) throws -> Value {
+    let limit = limit * Scale.patience
     let deadline = ContinuousClock.now + limit
     while true {
         if let value = try answer() { return value }

@@ -92,6 +92,7 @@ final class Lab: Sendable {
         for action in endings.withLock({ $0 }).reversed() { action() }
         for program in programs.withLock({ $0 }) {
             do { try program.destroy() } catch { Issue.record(error, "while the test was cleared up") }
+            if let report = program.sanitizerReport { Issue.record("\(program.name): \(report)") }
         }
         Lab.removeFolder(folder)
     }

@@ -14,7 +14,7 @@ enum Ending: Equatable {
 }
 
 final class Peer: Sendable {
-    private let number: Int32
+    let number: Int32
     private let isClosed = Mutex(false)
     /// The reset was there before the connect had been looked at: reading its error has cleared it.
     private let wasReset = Atomic(false)
@@ -198,9 +198,9 @@ final class Peer: Sendable {
         isClosed.withLock { if !$0 { _ = shutdown(number, Int32(SHUT_RDWR)) } }
     }
 
-    private func wait(for events: Int32, _ what: String) throws {
+    func wait(for events: Int32, _ what: String) throws {
         var watched = pollfd(fd: number, events: Int16(events), revents: 0)
-        guard poll(&watched, 1, Int32(patience.wholeMilliseconds)) != 0 else {
+        guard poll(&watched, 1, Int32(patience.wholeMilliseconds) * Int32(Scale.patience)) != 0 else {
             throw HarnessError("waited \(patience.spoken) in vain for \(what)")
         }
     }

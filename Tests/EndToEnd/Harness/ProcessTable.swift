@@ -70,11 +70,30 @@ enum ProcessTable {
         return .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
     }
 
-    /// How often its threads have gone to sleep: one for each wake-up of an event loop.
-    static func wakeups(_ process: pid_t) throws -> Int {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").reduce(0) { sum, thread in
-            sum + (try status("/proc/\(process)/task/\(thread)/status", "voluntary_ctxt_switches:"))
+    /// Sockets of the process whose peer has ended and that it has not closed (CLOSE_WAIT).
+    static func closeWaits(_ process: pid_t) throws -> Int {
+        let own = Set(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").compactMap {
+            link("/proc/\(process)/fd/\($0)")
+        })
+        return ["tcp", "tcp6"].reduce(0) { sum, table in
+            let text = String(decoding: content("/proc/net/\(table)") ?? [], as: UTF8.self)
+            return sum + text.split(separator: "\n").count { line in
+                // State and inode are the 4th and 10th of a line's fields; 08 is CLOSE_WAIT.
+                let fields = line.split(separator: " ")
+                return fields.count > 9 && fields[3] == "08" && own.contains("socket:[\(fields[9])]")
+            }
         }
+    }
+
+    /// How often its threads have gone to sleep: one for each wake-up of an event loop.
+    static func wakeups(_ process: pid_t) throws -> Int { try wakeupsOfThreads(process).values.reduce(0, +) }
+
+    /// The same, by thread.
+    static func wakeupsOfThreads(_ process: pid_t) throws -> [String: Int] {
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
+        return try Dictionary(uniqueKeysWithValues: threads.map {
+            ($0, try status("/proc/\(process)/task/\($0)/status", "voluntary_ctxt_switches:"))
+        })
     }
 
     private static func status(_ path: String, _ field: String) throws -> Int {
@@ -95,7 +114,7 @@ enum ProcessTable {
     }
 
     /// nil for a process that has ended meanwhile.
-    private static func content(_ path: String) -> [UInt8]? { try? Files.read(path, bytesMax: 1 << 20) }
+    private static func content(_ path: String) -> [UInt8]? { try? Files.read(path, bytesMax: 64 << 20) }
 
     private static func link(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))

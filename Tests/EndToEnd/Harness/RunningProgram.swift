@@ -51,6 +51,13 @@ final class RunningProgram: Sendable {
     var output: String { RunningProgram.text(of: outputPath) }
     var errors: String { RunningProgram.text(of: errorsPath) }
 
+    /// What a sanitizer found, where the program was built with one.
+    var sanitizerReport: Substring? {
+        let errors = errors
+        guard Scale.isSanitized, let start = errors.firstRange(of: /(ERROR|WARNING): [A-Za-z]+Sanitizer/) else { return nil }
+        return errors[start.lowerBound...].prefix(8000)
+    }
+
     func isRunning() throws -> Bool { try ended() == nil }
 
     func signal(_ number: Int32) throws {

@@ -1,10 +1,14 @@
 // Choices that a seed repeats.
+import Foundation
 
 /// Random numbers that a seed repeats (SplitMix64: Steele, Lea, Flood, "Fast splittable pseudorandom number
 /// generators", 2014).
 struct SeededRandom: RandomNumberGenerator {
     private var state: UInt64
     init(seed: UInt64) { state = seed }
+
+    /// SEED=N repeats a run's choices; a test prints it with its failure.
+    static let seedOfThisRun = ProcessInfo.processInfo.environment["SEED"].flatMap { UInt64($0) } ?? 20_261_121
 
     mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
