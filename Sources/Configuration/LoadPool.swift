@@ -48,11 +48,6 @@ extension Loader {
             lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))
     }
 
-    private mutating func transport(_ pool: SectionReader) -> PoolTransport? {
-        guard let splice = pool.value(Declared.splice, &findings) else { return nil }
-        return PoolTransport(splice: splice)
-    }
-
     private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {
         guard let section = pool.open(Declared.drain, &findings) else { return nil }
         let deadline = section.value(Declared.deadline, &findings)
