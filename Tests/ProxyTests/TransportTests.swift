@@ -94,6 +94,24 @@ struct TransportTests {
         }
     }
 
+    /// A floating address that is with another host for a moment: no backend is to blame, and nobody is cut off.
+    @Test func aSourceThatIsAwayIsWaitedFor() async throws {
+        try await onThread {
+            let backend = try TestBackend.echo()
+            defer { backend.stop() }
+            let plane = try TestPlane(workers: 1)
+            try plane.route([backend.endpoint], transport: PoolTransport(source: IPAddress("192.0.2.1")))
+            let client = try BlockingSocket.connect(to: try plane.listen())
+            try client.send("hello")
+            while plane.plane.statistics.totals(listener: 0).accepted == 0 { try waitALittle() }
+            try plane.route([backend.endpoint], transport: PoolTransport(source: IPAddress("127.0.0.9")))
+            #expect(client.receive(exactly: 5) == Array("hello".utf8))
+            #expect(plane.plane.statistics.totals(slot: 0).connectFailures == 0)
+            client.close()
+            try plane.waitUntilEmpty()
+        }
+    }
+
     /// Else each port of the source carries one connection in all, not one to each backend.
     @Test func theSourcesPortIsChosenWithTheConnect() async throws {
         try await onThread {
