@@ -29,7 +29,7 @@ import Testing
 
     @Test("no crash, no leak, no spin, nobody cut who need not be, and what comes later is served", arguments: Scale.workers, Injection.faults)
     func injected(workers: Int, fault: Fault) throws {
-        let content = try Content.random(2 << 20)
+        let content = try Content.random(512 << 10)
         let servers = try ["web-1", "web-2"].map { ($0, try TestServer(lab) { try Injection.serve($0, content) }) }
         // The short form takes others for one worker than for two.
         let numbers = Scale.isFull ? Array(1...5000) : workers == 1 ? [1, 5] : [2, 11]
@@ -38,26 +38,27 @@ import Testing
             let configuration = ConfigurationText(servers, workers: workers)
             guard let balancer = try start(configuration, name: "lbd-\(number)", Injection.strace(fault, number, trace), trace)
             else { continue }
-            try look(at: balancer, fault, number, content, workers)
+            try look(at: balancer, fault, number, content, workers, trace)
             let injected = try Injection.injections(trace)
-            if !injected.contains(where: { !$0.hasPrefix("\(balancer.process) ") }), Scale.isFull { return }
-            #expect(Scale.isFull || !injected.isEmpty || number > 2, "\(fault) was never injected: does strace work here?")
+            #expect(number > 2 || !injected.isEmpty, "\(fault) was never injected: does strace work here?")
+            // Main thread apart: its calls go on as long as it is asked.
+            if Scale.isFull, !injected.contains(where: { !$0.hasPrefix("\(balancer.process) ") }) { return }
         }
         #expect(!Scale.isFull, "5000 calls, and no end")
     }
 
-    private func look(at balancer: Balancer, _ fault: Fault, _ number: Int, _ content: [UInt8], _ workers: Int) throws {
+    private func look(at balancer: Balancer, _ fault: Fault, _ number: Int, _ content: [UInt8], _ workers: Int, _ trace: String) throws {
         let note = "\(fault.call) number \(number): \(fault.error)"
         let baseline = try patiently { try Baseline(balancer) }
         let endpoint = try patiently { try balancer.endpoint() }
-        let outcomes = try [0, 1].flatMap { _ in
-            try concurrently(8) { try Injection.client($0, endpoint, content) }
-        }
+        let outcomes = try concurrently(8) { try Injection.client($0, endpoint, content) }
+            + concurrently(4) { _ in try Injection.client(2, endpoint, content) }
         let cut = outcomes.count(where: \.isCut)
-        #expect(cut <= (fault.mayCut ? workers : 0), "\(note): \(cut) of \(outcomes.count) connections were cut: \(outcomes)")
+        let injected = try Injection.injections(trace)
+        #expect(cut <= (fault.mayCut ? workers : 0), "\(note): \(cut) of \(outcomes.count) connections were cut: \(injected)")
         try patiently { try baseline.isBack(balancer, within: .milliseconds(500), note) }
         // A worker that has paused for the failure looks about for a second more.
-        try balancer.rests(max: 10, for: .milliseconds(300))
+        try balancer.rests(max: 10, settling: .milliseconds(100), for: .milliseconds(200))
         let end = try balancer.stop()
         #expect(end.status == 0, "\(note): \(end)")
     }

@@ -12,8 +12,10 @@ struct Baseline {
     }
 
     /// Waits until nothing is open any more: no connection is counted, no descriptor is left, no peer's end was
-    /// overlooked. `but`: what may differ, for the message of a failure.
-    func isBack(_ balancer: Balancer, within limit: Duration = .seconds(10), _ note: String = "", at location: SourceLocation = #_sourceLocation) throws {
+    /// overlooked.
+    func isBack(
+        _ balancer: Balancer, within limit: Duration = .seconds(10), _ note: String = "", at location: SourceLocation = #_sourceLocation
+    ) throws {
         var now: [String: Int] = [:]
         try eventually(within: limit, "descriptors \(descriptors) as before; there are \(now) \(note)", at: location) {
             let status = try balancer.status()
@@ -28,10 +30,13 @@ struct Baseline {
 
 extension Balancer {
     /// Waits until no thread wakes more often than `max` times a second, then makes sure that it stays so.
-    func rests(max: Int = 20, within limit: Duration = .seconds(10), for time: Duration = .seconds(1), at location: SourceLocation = #_sourceLocation) throws {
+    func rests(
+        max: Int = 20, within limit: Duration = .seconds(10), settling: Duration = .milliseconds(500), for time: Duration = .seconds(1),
+        at location: SourceLocation = #_sourceLocation
+    ) throws {
         var seen = [0]
         try eventually(within: limit, "every thread of lbd to rest; wake-ups a second: \(seen)", at: location) {
-            seen = try wakeupsASecond(over: .milliseconds(500))
+            seen = try wakeupsASecond(over: settling)
             return seen.allSatisfy { $0 <= max }
         }
         seen = try wakeupsASecond(over: time)
