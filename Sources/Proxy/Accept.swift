@@ -17,6 +17,10 @@ struct ListenerHandle {
         /// A Unix socket cannot be opened once per worker: its one acceptor hands connections round.
         let handsOn: Bool
         var isAccepting = false
+        /// The ticket that it waits in line for; meanwhile it is paused.
+        var waitsFor: ConnectionLimit?
+        var notice = LimitNotice()
+        var isClosing = false
     }
 
     private let pointer: UnsafeMutablePointer<Record>
@@ -38,7 +42,7 @@ struct ListenerHandle {
 
     /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel.
     func resume() {
-        guard !pointer.pointee.isAccepting else { return }
+        guard !pointer.pointee.isAccepting, pointer.pointee.waitsFor == nil else { return }
         // A refusal by epoll (ENOMEM) leaves it paused; the next tick tries again.
         pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0
     }
@@ -52,6 +56,7 @@ struct ListenerHandle {
     /// Accepts what has arrived, to the end or for lack of descriptors, then closes.
     func close() {
         pause()
+        pointer.pointee.isClosing = true
         while acceptOne() == .accepted {}
         Glibc.close(pointer.pointee.descriptor)
         pointer.deallocate()
@@ -68,16 +73,15 @@ struct ListenerHandle {
         }
     }
 
-    private func acceptOne() -> Outcome {
+    private func acceptOne() -> Outcome { isAdmitted(holding: nil) ? acceptAdmitted() : .pausing }
+
+    /// Both tickets of a connection to come are taken.
+    private func acceptAdmitted() -> Outcome {
         let worker = pointer.pointee.worker
-        guard worker.admit() else {
-            worker.pauseAccepting(.connectionsMax(worker.state.connectionsMax))
-            return .pausing
-        }
         let listener = pointer.pointee.listener
         let (accepted, peer, failure) = acceptSocket(worker)
         guard failure == 0 else {
-            worker.dismiss()
+            worker.dismiss(listener: listener)
             return refused(failure)
         }
         guard worker.welcomes(peer, listener: listener) else {
@@ -107,7 +111,7 @@ struct ListenerHandle {
         Sockets.resetOnClose(client)
         Glibc.close(client)
         worker.accountTurnedAway(listener: pointer.pointee.listener)
-        worker.dismiss()
+        worker.dismiss(listener: pointer.pointee.listener)
     }
 
     private func refused(_ failure: Int32) -> Outcome {
@@ -122,6 +126,52 @@ struct ListenerHandle {
             // lists ENETDOWN, EPROTO, … as such): the next one may be well.
             return .accepted
         }
+    }
+}
+
+// Tickets: what may be accepted at all.
+extension ListenerHandle {
+    var listener: Int { pointer.pointee.listener }
+    var waitsFor: ConnectionLimit? { pointer.pointee.waitsFor }
+    var hasNotice: Bool { pointer.pointee.notice.isOpen }
+
+    /// A ticket that it has waited for is its own now.
+    func proceed(holding ticket: ConnectionLimit) {
+        pointer.pointee.waitsFor = nil
+        guard isAdmitted(holding: ticket) else { return }
+        if acceptAdmitted() == .accepted { acceptBatch() }
+        if !pointer.pointee.worker.state.acceptPause.isPaused { resume() }
+    }
+
+    /// Whether both tickets are there. Else it waits in line for the one that is missing, paused.
+    private func isAdmitted(holding handed: ConnectionLimit?) -> Bool {
+        let worker = pointer.pointee.worker
+        var held = handed
+        while let missing = worker.admit(listener: listener, holding: held) {
+            guard !pointer.pointee.isClosing else { return false }
+            worker.noteReached(missing, self)
+            let most = worker.most(missing)
+            guard worker.state.acceptQueue.join(worker: worker.state.index, listener: listener, for: missing, below: most) else {
+                pointer.pointee.waitsFor = missing
+                pause()
+                return false
+            }
+            held = missing
+        }
+        return true
+    }
+
+    func noteReached() {
+        let worker = pointer.pointee.worker
+        guard pointer.pointee.notice.reached(now: worker.now()) else { return }
+        worker.report(.listenerFull(listener: listener, worker: worker.state.index))
+    }
+
+    func settleNotice() {
+        let worker = pointer.pointee.worker
+        let isWaiting = waitsFor == .listener(listener)
+        guard pointer.pointee.notice.settle(now: worker.now(), isWaiting: isWaiting) else { return }
+        worker.report(.listenerHasRoom(listener: listener, worker: worker.state.index))
     }
 }
 
@@ -141,7 +191,7 @@ extension WorkerHandle {
         return false
     }
 
-    /// The process's ticket is taken; the connection begins its life on this worker.
+    /// The tickets are taken; the connection begins its life on this worker.
     func begin(client: Int32, from peer: IPEndpoint?, listener: Int, pool: Int) {
         let connection = newConnection()
         connection.record.phase = .connecting

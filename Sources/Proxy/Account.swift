@@ -39,7 +39,10 @@ extension ConnectionHandle {
         counters.countClosed()
         switch reason {
         case .noBackend, .connectFailed, .denied, .badHeader: counters.countRefused()
-        case .finished, .passedReset, .idle, .halfClosed, .stopping, .outOfResources: break
+        case .poolFull, .queueTimedOut:
+            counters.countRefused()
+            worker.reportFull(record.pool, timedOut: reason == .queueTimedOut)
+        case .finished, .passedReset, .idle, .halfClosed, .clientLeft, .stopping, .outOfResources: break
         }
     }
 }

@@ -15,6 +15,12 @@ enum CloseReason {
     /// No backend is eligible, or none could be reached.
     case noBackend
     case connectFailed
+    /// Every available backend is at its limit, and the pool has no queue, or a full one.
+    case poolFull
+    /// It has waited for a backend for too long.
+    case queueTimedOut
+    /// While it waited for a backend the client ended, without having said anything.
+    case clientLeft
     /// The listener's rules do not admit the client.
     case denied
     /// No PROXY header came where one has to, or a bad one: see HeaderRefusal.
@@ -29,7 +35,8 @@ enum CloseReason {
         case .finished: false
         case .idle, .halfClosed, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
-        case .passedReset, .noBackend, .connectFailed, .denied, .badHeader, .outOfResources: true
+        case .passedReset, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .badHeader,
+            .outOfResources: true
         }
     }
 }
@@ -58,6 +65,7 @@ extension ConnectionHandle {
     func close(_ reason: CloseReason) {
         switch record.phase {
         case .free, .closed: return
+        case .queued: leaveQueue()
         case .awaitingHeader, .connecting, .relaying, .resetting: break
         }
         record.phase = .closed

@@ -34,7 +34,7 @@ struct OptionsTextTests {
 
     @Test("every declared option is read: one that nobody reads would be accepted and do nothing")
     func everyOptionIsRead() {
-        var lines = referenceYaml().components(separatedBy: "\n").map { $0.replacing("# expect:", with: "expect:").replacing("# send:", with: "send:").replacing("# trusted:", with: "trusted:") }
+        var lines = referenceYaml().components(separatedBy: "\n").map { $0.replacing("# expect:", with: "expect:").replacing("# send:", with: "send:").replacing("# trusted:", with: "trusted:").replacing("# connections-max:", with: "connections-max:") }
         lines = lines.map { $0.replacing("check: connect", with: "check: banner").replacing("accept-proxy: none", with: "accept-proxy: v1v2") }
         #expect(errors(lines.joined(separator: "\n")) == [])
         var options = 0
