@@ -70,13 +70,14 @@ extension ConnectionHandle {
         }
         record.phase = .closed
         worker.state.wheel.remove(self)
+        // First: who sees the end finds it counted.
+        accountClose(reason)
         let isReset = reason.isReset(record)
         for party in [Party.client, Party.backend] { end(party, reset: isReset) }
         record.toBackend.leftover.discard()
         record.toClient.leftover.discard()
         givePipeBack(from: .client)
         givePipeBack(from: .backend)
-        accountClose(reason)
         giveTicketBack()
         worker.retire(self)
     }

@@ -136,15 +136,20 @@ extension ConnectionHandle {
             return worker.giveBack(slot: slot, pool: pool)
         }
         let route = worker.route(of: pool)
-        guard let index = route.index(ofSlot: slot) else {
-            record.place = queue.joinAtHead(.init(worker: worker.state.index, connection: self))
-            worker.giveBack(slot: slot, pool: pool)
-            return worker.serveQueue(pool: pool)
-        }
+        guard let index = route.index(ofSlot: slot) else { return servedInVain(slot: slot, route) }
         record.phase = .connecting
         // While a connect is under way the client goes unwatched; what it sends is an edge when it is watched again.
         unwatch(.client)
         connectToBackend(keptFirst, at: hold(route.target(index)))
+    }
+
+    /// Its worker follows a routing already that does not name the backend: it waits on, before all others.
+    private func servedInVain(slot: Int, _ route: Route) {
+        let pool = record.pool
+        worker.giveBack(slot: slot, pool: pool)
+        guard route.header.targetCount > 0 else { return close(.noBackend) }
+        record.place = queue.joinAtHead(.init(worker: worker.state.index, connection: self))
+        worker.serveQueue(pool: pool)
     }
 
     func leaveQueue() { queue.leave(record.place) }

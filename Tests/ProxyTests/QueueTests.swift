@@ -188,7 +188,7 @@ struct QueueTests {
             let holder = try BlockingSocket.connect(to: endpoint)
             while plane.plane.statistics.tickets(slot: 0).held == 0 { sched_yield() }
             let client = try BlockingSocket.connect(to: endpoint)
-            let bytes = pattern(300_000)
+            let bytes = pattern(40_000)
             try client.send(Array(bytes[..<1000]))
             while plane.plane.queueReport(pool: 0).waiting == 0 { sched_yield() }
             try client.send(Array(bytes[1000...]))
@@ -310,7 +310,6 @@ struct QueueTests {
             for holder in holders { holder.close() }
             for client in line {
                 #expect(client.receive(exactly: 1).count == 1)
-                #expect(pool.plane.plane.statistics.tickets(slot: 0).held == 0)
                 client.close()
             }
             #expect(pool.backends.map(\.accepted) == [1, 3])

@@ -5,6 +5,8 @@ struct ConfigurationText {
         var name = "web"
         var bind = "127.0.0.1:0"
         var pool = "web"
+        /// What else stands in its braces, such as `connections-max: 5`.
+        var settings: [String] = []
     }
 
     struct Pool {
@@ -35,7 +37,7 @@ struct ConfigurationText {
     func yaml(control: String) -> String {
         var lines = ["control: \(control)", "state-directory: \(stateDirectory)", "workers: \(workers)"]
         lines += ["log: { level: debug }"] + settings + ["listeners:"]
-        lines += listeners.map { "  \($0.name): { bind: \"\($0.bind)\", pool: \($0.pool) }" }
+        lines += listeners.map { "  \($0.name): { " + (["bind: \"\($0.bind)\"", "pool: \($0.pool)"] + $0.settings).joined(separator: ", ") + " }" }
         lines.append("pools:")
         for pool in pools {
             lines.append("  \(pool.name):")
