@@ -1,9 +1,9 @@
-// Listeners that wait for a connection's ticket: of the process, or of the listener itself. Over all workers, first
-// come first served.
+// Listeners that wait for a connection's ticket: of the process, or of the listener itself. Over all workers.
 //
-// A ticket that comes back while a listener waits is handed to it and never free in between, and its worker is woken
-// by mailbox: it accepts one connection, then stands behind the others again. So no worker starves beside one that is
-// always first to see a ticket come back. The lock is taken by those who wait and those who hand on; where nobody
+// A ticket that comes back while a listener's socket waits is handed to it and never free in between, and its worker is
+// woken by mailbox: it accepts one connection, then waits again. Served is whoever has the fewest connections, then
+// whoever came first: among sockets that all have clients waiting each gets the same share, and where only one has, it
+// gets everything. In turns alone, the clients of one that hold on would in time have all there is. The lock is taken by those who wait and those who hand on; where nobody
 // waits, a look at the tickets' own line of memory is all.
 import Statistics
 import Synchronization
@@ -44,19 +44,22 @@ final class AcceptQueue: Sendable {
         }
     }
 
-    /// Hands a taken ticket to the first in line; false: nobody waits.
+    /// Hands a taken ticket to who is next; false: nobody waits.
     func hand(_ limit: ConnectionLimit) -> Bool {
         let served = waiting.withLock { waiting -> Waiter? in
-            guard var line = waiting[limit], !line.isEmpty else { return nil }
-            let first = line.removeFirst()
+            guard var line = waiting[limit], let next = line.indices.min(by: { connections(line[$0]) < connections(line[$1]) })
+            else { return nil }
+            let served = line.remove(at: next)
             waiting[limit] = line
             segment.tickets(of: limit).setAwaited(!line.isEmpty)
-            return first
+            return served
         }
         guard let served else { return false }
         mailboxes[served.worker].post(.admit(listener: served.listener, holding: limit))
         return true
     }
+
+    private func connections(_ waiter: Waiter) -> Int { segment.open(worker: waiter.worker, listener: waiter.listener) }
 
     /// The worker's listeners wait no longer.
     func leave(worker: Int) {

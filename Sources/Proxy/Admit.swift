@@ -100,7 +100,7 @@ extension WorkerHandle {
         return !tickets.isAwaited && tickets.take(below: most(limit))
     }
 
-    /// To the first who waits, else it is free.
+    /// To the next who waits, else it is free.
     func giveBack(_ limit: ConnectionLimit) {
         let tickets = state.segment.tickets(of: limit)
         // More than the limit are out where it was lowered: then one less.

@@ -55,6 +55,30 @@ struct ListenerLimitTests {
         return index
     }
 
+    /// The clients of one listener hold everything and more of them wait: another listener gets its share all the same.
+    @Test func whoHasTheFewestIsNext() async throws {
+        try await onThread {
+            let backend = try TestBackend.echo()
+            defer { backend.stop() }
+            let plane = try TestPlane(workers: 1, connectionsMax: 6)
+            try plane.route([backend.endpoint])
+            let endpoints = [try plane.listen(), try plane.listen(listener: 1)]
+            let greedy = try (0..<6).map { _ in try BlockingSocket.connect(to: endpoints[0]) }
+            for client in greedy { try greet(client) }
+            let waiting = try (0..<6).map { _ in try BlockingSocket.connect(to: endpoints[0]) }
+            let modest = try (0..<3).map { _ in try BlockingSocket.connect(to: endpoints[1]) }
+            for client in waiting + modest { try client.send("x") }
+            #expect(isSilent(modest[0]) && isSilent(waiting[0]))
+            for index in 0..<3 {
+                greedy[index].close()
+                #expect(modest[index].receive(exactly: 1).count == 1)
+            }
+            #expect(isSilent(waiting[0]))
+            for client in greedy + modest + waiting { client.close() }
+            try plane.waitUntilEmpty()
+        }
+    }
+
     /// As many as the limit, whatever share of them the kernel gave to which worker: no worker keeps tickets for itself.
     @Test(arguments: [1, 2])
     func theProcessLimitIsUsedToTheLast(_ workers: Int) async throws {
