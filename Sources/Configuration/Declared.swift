@@ -7,6 +7,9 @@ enum CheckWord: String, CaseIterable, Sendable { case none, connect, banner }
 /// Whether a listener expects a PROXY header; Model's form carries what goes with it.
 enum AcceptProxyWord: String, CaseIterable, Sendable { case none, v1v2 }
 
+/// What happens to new connections of a full pool; Model's form carries what goes with it.
+enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
+
 /// What happens to a drain's last connections at its deadline.
 enum DrainEnd: String, CaseIterable, Sendable { case keep }
 
@@ -17,6 +20,8 @@ enum Declared {
     static let stopDeadline = Option("stop-deadline", .duration(.zero ... .days(30)), .means("1m"),
         "after SIGTERM: what is still connected then is closed")
     static let workers = Option("workers", .workers(1...64), .means("auto"), "data-plane threads; auto: one for each processor")
+    static let connectionsMax = Option("connections-max", .connections, .isNothing(example: "9000"),
+        "of all listeners at once; reached: no more is accepted, the backlog waits; without it what the descriptor limit carries")
 
     static let level = Option("level", Form<LogConfiguration.Level>.word(), .means("info"), "least severity that is logged, to stderr")
     static let format = Option("format", Form<LogConfiguration.Format>.word(), .means("text"),
@@ -27,6 +32,8 @@ enum Declared {
     static let pool = Option("pool", .poolName, .isAnError(example: "web"), "where they go")
     static let backlog = Option("backlog", .wholeNumber(1...65_535, unit: "connections"), .means("4096"),
         "what the kernel holds for us until it is accepted")
+    static let listenerConnectionsMax = Option("connections-max", .connections, .isNothing(example: "9000"),
+        "at once; reached: no more is accepted, the backlog waits")
     static let acceptProxy = Option("accept-proxy", Form<AcceptProxyWord>.word(), .means("none"),
         "v1v2: each connection begins with a PROXY header, which says who the client is")
     static let trusted = Option("trusted", .networks(1...Network.listMax), .isNothing(example: "[10.0.0.0/8, \"fd00::/8\"]"),
@@ -78,6 +85,11 @@ enum Declared {
         "so many without an answer end the connection")
     static let userTimeout = Option("user-timeout", .duration(.zero ... .hours(24)), .means("0s"),
         "what was sent is unacknowledged for so long: the peer is dead; 0s: as the kernel thinks, about 15m")
+    static let whenFull = Option("when-full", Form<WhenFullWord>.word(), .means("refuse"),
+        "when every available backend is at its connections-max: new connections are reset, or wait in the queue")
+    static let queueLengthMax = Option("length-max", .connections, .means("1024"), "that wait; more are reset")
+    static let queueTimeout = Option("timeout", .duration(.milliseconds(10) ... .hours(1)), .means("5s"),
+        "for a backend; then the connection is reset")
 
     static let check = Option("check", Form<CheckWord>.word(promised: Unavailable.checks), .means("connect"),
         "how a probe asks whether a backend is up; none: it counts as up")
@@ -98,6 +110,8 @@ enum Declared {
     static let address = Option("address", .endpoint(portZero: false), .isAnError(example: "127.0.0.1:9001"), "alone also as NAME: ADDRESS")
     static let weight = Option("weight", .wholeNumber(1...256, unit: "shares"), .means("1"),
         "share of new connections relative to the others")
+    static let backendConnectionsMax = Option("connections-max", .connections, .isNothing(example: "500"),
+        "at once; then it is full, see when-full")
     static let backup = Option("backup", .truth, .means("false"), "takes connections only while no other is available")
     static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins")
 
@@ -110,13 +124,14 @@ enum Declared {
 // The sections, in the order in which texts show them.
 extension Declared {
     static let file = Section("", .one, "the whole file", [
-        entry(control), entry(stateDirectory), entry(stopDeadline), entry(workers),
+        entry(control), entry(stateDirectory), entry(stopDeadline), entry(workers), entry(connectionsMax),
         .section(log), .section(listeners), .section(pools),
     ])
     static let log = Section("log", .one, "what is logged", [entry(level), entry(format)])
     static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
-        entry(bind), entry(pool), entry(backlog), entry(acceptProxy), entry(trusted), entry(proxyTimeout), entry(allow), entry(deny),
-        entry(userTimeout), entry(sourceConnectionsMax), .section(rate), .section(sourceRate), .section(keepalive),
+        entry(bind), entry(pool), entry(backlog), entry(listenerConnectionsMax), entry(acceptProxy), entry(trusted), entry(proxyTimeout),
+        entry(allow), entry(deny), entry(userTimeout), entry(sourceConnectionsMax),
+        .section(rate), .section(sourceRate), .section(keepalive),
     ])
     static let rate = Section("rate", .oneOrNone,
         "new connections of all clients together; more of them wait in the backlog, looked at every 10 ms: a burst below a hundredth of per-second costs some of it", [
@@ -128,18 +143,21 @@ extension Declared {
     static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
         entry(sendProxy), entry(stalledTimeout), entry(lifetime), entry(lifetimeJitter), entry(splice), entry(source),
-        entry(userTimeout),
-        .section(keepalive), .section(health), .section(drain), .section(backends), .section(restart),
+        entry(userTimeout), entry(whenFull),
+        .section(queue), .section(keepalive), .section(health), .section(drain), .section(backends), .section(restart),
     ])
     static let keepalive = Section("keepalive", .one, "TCP's probes of quiet connections", [
         entry(keepaliveIdle), entry(keepaliveInterval), entry(keepaliveCount),
+    ])
+    static let queue = Section("queue", .one, "with when-full: queue: connections that wait, first come first served", [
+        entry(queueLengthMax), entry(queueTimeout),
     ])
     static let health = Section("health", .one, "probes", [
         entry(check), entry(interval), entry(timeout), entry(rise), entry(fall), entry(expect), entry(send),
     ])
     static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline)])
     static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
-        entry(address), entry(weight), entry(backup), entry(wish),
+        entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish),
     ])
     static let restart = Section("restart", .oneOrNone, "how a rollout restarts a backend; may be left out", [
         entry(command), entry(restartTimeout),

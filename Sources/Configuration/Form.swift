@@ -59,6 +59,8 @@ private func wholeNumber(_ text: String, quoted: Bool, in bounds: ClosedRange<In
 }
 
 extension Form where Value == Int {
+    static let connections = wholeNumber(1...1_000_000, unit: "connections")
+
     static func wholeNumber(_ bounds: ClosedRange<Int>, unit: String) -> Form {
         Form(type: "whole number", bounds: "\(bounds.lowerBound) to \(bounds.upperBound) \(unit)") { node, subject, findings in
             let wanted = "a whole number from \(bounds.lowerBound) to \(bounds.upperBound)"

@@ -26,14 +26,15 @@ struct Loader {
         let stateDirectory = file.value(Declared.stateDirectory, &findings)
         let stopDeadline = file.value(Declared.stopDeadline, &findings)
         let workers = file.value(Declared.workers, &findings)
+        let connectionsMax = file.optional(Declared.connectionsMax, &findings)
         let log = log(file)
         let listeners = listeners(file)
         let pools = pools(file)
-        guard let control, let stateDirectory, let stopDeadline, let workers, let log, let listeners, let pools
+        guard let control, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
         else { return nil }
         return BalancerConfiguration(
             control: control, stateDirectory: stateDirectory, stopDeadline: stopDeadline, workers: workers,
-            log: log, listeners: listeners, pools: pools)
+            connectionsMax: connectionsMax.value, log: log, listeners: listeners, pools: pools)
     }
 
     private mutating func tree(_ bytes: [UInt8]) -> YamlNode? {

@@ -15,6 +15,7 @@ extension Loader {
             let bind = section.value(Declared.bind, &findings)
             let pool = section.value(Declared.pool, &findings)
             let backlog = section.value(Declared.backlog, &findings)
+            let connectionsMax = section.optional(Declared.listenerConnectionsMax, &findings)
             checkPool(pool, in: section, among: pools)
             if let bind, bind.port != 0, let place = section.entry(Declared.bind.name)?.value.place {
                 if let first = taken[bind] {
@@ -27,8 +28,9 @@ extension Loader {
             }
             let rules = listenerRules(section, bind: bind)
             let tcp = tcpOptions(section, bind: bind)
-            guard let bind, let pool, let backlog, let rules, let tcp else { continue }
-            listeners.append(ListenerConfiguration(name: name, bind: bind, pool: pool, backlog: backlog, rules: rules, tcp: tcp))
+            guard let bind, let pool, let backlog, let connectionsMax, let rules, let tcp else { continue }
+            listeners.append(ListenerConfiguration(
+                name: name, bind: bind, pool: pool, backlog: backlog, connectionsMax: connectionsMax.value, rules: rules, tcp: tcp))
         }
         return listeners
     }

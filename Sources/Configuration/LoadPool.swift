@@ -21,18 +21,19 @@ extension Loader {
         let retries = section.value(Declared.connectRetries, &findings)
         let sendProxy = section.value(Declared.sendProxy, &findings)
         let transport = transport(section)
+        let whenFull = whenFull(section)
         let health = health(section)
         let drainDeadline = drainDeadline(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
         checkSource(transport?.source, section, backends)
-        guard let balance, let timeouts, let retries, let sendProxy, let transport, let health, let drainDeadline,
+        guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let health, let drainDeadline,
             let backends
         else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
             drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy,
-            transport: transport)
+            transport: transport, whenFull: whenFull)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
@@ -46,6 +47,32 @@ extension Loader {
         return PoolTimeouts(
             connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled,
             lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))
+    }
+
+    private mutating func whenFull(_ pool: SectionReader) -> WhenFull? {
+        let word = pool.value(Declared.whenFull, &findings)
+        guard let section = pool.open(Declared.queue, &findings) else { return nil }
+        let lengthMax = section.value(Declared.queueLengthMax, &findings)
+        let timeout = section.value(Declared.queueTimeout, &findings)
+        guard let word, let lengthMax, let timeout else { return nil }
+        switch word {
+        case .queue: return .queue(lengthMax: lengthMax, timeout: timeout)
+        case .refuse:
+            refuseQueue(section, of: pool)
+            return .refuse
+        }
+    }
+
+    /// A queue that nobody would ever wait in. Defaults that are written out are no wish for one.
+    private mutating func refuseQueue(_ queue: SectionReader, of pool: SectionReader) {
+        for (name, absence) in [
+            (Declared.queueLengthMax.name, Declared.queueLengthMax.absence), (Declared.queueTimeout.name, Declared.queueTimeout.absence),
+        ] {
+            guard let entry = queue.entry(name), case .scalar(let text, _) = entry.value.content, text != absence.written else { continue }
+            findings.add(
+                entry.place,
+                "\(queue.phrase(name)) goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out")
+        }
     }
 
     private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {
@@ -125,6 +152,7 @@ extension Loader {
             guard let section = backendSection(entry, subject: "backend '\(poolName)/\(name)'") else { continue }
             let address = section.value(Declared.address, &findings)
             let weight = section.value(Declared.weight, &findings)
+            let connectionsMax = section.optional(Declared.backendConnectionsMax, &findings)
             let backup = section.value(Declared.backup, &findings)
             let wish = section.value(Declared.wish, &findings)
             if let address, let place = section.entry(Declared.address.name)?.value.place {
@@ -136,8 +164,9 @@ extension Loader {
                     taken[address] = (name, place.line)
                 }
             }
-            guard let address, let weight, let backup, let wish else { continue }
-            backends.append(BackendConfiguration(name: name, address: address, weight: weight, backup: backup, wish: wish))
+            guard let address, let weight, let connectionsMax, let backup, let wish else { continue }
+            backends.append(BackendConfiguration(
+                name: name, address: address, weight: weight, connectionsMax: connectionsMax.value, backup: backup, wish: wish))
         }
         return backends
     }

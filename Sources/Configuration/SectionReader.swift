@@ -1,6 +1,12 @@
 // One section of the file under reading: its keys checked against the declared ones, its options' values.
 import Model
 
+/// What the file says of an option without a default.
+struct Given<Value> {
+    /// Nil: nothing.
+    let value: Value?
+}
+
 struct SectionReader {
     let section: Section
     /// `pool 'web'`; nil for the file itself.
@@ -49,6 +55,12 @@ struct SectionReader {
         case .isNothing:
             return nil
         }
+    }
+
+    /// An option without a default, which may be missing; nil after an error only.
+    func optional<Value>(_ option: Option<Value>, _ findings: inout Findings) -> Given<Value>? {
+        guard entries[option.name] != nil else { return Given(value: nil) }
+        return value(option, &findings).map { Given(value: $0) }
     }
 
     /// A declared default as the file would spell it: a list is YAML, everything else a plain text.

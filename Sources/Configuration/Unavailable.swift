@@ -4,10 +4,8 @@ enum Unavailable {
     /// By the section's name; empty for the top level.
     static let keys: [String: [String]] = [
         "": ["admin"],
-        "listeners": ["connections-max"],
-        "pools": ["when-full", "slow-start"],
+        "pools": ["slow-start"],
         "health": ["path", "status", "command"],
-        "backends": ["connections-max"],
     ]
 
     static let checks = ["http", "command"]

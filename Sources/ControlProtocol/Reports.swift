@@ -34,11 +34,16 @@ package struct ListenerReport: Codable, Equatable, Sendable {
     package var bind: String
     package var pool: String
     package var connections: Int
+    /// Most at once; absent: no limit of its own.
+    package var connectionsMax: Int?
     package var connectionsTotal: UInt64
     /// Accepted, then reset because no backend could be reached.
     package var refused: UInt64
 
-    package init(name: String, bind: String, pool: String, connections: Int, connectionsTotal: UInt64, refused: UInt64) {
+    package init(
+        name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64
+    ) {
+        self.connectionsMax = connectionsMax
         self.refused = refused
         self.name = name
         self.bind = bind
@@ -53,9 +58,18 @@ package struct PoolReport: Codable, Equatable, Sendable {
     package var balance: String
     package var drainDeadline: Double
     package var restart: RestartReport?
+    /// Connections that wait for a backend with room.
+    package var queued: Int
+    /// Reset because every available backend was full; `queueTimeouts` of them after they had waited.
+    package var refused: UInt64
+    package var queueTimeouts: UInt64
     package var backends: [BackendReport]
 
-    package init(name: String, balance: String, drainDeadline: Double, restart: RestartReport?, backends: [BackendReport]) {
+    package init(
+        name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
+        queueTimeouts: UInt64 = 0, backends: [BackendReport]
+    ) {
+        (self.queued, self.refused, self.queueTimeouts) = (queued, refused, queueTimeouts)
         self.name = name
         self.balance = balance
         self.drainDeadline = drainDeadline
@@ -81,6 +95,8 @@ package struct BackendReport: Codable, Equatable, Sendable {
     package var probe: ProbeFinding
     package var availability: Availability
     package var connections: Int
+    /// Most at once; absent: no limit.
+    package var connectionsMax: Int?
     package var connectionsTotal: UInt64
     package var connectFailures: UInt64
     /// Connections that the backend ended with a reset.
@@ -98,7 +114,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
 
     package init(
         name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
-        connections: Int, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
+        connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
         bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, backup: Bool,
         probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?
     ) {
@@ -109,6 +125,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
         self.availability = availability
         self.connections = connections
         self.connectionsTotal = connectionsTotal
+        self.connectionsMax = connectionsMax
         self.connectFailures = connectFailures
         self.resets = resets
         self.bytesToBackend = bytesToBackend
@@ -235,7 +252,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
-        case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .acceptResumed, .rateReached, .stopping, .stopped: break
+        case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .listenerFull, .listenerHasRoom,
+            .acceptResumed, .rateReached, .stopping, .stopped:
+            break
         }
     }
 

@@ -1,18 +1,19 @@
 // The status as a table for people: the same over the socket and from lbctl.
 
 package enum StatusTable {
-    /// Lines without trailing blanks. `wide` adds failures, resets, bytes and the last probe's failure.
+    /// Lines without trailing blanks. `wide` adds limits, failures, resets, bytes and the last probe's failure.
     package static func lines(_ report: StatusReport, wide: Bool = false) -> [String] {
         var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation)" + (report.stopping ? ", stopping" : "")]
         if !report.listeners.isEmpty {
             lines.append("")
-            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS", "TOTAL", "REFUSED"]] + report.listeners.map {
-                [$0.name, $0.bind, $0.pool, "\($0.connections)", "\($0.connectionsTotal)", "\($0.refused)"]
+            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS"] + (wide ? ["MAX"] : []) + ["TOTAL", "REFUSED"]] + report.listeners.map {
+                [$0.name, $0.bind, $0.pool, "\($0.connections)"] + (wide ? [limit($0.connectionsMax)] : [])
+                    + ["\($0.connectionsTotal)", "\($0.refused)"]
             })
         }
         for pool in report.pools {
             lines.append("")
-            lines.append("pool \(pool.name) (\(pool.balance))")
+            lines.append("pool \(pool.name) (\(pool.balance))" + fullness(pool))
             lines += table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
         }
         return lines
@@ -20,14 +21,22 @@ package enum StatusTable {
 
     private static func header(_ wide: Bool) -> [String] {
         ["BACKEND", "ADDRESS", "WISH", "PROBE", "AVAILABILITY", "CONNECTIONS", "TOTAL", "WEIGHT"]
-            + (wide ? ["CONNECT-FAILURES", "RESETS", "BYTES-IN", "BYTES-OUT"] : []) + ["NOTE"]
+            + (wide ? ["MAX", "CONNECT-FAILURES", "RESETS", "BYTES-IN", "BYTES-OUT"] : []) + ["NOTE"]
     }
 
     private static func row(_ backend: BackendReport, _ pool: String, _ wide: Bool) -> [String] {
         ["\(pool)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
             backend.availability.rawValue, "\(backend.connections)", "\(backend.connectionsTotal)", "\(backend.weight)"]
-            + (wide ? ["\(backend.connectFailures)", "\(backend.resets)", "\(backend.bytesToBackend)", "\(backend.bytesToClient)"] : [])
+            + (wide ? [limit(backend.connectionsMax), "\(backend.connectFailures)", "\(backend.resets)", "\(backend.bytesToBackend)", "\(backend.bytesToClient)"] : [])
             + [note(backend)]
+    }
+
+    private static func limit(_ most: Int?) -> String { most.map { "\($0)" } ?? "-" }
+
+    /// Only where something happened for want of room.
+    private static func fullness(_ pool: PoolReport) -> String {
+        guard pool.queued > 0 || pool.refused > 0 else { return "" }
+        return ", \(pool.queued) queued, \(pool.refused) refused when full"
     }
 
     private static func note(_ backend: BackendReport) -> String {

@@ -70,7 +70,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax),
             descriptorLimit: try Limits.raiseDescriptors(),
             descriptorsOpen: try Limits.openDescriptors() + workers * configuration.listeners.count,
-            backends: backends)
+            backends: backends, connectionsMax: configuration.connectionsMax)
     }
 
     /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
@@ -174,6 +174,10 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let reason): events.record(.acceptPaused(worker: worker, reason: reason.words))
+        case .poolFull(let pool, let refused, let timedOut):
+            events.record(.poolFull(configuration.pools[pool].name, refused: refused, timedOut: timedOut))
+        case .listenerFull(let listener, let worker): listeners.fill(listener, worker: worker)
+        case .listenerHasRoom(let listener, let worker): listeners.makeRoom(listener, worker: worker)
         case .headerRefused(let listener, let peer, let refusal, let besides):
             events.record(.headerRefused(
                 configuration.listeners[listener].name, peer: peer, reason: refusal.description, besides: besides))
@@ -190,7 +194,7 @@ package struct DaemonError: Error, CustomStringConvertible {
 extension PauseReason {
     fileprivate var words: String {
         switch self {
-        case .connectionsMax(let count): "all \(count) connections that the descriptor limit carries are in use"
+        case .connectionsMax(let count): "all \(count) connections of the process are in use (connections-max, or what the descriptor limit carries)"
         case .kernel(let errorNumber): "accept: \(SystemError.words(for: errorNumber))"
         }
     }

@@ -37,14 +37,15 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
-        case .started, .listenerOpened, .listenerClosed, .wish, .availability, .poolServes, .acceptResumed, .stopping, .stopped: .info
+        case .started, .listenerOpened, .listenerClosed, .wish, .availability, .poolServes, .listenerHasRoom, .acceptResumed,
+            .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
             switch to {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .listenerFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

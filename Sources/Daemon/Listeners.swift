@@ -15,6 +15,8 @@ struct OpenListener {
     private let plane: DataPlane
     private let events: EventLog
     private(set) var open: [OpenListener] = []
+    /// Workers that have found a listener full, by its index.
+    private var full: [Int: Set<Int>] = [:]
 
     init(plane: DataPlane, events: EventLog) {
         self.plane = plane
@@ -29,11 +31,28 @@ struct OpenListener {
             }
             let endpoint = try plane.open(
                 listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index,
-                rules: configuration.rules, tcp: configuration.tcp)
+                connectionsMax: configuration.connectionsMax, rules: configuration.rules, tcp: configuration.tcp)
             open.append(OpenListener(configuration: configuration, index: index, endpoint: endpoint))
             events.record(.listenerOpened(configuration.name, endpoint))
         }
     }
+
+    /// Told once for all workers: the first that finds it full, the last that does no longer.
+    func fill(_ listener: Int, worker: Int) {
+        let isNews = full[listener, default: []].isEmpty
+        full[listener, default: []].insert(worker)
+        guard isNews, let configuration = configuration(of: listener), let most = configuration.connectionsMax else { return }
+        events.record(.listenerFull(configuration.name, connectionsMax: most))
+    }
+
+    func makeRoom(_ listener: Int, worker: Int) {
+        full[listener]?.remove(worker)
+        guard full[listener] == [], let configuration = configuration(of: listener) else { return }
+        events.record(.listenerHasRoom(configuration.name))
+    }
+
+    /// Nil: closed meanwhile.
+    private func configuration(of listener: Int) -> ListenerConfiguration? { open.first { $0.index == listener }?.configuration }
 
     /// What has arrived is accepted first. Unix paths are removed: nobody answers there any more.
     /// When the generation is followed, nothing is accepted any more.

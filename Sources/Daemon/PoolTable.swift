@@ -152,11 +152,11 @@ import SystemCalls
             PoolRouting(
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
                 connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
-                transport: pool.configuration.transport,
+                transport: pool.configuration.transport, whenFull: pool.configuration.whenFull,
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,
-                        weight: $0.configuration.weight)
+                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax)
                 }),
             pool: pool.index)
         pool.published = slots

@@ -30,14 +30,17 @@ import SystemCalls
         let totals = plane.statistics.totals(listener: listener.index)
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
-            pool: listener.configuration.pool.text, connections: totals.open, connectionsTotal: totals.accepted, refused: totals.refused)
+            pool: listener.configuration.pool.text, connections: plane.statistics.tickets(listener: listener.index).held,
+            connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused)
     }
 
     private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {
-        PoolReport(
+        let queue = plane.queueReport(pool: pool.index)
+        return PoolReport(
             name: pool.configuration.name.text, balance: pool.configuration.balance.rawValue,
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
             restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
+            queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts,
             backends: pool.backends.filter { scope.includes($0) }.map(report))
     }
 
@@ -47,7 +50,7 @@ import SystemCalls
         return BackendReport(
             name: backend.reference.backend.text, address: backend.configuration.address.description,
             wish: backend.wish, probe: history.finding, availability: backend.availability,
-            connections: backend.holders, connectionsTotal: totals.connections,
+            connections: backend.holders, connectionsMax: backend.configuration.connectionsMax, connectionsTotal: totals.connections,
             connectFailures: totals.connectFailures, resets: totals.backendResets,
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
             weight: backend.configuration.weight, backup: backend.configuration.backup,

@@ -14,6 +14,10 @@ package protocol ChoiceTable {
     func connections(_ index: Int) -> Int
     /// Whether this connection has tried the backend already.
     func isTried(_ index: Int) -> Bool
+    /// Whether the backend is at its limit, as far as is known at once.
+    func isFull(_ index: Int) -> Bool
+    /// The first at or after `index`, going round, that is not full, found without asking each; nil: all are.
+    func notFull(from index: Int) -> Int?
     /// Smooth weighted round-robin as a sequence of indices; see `RoundRobinSchedule`.
     var scheduleCount: Int { get }
     func scheduled(_ position: Int) -> Int
@@ -23,15 +27,36 @@ package protocol ChoiceTable {
     func hashed(_ position: Int) -> Int
 }
 
+extension ChoiceTable {
+    @inlinable func isPassedOver(_ index: Int) -> Bool { isFull(index) || isTried(index) }
+
+    /// The first untried one at or after `index`, going round, that is not full and not `excluded`: where a method's
+    /// own looks have met nobody. A connection has tried few, so that this ends after as many looks and two more.
+    @inlinable func remaining(from index: Int, besides excluded: Int? = nil) -> Int? {
+        guard count > 0 else { return nil }
+        var looked = 0
+        var next = index < count ? index : 0
+        while looked < count, let found = notFull(from: next) {
+            if found != excluded, !isTried(found) { return found }
+            looked += found >= next ? found - next + 1 : found + count - next + 1
+            next = found + 1 < count ? found + 1 : 0
+        }
+        return nil
+    }
+}
+
+/// Where backends have limits, a method passes over the full ones as over those that were tried: for a bounded number
+/// of looks by its own rule, then by `remaining`. So a choice costs no more where 999 of 1,000 are full.
 package enum BackendChoice {
     /// Takes the schedule's next entry that was not tried; `cursor` belongs to one worker and one pool.
     @inlinable package static func roundRobin(_ table: some ChoiceTable, cursor: inout UInt32) -> Int? {
-        for _ in 0..<table.scheduleCount {
-            let index = table.scheduled(Int(cursor % UInt32(table.scheduleCount)))
+        var index = 0
+        for _ in 0..<min(table.scheduleCount, looksMax) {
+            index = table.scheduled(Int(cursor % UInt32(table.scheduleCount)))
             cursor &+= 1
-            if !table.isTried(index) { return index }
+            if !table.isPassedOver(index) { return index }
         }
-        return nil
+        return table.remaining(from: index + 1)
     }
 
     /// Any backend, each with its weight's share of the chances.
@@ -57,21 +82,15 @@ package enum BackendChoice {
     /// The backend that belongs to the client's hash; where that one was tried, the next different one along the
     /// table, so that the clients of one that fails spread over all others.
     @inlinable package static func sourceHash(_ table: some ChoiceTable, hash: UInt64) -> Int? {
-        // Without anybody left the table would be walked in vain, all of it.
-        guard hasUntried(table) else { return nil }
+        guard table.count > 0 else { return nil }
         var position = Int(hash % UInt64(MaglevTable.size))
-        for _ in 0..<MaglevTable.size {
+        for _ in 0..<looksMax {
             let index = table.hashed(position)
-            if !table.isTried(index) { return index }
+            if !table.isPassedOver(index) { return index }
             position = position + 1 == MaglevTable.size ? 0 : position + 1
         }
-        return nil
-    }
-
-    /// A connection has tried few, so this and `draw` end after as many looks and one more.
-    @inlinable static func hasUntried(_ table: some ChoiceTable) -> Bool {
-        for index in 0..<table.count where !table.isTried(index) { return true }
-        return false
+        // By the hash again, by another part of it: so that these too spread, and the same on every balancer.
+        return table.remaining(from: Int((hash >> 32) % UInt64(table.count)))
     }
 
     /// An untried one other than `excluded`, by weight. Where chance hits only others in a row (it does where one
@@ -84,14 +103,12 @@ package enum BackendChoice {
         var index = 0
         for _ in 0..<drawsMax {
             index = AliasTable.pick(bits: generator.next(), count: count) { table.column($0) }
-            if index != excluded, !table.isTried(index) { return index }
+            if index != excluded, !table.isPassedOver(index) { return index }
         }
-        for _ in 0..<count {
-            index = index + 1 == count ? 0 : index + 1
-            if index != excluded, !table.isTried(index) { return index }
-        }
-        return nil
+        return table.remaining(from: index + 1, besides: excluded)
     }
 
     @inlinable static var drawsMax: Int { 4 }
+    /// Of a schedule or of Maglev's table.
+    @inlinable static var looksMax: Int { 64 }
 }

@@ -13,6 +13,8 @@
 //   each other worker, equally busy, gives back 1 / refreshes connections of it. With as many refreshes as workers
 //   and 8 at least, the error is thus below one connection on average, and gone after count / refreshes choices
 //   however large it was. Pools no larger than `refreshes` are exact always.
+// - A full backend stands aside like a tried one, until it is seen with room: at its own connections' end, or by the
+//   refreshes. Should all seem full here, the table tells whether one has room after all (`notFull`).
 // - Backends that come back are new in the routing, and a new routing is ranked anew from the tickets.
 //
 // The ranking is a tournament tree: a leaf a backend, each inner node names the better of its two. A corrected count
@@ -64,7 +66,7 @@ import Model
         let first = count == 0 ? 0 : Int(start % UInt64(count))
         entries = (0..<count).map {
             let turn = $0 >= first ? $0 - first : $0 - first + count
-            return Entry(connections: Int32(clamping: table.connections($0)), weight: Int32(table.weight($0)), turn: UInt64(turn))
+            return Entry(connections: LoadRanking.load(table, $0), weight: Int32(table.weight($0)), turn: UInt64(turn))
         }
         winners = Array(repeating: 0, count: max(2, count))
         for node in stride(from: count - 1, to: 0, by: -1) {
@@ -87,35 +89,55 @@ import Model
         // Stays empty, and so costs no allocation, but for connections whose first attempt has failed.
         var aside: [Int] = []
         var corrections = 0
-        var chosen: Int?
+        var chosen: (index: Int, connections: Int32)?
         while true {
             let best = winner
             let known = entries[best].connections
-            if known == LoadRanking.parked { break }
+            if known == LoadRanking.parked {
+                chosen = remaining(table)
+                break
+            }
             if table.isTried(best) {
                 set(best, LoadRanking.parked)
                 aside.append(best)
                 continue
             }
-            let real = Int32(clamping: table.connections(best))
+            let real = LoadRanking.load(table, best)
             if real > known, corrections < LoadRanking.correctionsMax {
                 corrections += 1
                 set(best, real)
                 continue
             }
-            clock = max(clock, entries[best].turn)
-            entries[best].turn = clock + LoadRanking.turnOfWeightOne / UInt64(entries[best].weight)
-            set(best, real + 1)
-            chosen = best
+            chosen = real == LoadRanking.parked ? remaining(table) : (best, real)
             break
         }
-        for index in aside { set(index, Int32(clamping: table.connections(index))) }
-        return chosen
+        if let chosen { take(chosen.index, connections: chosen.connections) }
+        for index in aside { set(index, LoadRanking.load(table, index)) }
+        return chosen?.index
     }
 
     /// A connection of this worker has given its ticket back; `connections` are left, over all workers.
     @inlinable package mutating func noteReturned(_ index: Int, connections: Int) {
-        correct(index, connections)
+        correct(index, Int32(clamping: connections))
+    }
+
+    /// The same, but the ticket went to somebody who waited: the backend is full still.
+    @inlinable package mutating func noteFull(_ index: Int) { correct(index, LoadRanking.parked) }
+
+    /// Of all that seem full here, one that is not; from where the refreshes stand, so that it is not always the same.
+    @inlinable func remaining(_ table: some ChoiceTable) -> (index: Int, connections: Int32)? {
+        table.remaining(from: rotation).map { ($0, Int32(clamping: table.connections($0))) }
+    }
+
+    /// The chosen backend has one more; its next turn is behind the others'.
+    @inlinable mutating func take(_ index: Int, connections: Int32) {
+        clock = max(clock, entries[index].turn)
+        entries[index].turn = clock + LoadRanking.turnOfWeightOne / UInt64(entries[index].weight)
+        set(index, connections + 1)
+    }
+
+    @inlinable static func load(_ table: some ChoiceTable, _ index: Int) -> Int32 {
+        table.isFull(index) ? parked : Int32(clamping: table.connections(index))
     }
 
     @inlinable var winner: Int { entries.count == 1 ? 0 : Int(winners[1]) }
@@ -123,12 +145,11 @@ import Model
     @inlinable mutating func refresh(_ table: some ChoiceTable) {
         for _ in 0..<refreshes {
             rotation = rotation + 1 < entries.count ? rotation + 1 : 0
-            correct(rotation, table.connections(rotation))
+            correct(rotation, LoadRanking.load(table, rotation))
         }
     }
 
-    @inlinable mutating func correct(_ index: Int, _ connections: Int) {
-        let connections = Int32(clamping: connections)
+    @inlinable mutating func correct(_ index: Int, _ connections: Int32) {
         if entries[index].connections != connections { set(index, connections) }
     }
 

@@ -8,18 +8,21 @@ package struct BalancerConfiguration: Equatable, Sendable {
     /// How long connections may go on after SIGTERM.
     package var stopDeadline: Duration
     package var workers: WorkerCount
+    /// Most connections at once, over all listeners; nil: as many as the descriptors carry.
+    package var connectionsMax: Int?
     package var log: LogConfiguration
     package var listeners: [ListenerConfiguration]
     package var pools: [PoolConfiguration]
 
     package init(
         control: String, stateDirectory: String, stopDeadline: Duration, workers: WorkerCount,
-        log: LogConfiguration, listeners: [ListenerConfiguration], pools: [PoolConfiguration]
+        connectionsMax: Int? = nil, log: LogConfiguration, listeners: [ListenerConfiguration], pools: [PoolConfiguration]
     ) {
         self.control = control
         self.stateDirectory = stateDirectory
         self.stopDeadline = stopDeadline
         self.workers = workers
+        self.connectionsMax = connectionsMax
         self.log = log
         self.listeners = listeners
         self.pools = pools
@@ -54,17 +57,20 @@ package struct ListenerConfiguration: Equatable, Sendable {
     package var pool: PoolName
     /// Connections that the kernel holds for us until they are accepted.
     package var backlog: Int
+    /// Most connections at once; the backlog waits meanwhile. Nil: no limit of its own.
+    package var connectionsMax: Int?
     package var rules: ListenerRules
     package var tcp: TCPOptions
 
     package init(
-        name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int, rules: ListenerRules = ListenerRules(),
-        tcp: TCPOptions = TCPOptions()
+        name: ListenerName, bind: Endpoint, pool: PoolName, backlog: Int, connectionsMax: Int? = nil,
+        rules: ListenerRules = ListenerRules(), tcp: TCPOptions = TCPOptions()
     ) {
         self.name = name
         self.bind = bind
         self.pool = pool
         self.backlog = backlog
+        self.connectionsMax = connectionsMax
         self.rules = rules
         self.tcp = tcp
     }
@@ -109,6 +115,14 @@ package enum Balance: String, CaseIterable, Sendable {
 /// The PROXY header that a backend gets before the client's bytes.
 package enum SendProxy: String, CaseIterable, Sendable { case none, v1, v2 }
 
+/// What becomes of a new connection when every available backend is at its connections-max.
+package enum WhenFull: Equatable, Sendable {
+    /// It is reset at once.
+    case refuse
+    /// It waits for a backend, first come first served, among `lengthMax` at most and no longer than `timeout`.
+    case queue(lengthMax: Int, timeout: Duration)
+}
+
 package struct PoolConfiguration: Equatable, Sendable {
     package var name: PoolName
     package var balance: Balance
@@ -122,11 +136,12 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var restart: RestartConfiguration?
     package var sendProxy: SendProxy
     package var transport: PoolTransport
+    package var whenFull: WhenFull
 
     package init(
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
-        sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport()
+        sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse
     ) {
         self.name = name
         self.balance = balance
@@ -138,6 +153,7 @@ package struct PoolConfiguration: Equatable, Sendable {
         self.restart = restart
         self.sendProxy = sendProxy
         self.transport = transport
+        self.whenFull = whenFull
     }
 }
 
@@ -180,15 +196,18 @@ package struct BackendConfiguration: Equatable, Sendable {
     package var address: Endpoint
     /// Share of new connections relative to the others, 1 to 256.
     package var weight: Int
+    /// Most connections at once; nil: no limit.
+    package var connectionsMax: Int?
     /// Takes traffic only while no other backend of the pool is available.
     package var backup: Bool
     /// The wish at first start; a saved one wins.
     package var wish: Wish
 
-    package init(name: BackendName, address: Endpoint, weight: Int, backup: Bool, wish: Wish) {
+    package init(name: BackendName, address: Endpoint, weight: Int, connectionsMax: Int? = nil, backup: Bool, wish: Wish) {
         self.name = name
         self.address = address
         self.weight = weight
+        self.connectionsMax = connectionsMax
         self.backup = backup
         self.wish = wish
     }

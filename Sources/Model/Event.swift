@@ -23,6 +23,12 @@ package struct Event: Equatable, Sendable {
         /// No backend of the pool takes new connections: clients are reset.
         case poolRefuses(PoolName)
         case poolServes(PoolName)
+        /// Every available backend is at its connections-max: so many clients were reset since the last such event,
+        /// `timedOut` of them after they had waited in the queue.
+        case poolFull(PoolName, refused: Int, timedOut: Int)
+        /// All connections that a listener may have are in use: the backlog waits.
+        case listenerFull(ListenerName, connectionsMax: Int)
+        case listenerHasRoom(ListenerName)
         case acceptPaused(worker: Int, reason: String)
         case acceptResumed(worker: Int)
         /// `besides`: as many clients were cut off so since the last such event.
@@ -42,11 +48,11 @@ extension Event.Change {
         switch self {
         case .started, .stopping, .stopped: "lbd"
         case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
-            .rateReached(let name, _):
+            .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
             backend.description
-        case .poolRefuses(let pool), .poolServes(let pool): "pool \(pool)"
+        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         }
     }
@@ -62,6 +68,9 @@ extension Event.Change {
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
         case .poolServes: "poolServes"
+        case .poolFull: "poolFull"
+        case .listenerFull: "listenerFull"
+        case .listenerHasRoom: "listenerHasRoom"
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
         case .headerRefused: "headerRefused"
@@ -84,6 +93,11 @@ extension Event.Change {
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
         case .poolRefuses: "has no available backend: new connections are reset until one is back"
         case .poolServes: "serves: a backend is available"
+        case .poolFull(_, let refused, let timedOut):
+            "full: every available backend is at its connections-max; reset: \(counted(refused, "client"))"
+                + (timedOut > 0 ? ", \(timedOut) of them after waiting in the queue" : "")
+        case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
+        case .listenerHasRoom: "accepting again: has had room for a second"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
         case .headerRefused(_, let peer, let reason, let besides):

@@ -41,6 +41,9 @@ struct ListenerHandle {
         /// The listener's rate is used up: `timer` tells when there are tokens again.
         var isAwaitingTokens = false
         var timer = CLibevent.event()
+        /// The ticket that it waits in line for; meanwhile it is paused.
+        var waitsFor: ConnectionLimit?
+        var notice = LimitNotice()
         var isClosing = false
     }
 
@@ -68,7 +71,7 @@ struct ListenerHandle {
     /// Stop and resume are a pair: `pause` keeps the backlog waiting in the kernel. False: epoll has refused (ENOMEM,
     /// ENOSPC) and it stays paused.
     func resume() -> Bool {
-        guard !pointer.pointee.isAwaitingTokens else { return true }
+        guard !pointer.pointee.isAwaitingTokens, pointer.pointee.waitsFor == nil else { return true }
         if !pointer.pointee.isAccepting { pointer.pointee.isAccepting = event_add(eventMemory, nil) == 0 }
         return pointer.pointee.isAccepting
     }
@@ -99,20 +102,19 @@ struct ListenerHandle {
         pointer.pointee.batch.wasFull(in: pointer.pointee.worker.state.rounds)
     }
 
-    private func acceptOne() -> Outcome {
+    private func acceptOne() -> Outcome { isAdmitted(holding: nil) ? acceptAdmitted() : .pausing }
+
+    /// Both tickets of a connection to come are taken.
+    private func acceptAdmitted() -> Outcome {
         let worker = pointer.pointee.worker
-        guard worker.admit() else {
-            worker.pauseAccepting(.connectionsMax(worker.state.connectionsMax))
-            return .pausing
-        }
-        guard takeToken(worker) else {
-            worker.dismiss()
-            return .pausing
-        }
         let listener = pointer.pointee.listener
+        guard takeToken(worker) else {
+            worker.dismiss(listener: listener)
+            return .pausing
+        }
         let (accepted, peer, failure) = acceptSocket(worker)
         guard failure == 0 else {
-            worker.dismiss()
+            worker.dismiss(listener: listener)
             worker.gate(of: listener).arrivals?.giveTokenBack()
             return refused(failure)
         }
@@ -174,7 +176,7 @@ struct ListenerHandle {
         Glibc.close(client)
         worker.gate(of: pointer.pointee.listener).arrivals?.giveTokenBack()
         worker.accountTurnedAway(listener: pointer.pointee.listener)
-        worker.dismiss()
+        worker.dismiss(listener: pointer.pointee.listener)
     }
 
     private func refused(_ failure: Int32) -> Outcome {
@@ -189,6 +191,53 @@ struct ListenerHandle {
             // lists ENETDOWN, EPROTO, … as such): the next one may be well.
             return .accepted
         }
+    }
+}
+
+// Tickets: what may be accepted at all.
+extension ListenerHandle {
+    var listener: Int { pointer.pointee.listener }
+    var waitsFor: ConnectionLimit? { pointer.pointee.waitsFor }
+    var hasNotice: Bool { pointer.pointee.notice.isOpen }
+
+    /// A ticket that it has waited for is its own now.
+    func proceed(holding ticket: ConnectionLimit) {
+        pointer.pointee.waitsFor = nil
+        guard isAdmitted(holding: ticket) else { return }
+        if acceptAdmitted() == .accepted { acceptBatch() }
+        let worker = pointer.pointee.worker
+        if !worker.state.acceptPause.isPaused, !resume() { worker.pauseAccepting(.kernel(errorNumber: errno)) }
+    }
+
+    /// Whether both tickets are there. Else it waits in line for the one that is missing, paused.
+    private func isAdmitted(holding handed: ConnectionLimit?) -> Bool {
+        let worker = pointer.pointee.worker
+        var held = handed
+        while let missing = worker.admit(listener: listener, holding: held) {
+            guard !pointer.pointee.isClosing else { return false }
+            worker.noteReached(missing, self)
+            let most = worker.most(missing)
+            guard worker.state.acceptQueue.join(worker: worker.state.index, listener: listener, for: missing, below: most) else {
+                pointer.pointee.waitsFor = missing
+                pause()
+                return false
+            }
+            held = missing
+        }
+        return true
+    }
+
+    func noteReached() {
+        let worker = pointer.pointee.worker
+        guard pointer.pointee.notice.reached(now: worker.now()) else { return }
+        worker.report(.listenerFull(listener: listener, worker: worker.state.index))
+    }
+
+    func settleNotice() {
+        let worker = pointer.pointee.worker
+        let isWaiting = waitsFor == .listener(listener)
+        guard pointer.pointee.notice.settle(now: worker.now(), isWaiting: isWaiting) else { return }
+        worker.report(.listenerHasRoom(listener: listener, worker: worker.state.index))
     }
 }
 
@@ -212,7 +261,7 @@ extension WorkerHandle {
         return false
     }
 
-    /// The process's ticket is taken; the connection begins its life on this worker.
+    /// The tickets are taken; the connection begins its life on this worker.
     func begin(client: Int32, from peer: IPEndpoint?, listener: Int, pool: Int) {
         let connection = newConnection()
         connection.record.phase = .connecting

@@ -39,7 +39,13 @@ extension ConnectionHandle {
         counters.countClosed()
         switch reason {
         case .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader: counters.countRefused()
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .stopping, .outOfResources: break
+        case .poolFull:
+            counters.countRefused()
+            worker.reportFull(record.pool, timedOut: false)
+        case .queueTimedOut:
+            counters.countRefused()
+            worker.reportFull(record.pool, timedOut: true)
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .outOfResources: break
         }
     }
 }

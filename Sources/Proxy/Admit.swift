@@ -1,4 +1,4 @@
-// Whether one more connection may be accepted: the process's tickets, two descriptors each.
+// Whether one more connection may be accepted: a ticket of the process, and one of its listener.
 import Statistics
 
 /// How many connections the process carries: what its descriptor limit leaves after its own needs.
@@ -10,16 +10,17 @@ package struct ConnectionBudget: Equatable, Sendable {
 
     /// `limit`: soft descriptor limit; `open`: descriptors in use before the first connection. The reserve serves
     /// control connections, files and a probe for each of `backends`; it is never lent to the data path.
-    package init(limit: Int, open: Int, backends: Int) {
+    /// `connectionsMax`: as configured, if at all.
+    package init(limit: Int, open: Int, backends: Int, connectionsMax wanted: Int? = nil) {
         let reserve = min(64 + backends, limit / 4)
         pipesMax = min(256, limit / 32)
-        connectionsMax = max(1, (limit - open - reserve - 2 * pipesMax) / 2)
+        connectionsMax = min(wanted ?? .max, max(1, (limit - open - reserve - 2 * pipesMax) / 2))
     }
 }
 
 /// Why accepting pauses.
 package enum PauseReason: Sendable {
-    /// All of the process's connections, or of this worker's share, are in use.
+    /// All of the process's connections are in use.
     case connectionsMax(Int)
     /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM; ENOSPC where epoll has no watches left.
     case kernel(errorNumber: Int32)
@@ -40,23 +41,103 @@ enum AcceptPause {
     }
 }
 
-extension WorkerHandle {
-    /// Takes the process's ticket for a connection that is about to be accepted. No worker takes more than its
-    /// share: one that is always first to see a descriptor come free would leave the others' clients waiting.
-    func admit() -> Bool {
-        let share = (state.connectionsMax + state.peers.count - 1) / state.peers.count
-        guard state.connections < share, state.segment.process.take(below: state.connectionsMax) else { return false }
-        state.connections += 1
+/// A limit that is reached again and again: said once when it begins, once when it has been over for a second.
+struct LimitNotice {
+    /// Nanoseconds (monotonic) of the last time; nil: not since the end was said.
+    private var reachedAt: Int64?
+
+    var isOpen: Bool { reachedAt != nil }
+
+    /// Whether to say so.
+    mutating func reached(now: Int64) -> Bool {
+        defer { reachedAt = now }
+        return reachedAt == nil
+    }
+
+    /// Whether to say that it is over.
+    mutating func settle(now: Int64, isWaiting: Bool) -> Bool {
+        guard let reachedAt else { return false }
+        if isWaiting { self.reachedAt = now }
+        guard !isWaiting, now - reachedAt > 1_000_000_000 else { return false }
+        self.reachedAt = nil
         return true
     }
+}
 
-    /// Gives the ticket back: of a connection that has ended, or of an accept that found nobody.
-    func dismiss() {
-        state.connections -= 1
-        if state.segment.process.give() { report(.allConnectionsGone) }
+extension WorkerHandle {
+    /// Takes the tickets for a connection that is about to be accepted, but for one that is `held` already. Nil: it
+    /// has both; else it has none, and this is the one that is missing.
+    func admit(listener: Int, holding held: ConnectionLimit? = nil) -> ConnectionLimit? {
+        let own = ConnectionLimit.listener(listener)
+        guard held == own || take(own) else {
+            if held == .process { giveBack(.process) }
+            return own
+        }
+        guard held == .process || take(.process) else {
+            giveBack(own)
+            return .process
+        }
+        return nil
     }
 
-    /// A connection and its ticket go to another worker, which `welcome`s it.
-    func passOn() { state.connections -= 1 }
-    func welcome() { state.connections += 1 }
+    /// Gives the tickets back: of a connection that has ended, or of an accept that found nobody.
+    func dismiss(listener: Int) {
+        giveBack(.listener(listener))
+        giveBack(.process)
+    }
+
+    /// Most connections; without a limit more than there can be.
+    func most(_ limit: ConnectionLimit) -> Int {
+        switch limit {
+        case .process: state.connectionsMax
+        case .listener(let listener): gate(of: listener).connectionsMax
+        }
+    }
+
+    /// Newcomers do not overtake those who wait.
+    private func take(_ limit: ConnectionLimit) -> Bool {
+        let tickets = state.segment.tickets(of: limit)
+        return !tickets.isAwaited && tickets.take(below: most(limit))
+    }
+
+    /// To the next who waits, else it is free.
+    func giveBack(_ limit: ConnectionLimit) {
+        let tickets = state.segment.tickets(of: limit)
+        // More than the limit are out where it was lowered: then one less.
+        if tickets.isAwaited, tickets.held <= most(limit), state.acceptQueue.hand(limit) { return }
+        free(limit)
+        // Somebody may have come to wait just before.
+        while tickets.isAwaited, tickets.take(below: most(limit)) {
+            if !state.acceptQueue.hand(limit) { free(limit) }
+        }
+    }
+
+    private func free(_ limit: ConnectionLimit) {
+        guard state.segment.tickets(of: limit).give() else { return }
+        switch limit {
+        case .process: report(.allConnectionsGone)
+        case .listener: return
+        }
+    }
+
+    // MARK: Said
+
+    func noteReached(_ limit: ConnectionLimit, _ listener: ListenerHandle) {
+        state.hasNotices = true
+        switch limit {
+        case .process:
+            guard state.processNotice.reached(now: now()) else { return }
+            report(.acceptPaused(worker: state.index, .connectionsMax(state.connectionsMax)))
+        case .listener: listener.noteReached()
+        }
+    }
+
+    /// At every tick while something is still to be said.
+    func settleNotices() {
+        guard state.hasNotices else { return }
+        let isWaiting = state.listeners.contains { $0.waitsFor == .process }
+        if state.processNotice.settle(now: now(), isWaiting: isWaiting) { report(.acceptResumed(worker: state.index)) }
+        for listener in state.listeners { listener.settleNotice() }
+        state.hasNotices = state.processNotice.isOpen || state.listeners.contains { $0.hasNotice }
+    }
 }

@@ -3,22 +3,43 @@ import Decisions
 import Model
 import Statistics
 
+enum Choice {
+    /// Its ticket is taken.
+    case backend(RouteTarget)
+    /// Every eligible backend is at its limit, or others wait already.
+    case full
+    /// No backend is eligible.
+    case nobody
+}
+
 extension ConnectionHandle {
-    /// An eligible backend that was not tried yet; when all were, any eligible one. Takes its ticket.
-    /// Nil: the pool has nobody.
-    func choose() -> RouteTarget? {
+    /// An eligible backend with room that was not tried yet; when all such were, any with room.
+    func choose() -> Choice {
         let route = worker.route(of: record.pool)
-        var index = choice(from: route)
-        if index == nil, record.attempts > 0, route.header.targetCount > 0 {
-            record.tried = ConnectionRecord.nothingTried
-            index = choice(from: route)
+        guard route.header.targetCount > 0 else { return .nobody }
+        // Newcomers do not overtake.
+        if route.header.hasLimits, worker.queue(of: record.pool).isAwaited { return .full }
+        if let target = untried(route) { return .backend(target) }
+        guard record.attempts > 0 else { return .full }
+        record.tried = ConnectionRecord.nothingTried
+        return untried(route).map { .backend($0) } ?? .full
+    }
+
+    /// A lost race for the last ticket makes the backend full, so that the next choice is another one.
+    private func untried(_ route: Route) -> RouteTarget? {
+        while let index = choice(from: route) {
+            guard route.takeTicket(index, worker.state.segment) else { continue }
+            if route.header.hasLimits, worker.queue(of: record.pool).isAwaited { worker.serveQueue(pool: record.pool) }
+            return hold(route.target(index))
         }
-        guard let index else { return nil }
-        let target = route.target(index)
+        return nil
+    }
+
+    /// The connection has the backend's ticket from now on.
+    func hold(_ target: RouteTarget) -> RouteTarget {
         record.tried[record.attempts % record.tried.count] = Int32(target.slot)
         record.attempts += 1
         record.slot = target.slot
-        worker.state.segment.tickets(slot: target.slot).take()
         return target
     }
 
@@ -43,7 +64,7 @@ extension ConnectionHandle {
         guard record.slot >= 0 else { return }
         let slot = record.slot
         record.slot = -1
-        if worker.state.segment.tickets(slot: slot).give() { worker.report(.lastConnectionGone(slot: slot)) }
+        worker.giveBack(slot: slot, pool: record.pool)
         worker.noteReturned(slot: slot, pool: record.pool)
     }
 }
@@ -70,7 +91,11 @@ extension WorkerHandle {
     fileprivate func noteReturned(slot: Int, pool: Int) {
         let route = route(of: pool)
         guard case .leastConnections = route.header.balance, let index = route.index(ofSlot: slot) else { return }
-        state.balancing[pool].ranking.noteReturned(index, connections: state.segment.tickets(slot: slot).held)
+        if route.hasRoom(index) {
+            state.balancing[pool].ranking.noteReturned(index, connections: state.segment.tickets(slot: slot).held)
+        } else {
+            state.balancing[pool].ranking.noteFull(index)
+        }
     }
 }
 
@@ -84,6 +109,8 @@ private struct RouteTable: ChoiceTable {
     var scheduleCount: Int { route.header.scheduleCount }
     func weight(_ index: Int) -> Int { route.weight(index) }
     func connections(_ index: Int) -> Int { segment.tickets(slot: route.slot(index)).held }
+    func isFull(_ index: Int) -> Bool { !route.hasRoom(index) }
+    func notFull(from index: Int) -> Int? { route.withRoom(from: index) }
     func scheduled(_ position: Int) -> Int { route.scheduled(position) }
     func column(_ index: Int) -> AliasTable.Column { route.column(index) }
     func hashed(_ position: Int) -> Int { route.hashed(position) }

@@ -19,6 +19,12 @@ enum CloseReason {
     /// No backend is eligible, or none could be reached.
     case noBackend
     case connectFailed
+    /// Every available backend is at its limit, and the pool has no queue, or a full one.
+    case poolFull
+    /// It has waited for a backend for too long.
+    case queueTimedOut
+    /// While it waited for a backend the client ended, without having said anything.
+    case clientLeft
     /// The listener's rules do not admit the client.
     case denied
     /// The client's source has as much as the listener's limits give it: see Arrivals.
@@ -35,7 +41,8 @@ enum CloseReason {
         case .finished: false
         case .idle, .halfClosed, .lifetime, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
-        case .passedReset, .stalled, .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader, .outOfResources: true
+        case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .sourceLimit,
+            .badHeader, .outOfResources: true
         }
     }
 }
@@ -64,10 +71,13 @@ extension ConnectionHandle {
     func close(_ reason: CloseReason) {
         switch record.phase {
         case .free, .closed: return
+        case .queued: leaveQueue()
         case .awaitingHeader, .connecting, .relaying, .resetting: break
         }
         record.phase = .closed
         worker.state.wheel.remove(self)
+        // First: who sees the end finds it counted.
+        accountClose(reason)
         let isReset = reason.isReset(record)
         end(.client, reset: isReset)
         endBackend(reason, reset: isReset)
@@ -75,7 +85,6 @@ extension ConnectionHandle {
         record.toClient.leftover.discard()
         givePipeBack(from: .client)
         givePipeBack(from: .backend)
-        accountClose(reason)
         giveTicketBack()
         giveSourcePlaceBack()
         worker.retire(self)

@@ -31,10 +31,12 @@ extension ConnectionHandle {
     }
 
     /// Chooses and connects until something is under way or nothing is left to try.
-    private func connectToBackend(_ fresh: FirstBytes) {
+    /// `handed`: the first one, whose ticket is held already.
+    func connectToBackend(_ fresh: FirstBytes, at handed: RouteTarget? = nil) {
         var first = fresh
+        var given = handed
         while true {
-            guard let target = choose() else { return close(.noBackend) }
+            guard let target = given.take() ?? chosen(first) else { return }
             switch startConnect(to: target, first) {
             case .connected: return startRelaying()
             case .inProgress:
@@ -48,6 +50,16 @@ extension ConnectionHandle {
                 guard mayRetry else { return close(.connectFailed) }
             }
         }
+    }
+
+    /// Nil: the connection waits for a backend now, or is closed.
+    private func chosen(_ first: FirstBytes) -> RouteTarget? {
+        switch choose() {
+        case .backend(let target): return target
+        case .full: awaitBackend(first)
+        case .nobody: close(.noBackend)
+        }
+        return nil
     }
 
     private func startConnect(to target: RouteTarget, _ first: FirstBytes) -> ConnectStart {

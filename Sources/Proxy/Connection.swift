@@ -5,6 +5,7 @@
 // a callback of the same batch nor the ready list can reach it any more. The record stays writable as a value:
 // two descriptors, two lots of pending bytes, ends, counters, ages.
 import CLibevent
+import Decisions
 import Glibc
 import Model
 import SystemCalls
@@ -27,6 +28,8 @@ enum Phase: Equatable {
     case free
     /// The proxy in front has not said yet who the client is: see Origin.
     case awaitingHeader
+    /// Every available backend is full; it waits in line for one: see Queue.
+    case queued
     /// A connect to the chosen backend is under way.
     case connecting
     case relaying
@@ -126,11 +129,13 @@ struct ConnectionRecord {
     /// Slots that this connection has tried in vain.
     var tried = nothingTried
     var attempts = 0
+    /// In the pool's line, while `queued`.
+    var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
-    /// Monotonic nanoseconds: of the accept while a header is awaited, of the connect's start (or of the wait for
+    /// Monotonic nanoseconds: of the accept while a header is awaited, of the beginning of the wait while queued, of the connect's start (or of the wait for
     /// resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
     /// A short read was taken for the end of what is there: to be checked at the next tick (see Relay).

@@ -17,6 +17,8 @@ package final class DataPlane {
     /// Blocks that were replaced in the given generation: freed when all workers follow it.
     private var replaced: [(generation: UInt64, route: Route)] = []
 
+    /// One a pool, for good.
+    private var queues: [Int: PoolQueue] = [:]
     private var gates: [Gate] = []
     /// Made with the first listener that limits them.
     private(set) var sourceCounts: SourceCounts?
@@ -27,27 +29,29 @@ package final class DataPlane {
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
     /// listeners to come, the workers' own not counted.
     package init(
-        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int
+        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil
     ) throws(SystemError) {
         let segment = try Segment(layout: layout)
         let reports = try ReportQueue()
         var mailboxes: [Mailbox] = []
         for _ in 0..<layout.workers { mailboxes.append(try Mailbox()) }
         // Each worker adds an epoll descriptor and its mailbox.
-        let budget = ConnectionBudget(limit: descriptorLimit, open: descriptorsOpen + 2 * layout.workers + 1, backends: backends)
+        let budget = ConnectionBudget(
+            limit: descriptorLimit, open: descriptorsOpen + 2 * layout.workers + 1, backends: backends, connectionsMax: connectionsMax)
+        let acceptQueue = AcceptQueue(segment: segment.view, mailboxes: mailboxes)
         var workers: [WorkerHandle] = []
         do {
             for (index, mailbox) in mailboxes.enumerated() {
                 workers.append(try WorkerHandle(
                     index: index, segment: segment.view, budget: budget, mailbox: mailbox,
-                    peers: mailboxes, reports: reports))
+                    peers: mailboxes, acceptQueue: acceptQueue, reports: reports))
             }
         } catch {
             for worker in workers { worker.free() }
             throw error
         }
         (self.segment, self.reports, self.mailboxes, self.workers) = (segment, reports, mailboxes, workers)
-        connectionsMax = budget.connectionsMax
+        self.connectionsMax = budget.connectionsMax
     }
 
     package func start() throws(SystemError) {
@@ -79,7 +83,9 @@ package final class DataPlane {
         generation += 1
         let route = Route(routing, generation: generation)
         if let old = current.updateValue(route, forKey: pool) { replaced.append((generation, old)) }
-        for mailbox in mailboxes { mailbox.post(.route(pool: pool, route)) }
+        let queue = queues[pool] ?? PoolQueue()
+        queues[pool] = queue
+        for mailbox in mailboxes { mailbox.post(.route(pool: pool, route, queue)) }
         return generation
     }
 
@@ -90,12 +96,13 @@ package final class DataPlane {
 
     /// Opens a listener for a pool that has been published; the endpoint with the port that the kernel chose.
     package func open(
-        listener: Int, _ endpoint: Endpoint, backlog: Int, pool: Int, rules: ListenerRules = ListenerRules(),
-        tcp: TCPOptions = TCPOptions()
+        listener: Int, _ endpoint: Endpoint, backlog: Int, pool: Int, connectionsMax: Int? = nil,
+        rules: ListenerRules = ListenerRules(), tcp: TCPOptions = TCPOptions()
     ) throws(SystemError) -> Endpoint {
         precondition(current[pool] != nil, "a pool is routed before it is listened for")
         let sockets = try ListenerSockets.open(endpoint, backlog: backlog, tcp: tcp, workers: workers.count)
-        let gate = Gate(rules, bound: sockets.endpoint, arrivals: arrivals(rules.arrivals, listener: listener))
+        let gate = Gate(
+            rules, bound: sockets.endpoint, connectionsMax: connectionsMax, arrivals: arrivals(rules.arrivals, listener: listener))
         gates.append(gate)
         for mailbox in mailboxes { mailbox.post(.rules(listener: listener, gate)) }
         let handsOn = sockets.descriptors.count == 1 && workers.count > 1
@@ -143,4 +150,10 @@ package final class DataPlane {
     }
 
     package var statistics: SegmentView { segment.view }
+
+    /// Of a pool that has been published.
+    package func queueReport(pool: Int) -> QueueReport {
+        guard let queue = queues[pool] else { preconditionFailure("a pool is published before it is asked about") }
+        return queue.report
+    }
 }

@@ -10,6 +10,7 @@ extension ConnectionHandle {
         case .awaitingHeader:
             guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
             return record.lastActivity + timeout
+        case .queued: return record.lastActivity + header.queueTimeout
         case .connecting: return record.lastActivity + header.connectTimeout
         case .relaying: return min(quietDeadline(header), lifeDeadline, stallDeadline(header))
         case .resetting: return record.lastActivity + header.halfClosedTimeout
@@ -40,7 +41,7 @@ extension ConnectionHandle {
         if record.needsSweep { sweep() }
         switch record.phase {
         case .free, .closed: return
-        case .awaitingHeader, .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .queued, .connecting, .relaying, .resetting: break
         }
         // A sweep that found something has filed the connection already.
         guard record.wheelBucket < 0 else { return }
@@ -51,6 +52,7 @@ extension ConnectionHandle {
         }
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
+        case .queued: close(.queueTimedOut)
         case .connecting where record.isWaitingForResources: close(.outOfResources)
         case .connecting: connectFailed()
         case .relaying: close(overdue)

@@ -10,6 +10,8 @@ import Model
 struct Gate: Sendable {
     /// Nil: no PROXY header is expected. Nanoseconds.
     let headerTimeout: Int64?
+    /// Most connections at once, over all workers.
+    let connectionsMax: Int
     /// The lists make a difference.
     let judges: Bool
     /// Our end of every connection, where the listener is bound to one address; else each socket knows.
@@ -20,7 +22,8 @@ struct Gate: Sendable {
     private let allow: Row<Network>
     private let deny: Row<Network>
 
-    init(_ rules: ListenerRules, bound: Endpoint, arrivals: Arrivals?) {
+    init(_ rules: ListenerRules, bound: Endpoint, connectionsMax: Int? = nil, arrivals: Arrivals? = nil) {
+        self.connectionsMax = connectionsMax ?? .max
         let trusted: [Network]
         switch rules.acceptProxy {
         case .no: (trusted, headerTimeout) = ([], nil)

@@ -1,16 +1,21 @@
 // The border between control plane and workers: messages one way, acknowledgements and rare news the other.
+import Decisions
 import Model
 import Synchronization
 import SystemCalls
 
 /// From the control plane (and, for a Unix listener, from its accepting worker) to one worker. In order.
 enum WorkerMessage: Sendable {
-    case route(pool: Int, Route)
+    case route(pool: Int, Route, PoolQueue)
+    /// A backend's ticket is the waiting connection's, which is this worker's.
+    case serve(PoolQueue.Waiter, place: WaitingPlace, slot: Int, pool: Int)
     /// A listener's rules, for every worker: a Unix listener's connections come by `adopt` to those without its socket.
     case rules(listener: Int, Gate)
     /// The worker owns the descriptor from here on.
     case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
-    /// A connection that another worker accepted; its process ticket is taken.
+    /// A ticket that a listener of this worker has waited for is its own now.
+    case admit(listener: Int, holding: ConnectionLimit)
+    /// A connection that another worker accepted; its tickets are taken.
     case adopt(client: Int32, listener: Int, pool: Int)
     case closeListeners(generation: UInt64)
     case closeConnections
@@ -19,9 +24,9 @@ enum WorkerMessage: Sendable {
     /// The generation that is acknowledged by having read the message; nil for those that carry none.
     var generation: UInt64? {
         switch self {
-        case .route(_, let route): route.header.generation
+        case .route(_, let route, _): route.header.generation
         case .closeListeners(let generation): generation
-        case .rules, .listen, .adopt, .closeConnections, .end: nil
+        case .rules, .listen, .admit, .adopt, .serve, .closeConnections, .end: nil
         }
     }
 }
@@ -67,6 +72,13 @@ package enum WorkerReport: Sendable {
     case allConnectionsGone
     case acceptPaused(worker: Int, PauseReason)
     case acceptResumed(worker: Int)
+    /// All connections of a listener are in use, as this worker has found.
+    case listenerFull(listener: Int, worker: Int)
+    /// It has not found so for a second.
+    case listenerHasRoom(listener: Int, worker: Int)
+    /// Clients were reset because every available backend of a pool was full, `timedOut` of them after waiting in
+    /// line; since the last such report.
+    case poolFull(pool: Int, refused: Int, timedOut: Int)
     /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.
     case headerRefused(listener: Int, peer: IPEndpoint?, HeaderRefusal, besides: Int)
     /// A client was turned away by the limits of its source; `besides` as above, over all workers.

@@ -100,7 +100,7 @@ extension ConnectionHandle {
     }
 }
 
-/// At most one report a second of headers that were refused, whatever an attacker does; the next one says how many
+/// At most one report a second of clients that were refused, whatever an attacker does; the next one says how many
 /// there were besides.
 struct RefusalPacing {
     private var saidAt = Int64.min

@@ -11,6 +11,8 @@ extension ConnectionHandle {
             return
         case .awaitingHeader:
             if readiness.readable { readHeader(endInSight: readiness.endInSight) }
+        case .queued:
+            if readiness.readable { lookForClient() }
         case .connecting:
             if party == .backend { finishConnect(readiness) }
         case .relaying:
@@ -106,7 +108,7 @@ extension ConnectionHandle {
         record.needsSweep = false
         switch record.phase {
         case .awaitingHeader: return readHeader(endInSight: false)
-        case .free, .connecting, .resetting, .closed: return
+        case .free, .queued, .connecting, .resetting, .closed: return
         case .relaying: break
         }
         for source in [Party.client, .backend] { givePipeBackIfEmpty(from: source) }

@@ -6,13 +6,18 @@ import SystemCalls
 extension WorkerHandle {
     func handle(_ message: WorkerMessage) {
         switch message {
-        case .route(let pool, let route):
+        case .route(let pool, let route, let queue):
             while state.routes.count <= pool {
                 state.routes.append(nil)
+                state.queues.append(nil)
                 state.balancing.append(Balancing(cursor: UInt32(state.index)))
             }
             state.routes[pool] = route
+            state.queues[pool] = queue
             prepareBalancing(pool: pool, route)
+            followRouting(pool: pool, route)
+        case .serve(let waiter, let place, let slot, let pool):
+            waiter.connection.served(slot: slot, pool: pool, place: place)
         case .rules(let listener, let gate):
             while state.gates.count <= listener { state.gates.append(nil) }
             state.gates[listener] = gate
@@ -22,14 +27,19 @@ extension WorkerHandle {
             state.listeners.append(handle)
             if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(.kernel(errorNumber: errno)) }
         case .adopt(let client, let listener, let pool):
-            welcome()
             begin(client: client, from: nil, listener: listener, pool: pool)
+        case .admit(let listener, let ticket):
+            // The listener may have been closed meanwhile.
+            guard let handle = state.listeners.first(where: { $0.listener == listener }) else { return giveBack(ticket) }
+            handle.proceed(holding: ticket)
         case .closeListeners:
             // Out of the list first: the last accepts may run out and pause whatever still stands in it.
             let closing = state.listeners
             state.listeners = []
             for listener in closing { listener.close() }
+            state.acceptQueue.leave(worker: state.index)
             state.acceptPause = .none
+            (state.processNotice, state.hasNotices) = (LimitNotice(), false)
         case .closeConnections:
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .end:
@@ -55,7 +65,6 @@ extension WorkerHandle {
     func handOn(_ client: Int32, listener: Int, pool: Int) -> Bool {
         state.nextPeer = (state.nextPeer + 1) % state.peers.count
         guard state.nextPeer != state.index else { return false }
-        passOn()
         state.peers[state.nextPeer].post(.adopt(client: client, listener: listener, pool: pool))
         return true
     }
@@ -116,7 +125,7 @@ extension WorkerHandle {
     func retire(_ connection: ConnectionHandle) {
         connection.record.listNext = state.closedList
         state.closedList = connection
-        dismiss()
+        dismiss(listener: connection.record.listener)
     }
 
     func reclaimClosed() {
@@ -172,6 +181,7 @@ extension WorkerHandle {
         if now() >> TimerWheel.tickShift > state.wheel.swept {
             settleAccepting()
             closeOldSpares()
+            settleNotices()
         }
         while let connection = state.wheel.nextDue(now: now()) { connection.lookAtClock() }
     }

@@ -16,6 +16,7 @@ struct WorkerState {
     let connectionsMax: Int
     let mailbox: Mailbox
     let peers: [Mailbox]
+    let acceptQueue: AcceptQueue
     let reports: ReportQueue
     let readBuffer = ReadBuffer()
     var mailboxEvent = event()
@@ -23,6 +24,10 @@ struct WorkerState {
     var wheel: TimerWheel
     var pipes: PipePool
     var routes: [Route?] = []
+    /// Of connections that wait, by pool.
+    var queues: [PoolQueue?] = []
+    /// Where the next ticket for those who wait is looked for.
+    var servingCursor: UInt32 = 0
     /// By listener.
     var gates: [Gate?] = []
     var refusals = RefusalPacing()
@@ -30,9 +35,10 @@ struct WorkerState {
     var balancing: [Balancing] = []
     var generator: SplitMix64
     var listeners: [ListenerHandle] = []
-    /// Process tickets that this worker's connections hold.
-    var connections = 0
     var acceptPause = AcceptPause.none
+    var processNotice = LimitNotice()
+    /// Some limit was reached, and its end not said yet.
+    var hasNotices = false
     var nextPeer = 0
     var freeList: ConnectionHandle?
     var readyList: ConnectionHandle?
@@ -57,7 +63,8 @@ struct WorkerHandle: @unchecked Sendable {
     }
 
     init(
-        index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox], reports: ReportQueue
+        index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox],
+        acceptQueue: AcceptQueue, reports: ReportQueue
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -67,7 +74,7 @@ struct WorkerHandle: @unchecked Sendable {
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
             base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
-            peers: peers, reports: reports, wheel: TimerWheel(now: now),
+            peers: peers, acceptQueue: acceptQueue, reports: reports, wheel: TimerWheel(now: now),
             pipes: PipePool(openMax: budget.pipesMax / peers.count),
             // The kernel's randomness: getrandom(2).
             generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))
@@ -154,7 +161,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     private func setTimer() {
         let wanted = switch state.acceptPause {
-        case .none where state.spares.count == 0: state.wheel.nextTick()
+        case .none where state.spares.count == 0 && !state.hasNotices: state.wheel.nextTick()
         case .none, .paused, .resumed: (state.wheel.swept + 1) << TimerWheel.tickShift as Int64?
         }
         guard wanted != state.timerSetFor else { return }

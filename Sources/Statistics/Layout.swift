@@ -16,16 +16,22 @@ import Synchronization
         self.listeners = listeners
     }
 
-    // In this order: the process's ticket line, a ticket line a slot, then for each worker its backend lines
+    // In this order: the process's ticket line, a ticket line a slot, one a listener, then for each worker its backend lines
     // (one a slot) and its listener lines.
     @inlinable var ticketsOffset: Int { SegmentLayout.lineBytes }
-    @inlinable var workersOffset: Int { ticketsOffset + slots * SegmentLayout.lineBytes }
+    @inlinable var listenerTicketsOffset: Int { ticketsOffset + slots * SegmentLayout.lineBytes }
+    @inlinable var workersOffset: Int { listenerTicketsOffset + listeners * SegmentLayout.lineBytes }
     @inlinable var workerBytes: Int { (slots + listeners) * SegmentLayout.lineBytes }
     package var bytes: Int { workersOffset + workers * workerBytes }
 
     @inlinable func ticketOffset(slot: Int) -> Int {
         precondition((0..<slots).contains(slot), "no such slot")
         return ticketsOffset + slot * SegmentLayout.lineBytes
+    }
+
+    @inlinable func ticketOffset(listener: Int) -> Int {
+        precondition((0..<listeners).contains(listener), "no such listener")
+        return listenerTicketsOffset + listener * SegmentLayout.lineBytes
     }
 
     @inlinable func backendOffset(worker: Int, slot: Int) -> Int {
@@ -44,6 +50,8 @@ import Synchronization
     @usableFromInline let held: Atomic<Int>
     /// Somebody wants to know when the last ticket comes back.
     @usableFromInline let watched: Atomic<Bool>
+    /// Somebody waits in line for a ticket: newcomers stand behind, and who gives one back hands it on.
+    @usableFromInline let awaited: Atomic<Bool>
 }
 
 /// What one worker did with one backend. Written by that worker alone.

@@ -33,6 +33,15 @@ extension SegmentView {
         return totals
     }
 
+    /// Connections of a listener that are open on one worker.
+    package func open(worker: Int, listener: Int) -> Int {
+        let line = self.listener(worker: worker, listener: listener).line
+        var totals = ListenerTotals()
+        totals.closed = line.pointee.closed.load(ordering: .acquiring)
+        totals.accepted = line.pointee.accepted.load(ordering: .relaxed)
+        return totals.open
+    }
+
     package func totals(listener: Int) -> ListenerTotals {
         var totals = ListenerTotals()
         for worker in 0..<layout.workers {

@@ -28,6 +28,9 @@ package final class Segment: Sendable {
 
     @inlinable package func tickets(slot: Int) -> Tickets { Tickets(line: line(at: layout.ticketOffset(slot: slot))) }
 
+    /// Tickets of a listener's connections.
+    @inlinable package func tickets(listener: Int) -> Tickets { Tickets(line: line(at: layout.ticketOffset(listener: listener))) }
+
     @inlinable package func backend(worker: Int, slot: Int) -> BackendCounters {
         BackendCounters(line: line(at: layout.backendOffset(worker: worker, slot: slot)))
     }

@@ -16,24 +16,36 @@ import Synchronization
     /// Takes one only while fewer than `limit` are out. Never more than that, not even for a moment: a `give`
     /// at that moment would not know that it was the last, and the news would be lost.
     @inlinable package func take(below limit: Int) -> Bool {
-        var before = line.pointee.held.load(ordering: .relaxed)
+        var before = line.pointee.held.load(ordering: .sequentiallyConsistent)
         while before < limit {
             let (taken, found) = line.pointee.held.weakCompareExchange(
-                expected: before, desired: before + 1, ordering: .relaxed)
+                expected: before, desired: before + 1, ordering: .sequentiallyConsistent)
             if taken { return true }
             before = found
         }
         return false
     }
 
+    /// Whether somebody waits in line.
+    ///
+    /// Who comes to wait sets it, then looks for a ticket once more; who gives one back does so, then looks here.
+    /// With all of it sequentially consistent, at least one side sees the other: nobody waits beside a free ticket.
+    @inlinable package var isAwaited: Bool { line.pointee.awaited.load(ordering: .sequentiallyConsistent) }
+
+    /// Set and cleared under the lock of the line.
+    package func setAwaited(_ isAwaited: Bool) { line.pointee.awaited.store(isAwaited, ordering: .sequentiallyConsistent) }
+
     /// Gives one back; true when it was the last and somebody waits for that.
     ///
     /// `held` then `watched` here, `watched` then `held` in `watch`: with both sequentially consistent, at least
     /// one side sees the other, so the news that a backend is empty cannot be lost.
-    @inlinable package func give() -> Bool {
+    @inlinable package func give() -> Bool { giveCounted().isLastNews }
+
+    /// The same, and how many were out before.
+    @inlinable package func giveCounted() -> (before: Int, isLastNews: Bool) {
         let before = line.pointee.held.subtract(1, ordering: .sequentiallyConsistent).oldValue
         precondition(before > 0, "a ticket was given back twice")
-        return before == 1 && line.pointee.watched.load(ordering: .sequentiallyConsistent)
+        return (before, before == 1 && line.pointee.watched.load(ordering: .sequentiallyConsistent))
     }
 
     /// Asks for (or no longer for) the news of the last ticket; how many are out now.

@@ -212,6 +212,12 @@ package enum Sockets {
         return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
     }
 
+    /// Whether the peer has ended its direction and nothing is left to read of it; nothing is taken.
+    package static func isAtEnd(_ descriptor: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 0
+    }
+
     /// `isLast`: an end follows at once, so the kernel may put the last bytes and the FIN into one segment.
     @inlinable package static func send(
         _ descriptor: Int32, from buffer: UnsafeRawPointer, count: Int, isLast: Bool = false

@@ -27,7 +27,7 @@ struct SectionReaderTests {
     @Test("a key like none is answered with all that are known")
     func likeNone() {
         #expect(errors(changed("pool: web", "pool: web\n    zzz: 1")) == [
-            "lb.yaml:6:5: unknown key 'zzz' in listener 'web'; known here: bind, pool, backlog, accept-proxy, trusted, proxy-timeout, allow, deny, user-timeout, source-connections-max, rate, source-rate, keepalive"
+            "lb.yaml:6:5: unknown key 'zzz' in listener 'web'; known here: bind, pool, backlog, connections-max, accept-proxy, trusted, proxy-timeout, allow, deny, user-timeout, source-connections-max, rate, source-rate, keepalive"
         ])
     }
 

@@ -4,10 +4,8 @@ import Testing
 
 struct UnavailableTests {
     @Test("a key of a later version says so", arguments: [
-        ("pool: web", "pool: web\n    connections-max: 9", "6:5: 'connections-max' is not available in this version; take it out of listener 'web'"),
         ("idle-timeout: 30m", "slow-start: 5s", "8:5: 'slow-start' is not available in this version; take it out of pool 'web'"),
         ("check: banner,", "check: banner, path: /,", "9:30: 'path' is not available in this version; take it out of 'health' of pool 'web'"),
-        ("weight: 2", "connections-max: 2", "12:35: 'connections-max' is not available in this version; take it out of backend 'web/b'"),
         ("control:", "admin: 127.0.0.1:9180\ncontrol:", "1:1: 'admin' is not available in this version; take it out of the file"),
     ])
     func key(old: String, new: String, error: String) {

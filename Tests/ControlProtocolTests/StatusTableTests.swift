@@ -39,7 +39,7 @@ struct StatusTableTests {
 
     @Test func wideAddsWhatWentWrong() {
         let lines = StatusTable.lines(report([backend("a")]), wide: true)
-        #expect(lines[6].hasSuffix("CONNECT-FAILURES  RESETS  BYTES-IN  BYTES-OUT  NOTE"))
+        #expect(lines[6].hasSuffix("MAX  CONNECT-FAILURES  RESETS  BYTES-IN  BYTES-OUT  NOTE"))
         #expect(lines[7].split(separator: " ").suffix(4) == ["7", "3", "11", "22"])
     }
 

@@ -97,3 +97,100 @@ struct TwoChoicesTests {
         #expect(BackendChoice.twoChoices(TestTable(weights: []), using: &generator) == nil)
     }
 }
+
+/// Backends at their limit. Faults: a full one is chosen, one with room among many full ones is not found, a search
+/// that looks at all of them.
+struct FullBackendsTests {
+    private static let methods: [String] = ["round-robin", "random", "two-choices", "source-hash", "least-connections"]
+
+    private func choose(_ method: String, _ table: some ChoiceTable, _ seed: UInt64) -> Int? {
+        var generator = SplitMix64(seed: seed)
+        var cursor = UInt32(truncatingIfNeeded: seed)
+        switch method {
+        case "round-robin": return BackendChoice.roundRobin(table, cursor: &cursor)
+        case "random": return BackendChoice.random(table, using: &generator)
+        case "two-choices": return BackendChoice.twoChoices(table, using: &generator)
+        case "source-hash": return BackendChoice.sourceHash(table, hash: generator.next())
+        default:
+            var ranking = LoadRanking(table, workers: 1, start: seed)
+            return ranking.choose(table)
+        }
+    }
+
+    @Test(arguments: methods)
+    func onlyThoseWithRoomAreChosen(_ method: String) {
+        let names = (0..<200).map { "b\($0)" }
+        var table = TestTable(weights: Array(repeating: 1, count: 200), names: names)
+        for full in [Set(0..<200).subtracting([117]), Set(0..<200).subtracting([0, 199]), Set(stride(from: 0, to: 200, by: 2))] {
+            table.full = full
+            for seed in 0..<300 as Range<UInt64> {
+                let chosen = choose(method, table, seed)
+                #expect(chosen.map { !full.contains($0) } == true, "\(method) \(seed)")
+            }
+        }
+        table.full = Set(0..<200)
+        #expect(choose(method, table, 7) == nil)
+        table.full.remove(3)
+        table.tried = [3]
+        #expect(choose(method, table, 7) == nil, "who has room was tried")
+    }
+
+    /// A ranking that has seen all of them full learns of the one that has room again from the table.
+    @Test func aRankingThatSawAllFullFindsTheOneWithRoom() {
+        var table = TestTable(weights: Array(repeating: 1, count: 1000), held: Array(repeating: 2, count: 1000))
+        table.full = Set(0..<1000)
+        var ranking = LoadRanking(table, workers: 2, start: 0)
+        #expect(ranking.choose(table) == nil)
+        table.full.remove(640)
+        table.held[640] = 1
+        #expect(ranking.choose(table) == 640)
+    }
+
+    /// What a choice among 1,000 costs of which one has room: backends asked about.
+    @Test(arguments: methods)
+    func asksAboutFew(_ method: String) {
+        let table = AskedTable(count: 1000, room: 700)
+        var ranking = LoadRanking(table, workers: 2, start: 0)
+        var cursor: UInt32 = 0
+        var generator = SplitMix64(seed: SeededGenerator.seed)
+        table.asked = 0
+        for _ in 0..<100 {
+            let chosen =
+                switch method {
+                case "round-robin": BackendChoice.roundRobin(table, cursor: &cursor)
+                case "random": BackendChoice.random(table, using: &generator)
+                case "two-choices": BackendChoice.twoChoices(table, using: &generator)
+                case "source-hash": BackendChoice.sourceHash(table, hash: generator.next())
+                default: ranking.choose(table)
+                }
+            #expect(chosen == 700)
+        }
+        #expect(table.asked <= 100 * 70, "\(table.asked) for 100 choices")
+    }
+}
+
+/// Counts questions about single backends.
+private final class AskedTable: ChoiceTable {
+    let count: Int
+    private let room: Int
+    private let inner: TestTable
+    var asked = 0
+
+    init(count: Int, room: Int) {
+        (self.count, self.room) = (count, room)
+        inner = TestTable(weights: Array(repeating: 1, count: count), names: (0..<count).map { "b\($0)" })
+    }
+
+    func weight(_ index: Int) -> Int { 1 }
+    func connections(_ index: Int) -> Int { 5 }
+    func isTried(_ index: Int) -> Bool { false }
+    func isFull(_ index: Int) -> Bool {
+        asked += 1
+        return index != room
+    }
+    func notFull(from index: Int) -> Int? { room }
+    var scheduleCount: Int { inner.scheduleCount }
+    func scheduled(_ position: Int) -> Int { inner.scheduled(position) }
+    func column(_ index: Int) -> AliasTable.Column { inner.column(index) }
+    func hashed(_ position: Int) -> Int { inner.hashed(position) }
+}

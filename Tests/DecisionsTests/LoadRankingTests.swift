@@ -127,6 +127,8 @@ private struct CountingTable: ChoiceTable {
     }
     func weight(_ index: Int) -> Int { 1 }
     func isTried(_ index: Int) -> Bool { false }
+    func isFull(_ index: Int) -> Bool { false }
+    func notFull(from index: Int) -> Int? { index }
     var scheduleCount: Int { 0 }
     func scheduled(_ position: Int) -> Int { 0 }
     func column(_ index: Int) -> AliasTable.Column { preconditionFailure("not asked for") }

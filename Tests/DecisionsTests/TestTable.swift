@@ -5,6 +5,7 @@ struct TestTable: ChoiceTable {
     let weights: [Int]
     var held: [Int]
     var tried: Set<Int>
+    var full: Set<Int> = []
     private let schedule: [Int]
     private let columns: [AliasTable.Column]
     private let positions: [UInt16]
@@ -23,6 +24,8 @@ struct TestTable: ChoiceTable {
     func weight(_ index: Int) -> Int { weights[index] }
     func connections(_ index: Int) -> Int { held[index] }
     func isTried(_ index: Int) -> Bool { tried.contains(index) }
+    func isFull(_ index: Int) -> Bool { full.contains(index) }
+    func notFull(from index: Int) -> Int? { (0..<count).lazy.map { (index + $0) % count }.first { !full.contains($0) } }
     var scheduleCount: Int { schedule.count }
     func scheduled(_ position: Int) -> Int { schedule[position] }
     func column(_ index: Int) -> AliasTable.Column { columns[index] }

@@ -68,6 +68,14 @@ struct ConnectionBudgetTests {
     }
 }
 
+/// Faults: a configured limit that promises more than the descriptors carry, or is not kept to.
+struct ConfiguredBudgetTests {
+    @Test func theLowerOneHolds() {
+        #expect(ConnectionBudget(limit: 1024, open: 20, backends: 3, connectionsMax: 7).connectionsMax == 7)
+        #expect(ConnectionBudget(limit: 100, open: 20, backends: 3, connectionsMax: 9000).connectionsMax == 24)
+    }
+}
+
 struct MailboxTests {
     @Test func messagesComeInOrderAndOnce() throws {
         let mailbox = try Mailbox()

@@ -4,6 +4,7 @@ import Model
 import Statistics
 import SystemCalls
 import TestSupport
+import Testing
 
 @testable import Proxy
 
@@ -15,10 +16,10 @@ final class TestPlane {
     /// News that nobody has asked for yet, in order.
     private var waiting: [WorkerReport] = []
 
-    init(workers: Int, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0) throws {
+    init(workers: Int, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0, connectionsMax: Int? = nil) throws {
         plane = try DataPlane(
             layout: SegmentLayout(workers: workers, slots: 4, listeners: 2), descriptorLimit: descriptorLimit,
-            descriptorsOpen: descriptorsOpen, backends: 0)
+            descriptorsOpen: descriptorsOpen, backends: 0, connectionsMax: connectionsMax)
         try plane.start()
     }
 
@@ -28,21 +29,23 @@ final class TestPlane {
     func route(
         _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, idle: Duration = .seconds(60),
         halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none,
-        transport: PoolTransport = PoolTransport(), stalled: Duration = .seconds(60), lifetime: Lifetime? = nil
+        transport: PoolTransport = PoolTransport(), stalled: Duration = .seconds(60), lifetime: Lifetime? = nil,
+        most: Int? = nil, whenFull: WhenFull = .refuse
     ) throws {
         let routing = PoolRouting(
             balance: balance,
             timeouts: PoolTimeouts(connect: .seconds(5), idle: idle, halfClosed: halfClosed, stalled: stalled, lifetime: lifetime),
-            connectRetries: retries, sendProxy: sendProxy, transport: transport,
-            targets: backends.enumerated().map { PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1) })
+            connectRetries: retries, sendProxy: sendProxy, transport: transport, whenFull: whenFull,
+            targets: backends.enumerated().map { PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1, connectionsMax: most) })
         try waitUntilFollowed(plane.publish(routing, pool: 0))
     }
 
     func listen(
-        _ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0, rules: ListenerRules = ListenerRules(),
-        tcp: TCPOptions = TCPOptions()
+        _ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0, connectionsMax: Int? = nil,
+        rules: ListenerRules = ListenerRules(), tcp: TCPOptions = TCPOptions()
     ) throws -> Endpoint {
-        try plane.open(listener: listener, endpoint, backlog: 1024, pool: 0, rules: rules, tcp: tcp)
+        try plane.open(
+            listener: listener, endpoint, backlog: 1024, pool: 0, connectionsMax: connectionsMax, rules: rules, tcp: tcp)
     }
 
     /// When this returns, each worker has also posted all that it had to say before.
@@ -95,7 +98,7 @@ final class TestPlane {
         return refusals
     }
 
-    private func hear() throws {
+    func hear() throws {
         guard isReadable(plane.reportsDescriptor) else { throw PlaneProblem(description: "no news within 20 s") }
         try takeNews()
     }
@@ -138,4 +141,16 @@ extension WorkerReport {
         if case .acceptResumed = self { return true }
         return false
     }
+}
+
+/// A byte there and back.
+func greet(_ client: BlockingSocket, at location: SourceLocation = #_sourceLocation) throws {
+    try client.send("x")
+    #expect(client.receive(exactly: 1).count == 1, sourceLocation: location)
+}
+
+/// Nothing comes for a moment: no byte, no end.
+func isSilent(_ client: BlockingSocket) -> Bool {
+    var entry = pollfd(fd: client.number, events: Int16(POLLIN), revents: 0)
+    return poll(&entry, 1, 50) == 0
 }

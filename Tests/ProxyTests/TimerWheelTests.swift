@@ -16,7 +16,8 @@ private final class IdleWorker {
         segment = try Segment(layout: SegmentLayout(workers: 1, slots: 1, listeners: 1))
         let mailbox = try Mailbox()
         handle = try WorkerHandle(
-            index: 0, segment: segment.view, budget: ConnectionBudget(limit: 1024, open: 0, backends: 0), mailbox: mailbox, peers: [mailbox], reports: try ReportQueue())
+            index: 0, segment: segment.view, budget: ConnectionBudget(limit: 1024, open: 0, backends: 0), mailbox: mailbox,
+            peers: [mailbox], acceptQueue: AcceptQueue(segment: segment.view, mailboxes: [mailbox]), reports: try ReportQueue())
     }
 
     func connections(_ count: Int) -> [ConnectionHandle] {

@@ -15,6 +15,7 @@ struct LayoutTests {
         let layout = SegmentLayout(workers: 3, slots: 5, listeners: 2)
         var places = [Place(what: "process", offset: 0)]
         for slot in 0..<5 { places.append(Place(what: "ticket \(slot)", offset: layout.ticketOffset(slot: slot))) }
+        for listener in 0..<2 { places.append(Place(what: "ticket of listener \(listener)", offset: layout.ticketOffset(listener: listener))) }
         for worker in 0..<3 {
             for slot in 0..<5 { places.append(Place(what: "backend \(worker) \(slot)", offset: layout.backendOffset(worker: worker, slot: slot))) }
             for listener in 0..<2 {

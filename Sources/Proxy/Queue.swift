@@ -1,0 +1,234 @@
+// Connections that wait for a backend of a full pool: first come first served, over all workers.
+//
+// A backend's ticket that comes back while somebody waits is handed to the first in line and never free in between,
+// so that nobody overtakes; its worker learns so by mailbox. The line's lock is taken by those who wait, leave it or
+// hand on; where nobody waits, a look at one flag is all.
+import Decisions
+import Model
+import Statistics
+import Synchronization
+import SystemCalls
+
+/// One pool's line, shared by all workers.
+final class PoolQueue: Sendable {
+    struct Waiter: @unchecked Sendable {
+        // The connection is its worker's: to others it is only a name, to be handed back.
+        let worker: Int
+        let connection: ConnectionHandle
+    }
+
+    private struct State {
+        var line = WaitingLine<Waiter>()
+        var pacing = RefusalPacing()
+        var timeouts = 0
+    }
+
+    private let state = Mutex(State())
+    private let awaited = Atomic<Bool>(false)
+    /// Over all workers, for the status.
+    private let refusals = Atomic<UInt64>(0)
+    private let timeouts = Atomic<UInt64>(0)
+
+    /// Whether somebody waits. Who joins sets it, then looks for a ticket once more; who gives one back does so, then
+    /// looks here: in one order for all, so that at least one sees the other.
+    var isAwaited: Bool { awaited.load(ordering: .sequentiallyConsistent) }
+
+    /// The place behind all others; nil: too many wait already.
+    func join(_ waiter: Waiter, lengthMax: Int) -> WaitingPlace? {
+        state.withLock { state in
+            guard state.line.count < lengthMax else { return nil }
+            let place = state.line.join(waiter)
+            awaited.store(true, ordering: .sequentiallyConsistent)
+            return place
+        }
+    }
+
+    /// For one that was handed a ticket which is of no use to it.
+    func joinAtHead(_ waiter: Waiter) -> WaitingPlace {
+        state.withLock { state in
+            let place = state.line.joinAtHead(waiter)
+            awaited.store(true, ordering: .sequentiallyConsistent)
+            return place
+        }
+    }
+
+    func leave(_ place: WaitingPlace) {
+        state.withLock { state in
+            state.line.leave(place)
+            awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent)
+        }
+    }
+
+    /// Hands a taken ticket to the first in line; false: nobody waits. Nobody is told within the lock of anything
+    /// that takes it again.
+    func hand(slot: Int, pool: Int, to mailboxes: [Mailbox]) -> Bool {
+        let served = state.withLock { state in
+            defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
+            return state.line.serve()
+        }
+        guard let (waiter, place) = served else { return false }
+        mailboxes[waiter.worker].post(.serve(waiter, place: place, slot: slot, pool: pool))
+        return true
+    }
+
+    /// All of one worker's, in line no longer.
+    func removeAll(of worker: Int) -> [Waiter] {
+        state.withLock { state in
+            defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
+            return state.line.removeAll { $0.worker == worker }
+        }
+    }
+
+    // MARK: Told
+
+    /// One more was reset, at once or after it had waited in vain; what to report of it now: at most once a second.
+    func countRefused(timedOut: Bool, now: Int64) -> (refused: Int, timedOut: Int)? {
+        refusals.add(1, ordering: .relaxed)
+        if timedOut { timeouts.add(1, ordering: .relaxed) }
+        return state.withLock { state in
+            if timedOut { state.timeouts += 1 }
+            guard let besides = state.pacing.next(now: now) else { return nil }
+            defer { state.timeouts = 0 }
+            return (besides + 1, state.timeouts)
+        }
+    }
+
+    var report: QueueReport {
+        QueueReport(
+            waiting: state.withLock { $0.line.count }, refused: refusals.load(ordering: .relaxed),
+            timeouts: timeouts.load(ordering: .relaxed))
+    }
+}
+
+/// Of one pool, over all workers.
+package struct QueueReport: Equatable, Sendable {
+    /// Connections in line now.
+    package let waiting: Int
+    /// Reset because every available backend was full, `timeouts` included.
+    package let refused: UInt64
+    /// Reset because they had waited for too long.
+    package let timeouts: UInt64
+}
+
+extension ConnectionHandle {
+    private var queue: PoolQueue { worker.queue(of: record.pool) }
+
+    /// Every available backend is full: waits for one, or is reset.
+    func awaitBackend(_ first: FirstBytes) {
+        let header = worker.route(of: record.pool).header
+        guard header.queueLengthMax > 0 else { return close(.poolFull) }
+        guard !clientHasLeft else { return close(.clientLeft) }
+        keep(first)
+        record.phase = .queued
+        record.isWaitingForResources = false
+        record.lastActivity = worker.now()
+        guard record.client.isWatched || watch(.client) else { return close(.outOfResources) }
+        guard let place = queue.join(.init(worker: worker.state.index, connection: self), lengthMax: header.queueLengthMax)
+        else { return close(.poolFull) }
+        record.place = place
+        worker.fileDeadline(of: self)
+        worker.serveQueue(pool: record.pool)
+    }
+
+    /// The first in line has been handed a ticket. It may have left meanwhile, or follow a routing without that backend.
+    func served(slot: Int, pool: Int, place: WaitingPlace) {
+        guard record.phase == .queued, record.pool == pool, record.place == place else {
+            return worker.giveBack(slot: slot, pool: pool)
+        }
+        let route = worker.route(of: pool)
+        guard let index = route.index(ofSlot: slot) else { return servedInVain(slot: slot, route) }
+        record.phase = .connecting
+        // While a connect is under way the client goes unwatched; what it sends is an edge when it is watched again.
+        unwatch(.client)
+        connectToBackend(keptFirst, at: hold(route.target(index)))
+    }
+
+    /// Its worker follows a routing already that does not name the backend: it waits on, before all others.
+    private func servedInVain(slot: Int, _ route: Route) {
+        let pool = record.pool
+        worker.giveBack(slot: slot, pool: pool)
+        guard route.header.targetCount > 0 else { return close(.noBackend) }
+        record.place = queue.joinAtHead(.init(worker: worker.state.index, connection: self))
+        worker.serveQueue(pool: pool)
+    }
+
+    func leaveQueue() { queue.leave(record.place) }
+
+    /// An edge of a waiting client: it is not read, but whether it is still there can be seen.
+    func lookForClient() {
+        if Sockets.takeError(of: record.client.descriptor) != 0 {
+            record.client.resetSeen = true
+            close(.passedReset)
+        } else if clientHasLeft {
+            close(.clientLeft)
+        }
+    }
+
+    /// An end of a client that has said nothing: there is nothing to answer. After a word it is a half-close, and
+    /// the answer is awaited.
+    private var clientHasLeft: Bool {
+        guard record.readAhead == 0 else { return false }
+        return record.toBackend.sourceEnd == .finished || Sockets.isAtEnd(record.client.descriptor)
+    }
+}
+
+extension WorkerHandle {
+    func queue(of pool: Int) -> PoolQueue {
+        guard let queue = state.queues[pool] else { preconditionFailure("a pool is routed before it is listened for") }
+        return queue
+    }
+
+    /// Hands free tickets to those in line as long as there are both.
+    func serveQueue(pool: Int) {
+        let queue = queue(of: pool)
+        let route = route(of: pool)
+        while queue.isAwaited, let slot = takeAnyTicket(route) {
+            if !queue.hand(slot: slot, pool: pool, to: state.peers) { giveBack(slot: slot, pool: pool) }
+        }
+    }
+
+    /// Of a backend with room, each in its turn.
+    private func takeAnyTicket(_ route: Route) -> Int? {
+        let count = route.header.targetCount
+        guard count > 0 else { return nil }
+        state.servingCursor &+= 1
+        while let index = route.withRoom(from: Int(state.servingCursor % UInt32(count))) {
+            if route.takeTicket(index, state.segment) { return route.slot(index) }
+        }
+        return nil
+    }
+
+    /// A backend's ticket comes back: to the first in line, else it is free.
+    func giveBack(slot: Int, pool: Int) {
+        let route = route(of: pool)
+        let tickets = state.segment.tickets(slot: slot)
+        guard route.header.hasLimits, let index = route.index(ofSlot: slot) else {
+            if tickets.give() { report(.lastConnectionGone(slot: slot)) }
+            return
+        }
+        let queue = queue(of: pool)
+        // More than the limit are out where it was lowered: then one less.
+        if queue.isAwaited, tickets.held <= route.limit(index), queue.hand(slot: slot, pool: pool, to: state.peers) { return }
+        let (before, isLastNews) = tickets.giveCounted()
+        if isLastNews { report(.lastConnectionGone(slot: slot)) }
+        route.noteReturned(index, before: before)
+        if queue.isAwaited { serveQueue(pool: pool) }
+    }
+
+    /// A new routing of the pool: room that was not there, or nobody left to wait for.
+    func followRouting(pool: Int, _ route: Route) {
+        route.lookForRoom(state.segment)
+        let queue = queue(of: pool)
+        guard queue.isAwaited else { return }
+        guard route.header.targetCount > 0 else {
+            for waiter in queue.removeAll(of: state.index) { waiter.connection.close(.noBackend) }
+            return
+        }
+        serveQueue(pool: pool)
+    }
+
+    func reportFull(_ pool: Int, timedOut: Bool) {
+        guard let (refused, timedOut) = queue(of: pool).countRefused(timedOut: timedOut, now: now()) else { return }
+        report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
+    }
+}
