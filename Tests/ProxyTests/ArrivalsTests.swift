@@ -236,7 +236,4 @@ private final class Clients: Sendable {
         defer { for gate in [open, paced, limited] { gate.free() } }
         #expect([open, paced, limited].map(\.asksForPeer) == [false, false, true])
     }
-
-    @Test("a connection's record does not grow for a limit that most do not have")
-    func recordSize() { #expect(MemoryLayout<ConnectionRecord>.stride <= 552) }
 }
