@@ -5,8 +5,8 @@ import Testing
 
 @Suite(.lab(.heavy)) struct IdleMemory {
     let lab = Lab.current
-    /// In a debug build it was 640 when this was written; a tenth more is a change that somebody has to want.
-    private static let bytesMax = 704
+    /// 650 to 680 when this was written; a tenth more is a change that somebody has to want.
+    private static let bytesMax = 750
 
     /// Class 23: HAProxy's table of descriptors doubled and nobody saw it (b9915a745).
     @Test("a thousand idle connections more cost no more memory each than before", arguments: Scale.workers)
