@@ -164,12 +164,14 @@ struct ConnectionRecord {
 struct ConnectionHandle: Equatable {
     private let pointer: UnsafeMutablePointer<ConnectionRecord>
 
+    /// By its address: through a coroutine the whole record would be copied, and where nothing is optimised an
+    /// InlineArray of it was read after the copy had been freed (found by the address sanitizer, Swift 6.3.1).
     var record: ConnectionRecord {
-        @inline(__always) _read { yield pointer.pointee }
-        @inline(__always) nonmutating _modify { yield &pointer.pointee }
+        @inline(__always) unsafeAddress { UnsafePointer(pointer) }
+        @inline(__always) nonmutating unsafeMutableAddress { pointer }
     }
 
-    /// The flow that begins at `source`, by its address: through a coroutine the whole record would be copied.
+    /// The flow that begins at `source`, by its address too.
     subscript(flowFrom source: Party) -> Flow {
         @inline(__always) unsafeAddress { UnsafePointer(flow(from: source)) }
         @inline(__always) nonmutating unsafeMutableAddress { flow(from: source) }

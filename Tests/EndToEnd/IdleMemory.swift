@@ -5,8 +5,8 @@ import Testing
 
 @Suite(.lab(.heavy)) struct IdleMemory {
     let lab = Lab.current
-    /// In a debug build it was 640 when this was written; a tenth more is a change that somebody has to want.
-    private static let bytesMax = 704
+    /// 650 to 680 when this was written; a tenth more is a change that somebody has to want.
+    private static let bytesMax = 750
 
     /// Class 23: HAProxy's table of descriptors doubled and nobody saw it (b9915a745).
     @Test("a thousand idle connections more cost no more memory each than before", arguments: Scale.workers)
@@ -27,8 +27,8 @@ import Testing
         clients += try (0..<3000).map { _ in try Peer(connecting: endpoint) }
         try awaitConnections(4000, balancer)
         let each = (try ProcessTable.residentKiB(balancer.process) - before) * 1024 / 3000
-        // A sanitizer keeps a shadow of all memory, and what was freed.
-        #expect(each <= IdleMemory.bytesMax * (Scale.isSanitized ? 8 : 1), "\(each) bytes for each idle connection")
+        // A sanitizer keeps a shadow of all memory, and what was freed for a while.
+        #expect(each <= (Scale.isSanitized ? 64 << 10 : IdleMemory.bytesMax), "\(each) bytes for each idle connection")
         #expect(each > 100, "\(each) bytes: nothing was measured")
     }
 

@@ -49,9 +49,9 @@ import Testing
             servers, ["idle-timeout: 2s", "health: { check: connect, interval: 200ms, timeout: 150ms, rise: 1, fall: 1 }"], workers: workers))
         try balancer.becomesAvailable()
         let follower = try EventFollower(balancer, lab)
+        #expect(try balancer.lbctl("drain", "web/web-2", "--lease", "1m").status == 0)
         let speaking = try (0..<100).map { _ in try balancer.connect() }, silent = try (0..<10).map { _ in try balancer.connect() }
         for client in speaking + silent { _ = try client.line() }
-        #expect(try balancer.lbctl("drain", "web/web-2", "--lease", "1m").status == 0)
 
         try ProcessTable.stop(balancer.process)
         for client in speaking { try client.send("spoken meanwhile\n") }
