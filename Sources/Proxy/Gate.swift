@@ -8,34 +8,46 @@ import Model
 
 /// Copying copies the reference; `free` is the control plane's alone.
 struct Gate: Sendable {
-    /// Nil: no PROXY header is expected. Nanoseconds.
-    let headerTimeout: Int64?
-    /// Most connections at once, over all workers.
-    let connectionsMax: Int
-    /// The lists make a difference.
-    let judges: Bool
-    /// Our end of every connection, where the listener is bound to one address; else each socket knows.
-    let local: IPEndpoint?
-    /// Nil: new connections are not limited.
-    let arrivals: Arrivals?
-    private let trusted: Row<Network>
-    private let allow: Row<Network>
-    private let deny: Row<Network>
+    private struct Block {
+        let headerTimeout: Int64?
+        let connectionsMax: Int
+        let judges: Bool
+        let local: IPEndpoint?
+        let arrivals: Arrivals?
+        let trusted: Row<Network>
+        let allow: Row<Network>
+        let deny: Row<Network>
+    }
+
+    private let block: Cell<Block>
 
     init(_ rules: ListenerRules, bound: Endpoint, connectionsMax: Int? = nil, arrivals: Arrivals? = nil) {
-        self.connectionsMax = connectionsMax ?? .max
-        let trusted: [Network]
-        switch rules.acceptProxy {
-        case .no: (trusted, headerTimeout) = ([], nil)
-        case .required(let networks, let timeout): (trusted, headerTimeout) = (networks, timeout.wholeNanoseconds)
+        let (trusted, headerTimeout): ([Network], Int64?) = switch rules.acceptProxy {
+        case .no: ([], nil)
+        case .required(let networks, let timeout): (networks, timeout.wholeNanoseconds)
         }
-        judges = !AccessList.admitsEverybody(allow: rules.allow, deny: rules.deny)
         let end = IPEndpoint(bound)
-        local = end.flatMap { $0.address == Network.everyIPv4.base || $0.address == Network.everyIPv6.base ? nil : $0 }
-        self.arrivals = arrivals
-        self.trusted = Row(trusted)
-        (allow, deny) = (Row(rules.allow), Row(rules.deny))
+        block = Cell(Block(
+            headerTimeout: headerTimeout, connectionsMax: connectionsMax ?? .max,
+            judges: !AccessList.admitsEverybody(allow: rules.allow, deny: rules.deny),
+            local: end.flatMap { $0.address == Network.everyIPv4.base || $0.address == Network.everyIPv6.base ? nil : $0 },
+            arrivals: arrivals, trusted: Row(trusted), allow: Row(rules.allow), deny: Row(rules.deny)))
     }
+
+    /// Nil: no PROXY header is expected. Nanoseconds.
+    var headerTimeout: Int64? { block.value.headerTimeout }
+
+    /// Most connections at once, over all workers.
+    var connectionsMax: Int { block.value.connectionsMax }
+
+    /// The lists make a difference.
+    var judges: Bool { block.value.judges }
+
+    /// Our end of every connection, where the listener is bound to one address; else each socket knows.
+    var local: IPEndpoint? { block.value.local }
+
+    /// Nil: new connections are not limited.
+    var arrivals: Arrivals? { block.value.arrivals }
 
     /// Everybody is welcome.
     var isOpen: Bool { headerTimeout == nil && !judges }
@@ -44,17 +56,18 @@ struct Gate: Sendable {
     var asksForPeer: Bool { !isOpen || arrivals?.judgeSources == true }
 
     func trusts(_ proxy: IPAddress) -> Bool {
-        trusted.withSpan { AccessList.holds(proxy, $0) }
+        block.value.trusted.withSpan { AccessList.holds(proxy, $0) }
     }
 
     func admits(_ client: IPAddress) -> Bool {
         guard judges else { return true }
-        return allow.withSpan { allow in deny.withSpan { AccessList.admits(client, allow: allow, deny: $0) } }
+        return block.value.allow.withSpan { allow in block.value.deny.withSpan { AccessList.admits(client, allow: allow, deny: $0) } }
     }
 
     /// After this no worker may hold the block: all have ended.
     func free() {
-        for row in [trusted, allow, deny] { row.free() }
+        for row in [block.value.trusted, block.value.allow, block.value.deny] { row.free() }
         arrivals?.free()
+        block.free()
     }
 }

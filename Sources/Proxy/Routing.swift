@@ -79,105 +79,122 @@ struct RouteHeader {
     let targetCount: Int
     let scheduleCount: Int
 
+    init(_ routing: PoolRouting, generation: UInt64, scheduleCount: Int) {
+        self.generation = generation
+        balance = routing.balance
+        connectTimeout = routing.timeouts.connect.wholeNanoseconds
+        idleTimeout = routing.timeouts.idle.wholeNanoseconds
+        halfClosedTimeout = routing.timeouts.halfClosed.wholeNanoseconds
+        stalledTimeout = routing.timeouts.stalled.wholeNanoseconds
+        lifetime = routing.timeouts.lifetime?.longest.wholeNanoseconds ?? 0
+        lifetimeJitter = lifetime / 100 * Int64(routing.timeouts.lifetime?.jitter ?? 0)
+        connectRetries = routing.connectRetries
+        sendProxy = routing.sendProxy
+        splice = routing.transport.splice
+        tcp = KernelTCPOptions(routing.transport.tcp)
+        hasSocketOptions = !tcp.isEmpty || routing.transport.source != nil
+        hasLimits = routing.targets.contains { $0.connectionsMax != nil }
+        queueLengthMax = routing.whenFull.lengthMax
+        queueTimeout = routing.whenFull.timeout.wholeNanoseconds
+        targetCount = routing.targets.count
+        self.scheduleCount = scheduleCount
+    }
+
     /// Somebody goes by who the client is: the choice or the backend.
     var asksForClient: Bool { balance == .sourceHash || sendProxy != .none }
 }
 
+/// One backend of a route. Copying copies the reference, which is good as long as the route is.
 struct RouteTarget {
-    let slot: Int
-    let weight: Int
-    let address: SocketAddress
+    fileprivate struct Block: BitwiseCopyable {
+        let slot: Int
+        let weight: Int
+        let address: SocketAddress
+    }
+
+    fileprivate let block: UnsafePointer<Block>
+
+    var slot: Int { block.pointee.slot }
+    var weight: Int { block.pointee.weight }
+    var address: SocketAddress { @inline(__always) unsafeAddress { block.pointer(to: \.address)! } }
 }
 
-/// A published block. Copying copies the references; `free` is the control plane's alone.
-struct Route: @unchecked Sendable {
-    // Invariant: allocations that live and die together; nothing writes to them after `init`, but for `room`, whose
-    // words are atomic.
-    private let headerMemory: UnsafeMutablePointer<RouteHeader>
-    private let targets: Row<RouteTarget>
-    /// The targets' slots once more, close together: choices read a few of them each, of 150 bytes of a target
-    /// only this.
-    private let slots: Row<Int32>
-    /// From a slot, less `slotsFrom`, back to the target's index.
-    private let indices: Row<UInt16>
-    private let slotsFrom: Int
-    /// Most connections, by index; empty where nobody has a limit.
-    private let limits: Row<Int32>
-    private let room: RoomBits
-    private let schedule: Row<UInt16>
-    private let columns: Row<AliasTable.Column>
-    private let hashed: Row<UInt16>
-    /// One or none.
-    private let sources: Row<SocketAddress>
+/// A published block. Copying copies the reference; `free` is the control plane's alone.
+struct Route: Sendable {
+    /// Allocations that live and die together; nothing writes to them after `init`, but for `room`, whose words are atomic.
+    private struct Block {
+        let header: RouteHeader
+        let targets: Row<RouteTarget.Block>
+        /// The targets' slots once more, close together: choices read a few of them each, of 150 bytes of a target
+        /// only this.
+        let slots: Row<Int32>
+        /// From a slot, less `slotsFrom`, back to the target's index.
+        let indices: Row<UInt16>
+        let slotsFrom: Int
+        /// Most connections, by index; empty where nobody has a limit.
+        let limits: Row<Int32>
+        let room: RoomBits
+        let schedule: Row<UInt16>
+        let columns: Row<AliasTable.Column>
+        let hashed: Row<UInt16>
+        /// One or none.
+        let sources: Row<SocketAddress>
+    }
+
+    private let block: Cell<Block>
 
     init(_ routing: PoolRouting, generation: UInt64) {
         let balancing = BalancingTables(routing)
-        schedule = Row(balancing.schedule.map { UInt16($0) })
-        columns = Row(balancing.columns)
-        hashed = Row(balancing.hashed)
-        targets = Row(routing.targets.map {
-            RouteTarget(slot: $0.slot, weight: $0.weight, address: SocketAddress($0.address))
-        })
         let slots = routing.targets.map(\.slot)
-        self.slots = Row(slots.map { Int32($0) })
-        slotsFrom = slots.min() ?? 0
-        var indices = [UInt16](repeating: Route.noIndex, count: slots.max().map { [slotsFrom] in $0 - slotsFrom + 1 } ?? 0)
+        let slotsFrom = slots.min() ?? 0
+        var indices = [UInt16](repeating: Route.noIndex, count: slots.max().map { $0 - slotsFrom + 1 } ?? 0)
         for (index, slot) in slots.enumerated() { indices[slot - slotsFrom] = UInt16(index) }
-        self.indices = Row(indices)
-        sources = Row(routing.transport.source.map { [SocketAddress($0.endpoint(port: 0))] } ?? [])
-        let lifetime = routing.timeouts.lifetime?.longest.wholeNanoseconds ?? 0
-        let tcp = KernelTCPOptions(routing.transport.tcp)
-        let hasLimits = routing.targets.contains { $0.connectionsMax != nil }
-        limits = Row(hasLimits ? routing.targets.map { Int32(clamping: $0.connectionsMax ?? Int(Int32.max)) } : [])
-        room = RoomBits(count: hasLimits ? routing.targets.count : 0)
-        headerMemory = .allocate(capacity: 1)
-        headerMemory.initialize(to: RouteHeader(
-            generation: generation, balance: routing.balance,
-            connectTimeout: routing.timeouts.connect.wholeNanoseconds,
-            idleTimeout: routing.timeouts.idle.wholeNanoseconds,
-            halfClosedTimeout: routing.timeouts.halfClosed.wholeNanoseconds,
-            stalledTimeout: routing.timeouts.stalled.wholeNanoseconds,
-            lifetime: lifetime, lifetimeJitter: lifetime / 100 * Int64(routing.timeouts.lifetime?.jitter ?? 0),
-            connectRetries: routing.connectRetries, sendProxy: routing.sendProxy,
-            splice: routing.transport.splice, tcp: tcp, hasSocketOptions: !tcp.isEmpty || sources.count > 0,
-            hasLimits: hasLimits,
-            queueLengthMax: routing.whenFull.lengthMax, queueTimeout: routing.whenFull.timeout.wholeNanoseconds,
-            targetCount: targets.count, scheduleCount: schedule.count))
+        let header = RouteHeader(routing, generation: generation, scheduleCount: balancing.schedule.count)
+        let limited = header.hasLimits ? routing.targets : []
+        block = Cell(Block(
+            header: header,
+            targets: Row(routing.targets.map { RouteTarget.Block(slot: $0.slot, weight: $0.weight, address: SocketAddress($0.address)) }),
+            slots: Row(slots.map { Int32($0) }), indices: Row(indices), slotsFrom: slotsFrom,
+            limits: Row(limited.map { Int32(clamping: $0.connectionsMax ?? Int(Int32.max)) }), room: RoomBits(count: limited.count),
+            schedule: Row(balancing.schedule.map { UInt16($0) }), columns: Row(balancing.columns), hashed: Row(balancing.hashed),
+            sources: Row(routing.transport.source.map { [SocketAddress($0.endpoint(port: 0))] } ?? [])))
     }
 
     private static var noIndex: UInt16 { .max }
 
-    var header: RouteHeader { headerMemory.pointee }
-    func target(_ index: Int) -> RouteTarget { targets[index] }
-    func slot(_ index: Int) -> Int { Int(slots[index]) }
-    func weight(_ index: Int) -> Int { targets[index].weight }
+    var header: RouteHeader { @inline(__always) _read { yield block.value.header } }
+    func target(_ index: Int) -> RouteTarget { RouteTarget(block: block.value.targets.pointer(to: index)) }
+    func slot(_ index: Int) -> Int { Int(block.value.slots[index]) }
+    func weight(_ index: Int) -> Int { target(index).weight }
     /// Only where the header says that there are limits.
-    func limit(_ index: Int) -> Int { Int(limits[index]) }
-    func scheduled(_ position: Int) -> Int { Int(schedule[position]) }
-    func column(_ index: Int) -> AliasTable.Column { columns[index] }
-    func hashed(_ position: Int) -> Int { Int(hashed[position]) }
+    func limit(_ index: Int) -> Int { Int(block.value.limits[index]) }
+    func scheduled(_ position: Int) -> Int { Int(block.value.schedule[position]) }
+    func column(_ index: Int) -> AliasTable.Column { block.value.columns[index] }
+    func hashed(_ position: Int) -> Int { Int(block.value.hashed[position]) }
     /// Our address towards the pool's backends.
-    var source: SocketAddress? { sources.count > 0 ? sources[0] : nil }
+    var source: SocketAddress? { block.value.sources.count > 0 ? block.value.sources[0] : nil }
 
     /// The index of the backend with this slot; nil where it takes no new connections now.
     func index(ofSlot slot: Int) -> Int? {
-        guard slot >= slotsFrom, slot - slotsFrom < indices.count else { return nil }
-        let index = indices[slot - slotsFrom]
+        let place = slot - block.value.slotsFrom
+        guard place >= 0, place < block.value.indices.count else { return nil }
+        let index = block.value.indices[place]
         return index == Route.noIndex ? nil : Int(index)
     }
 
     /// After this no worker may hold the block: all have acknowledged a later generation, or have ended.
     func free() {
-        headerMemory.deallocate()
-        targets.free()
-        slots.free()
-        indices.free()
-        limits.free()
-        room.free()
-        schedule.free()
-        columns.free()
-        hashed.free()
-        sources.free()
+        let block = block.value
+        block.targets.free()
+        block.slots.free()
+        block.indices.free()
+        block.limits.free()
+        block.room.free()
+        block.schedule.free()
+        block.columns.free()
+        block.hashed.free()
+        block.sources.free()
+        self.block.free()
     }
 }
 
@@ -185,14 +202,14 @@ struct Route: @unchecked Sendable {
 // looks at the tickets once more.
 extension Route {
     /// Whether the backend has room, as far as is known at once.
-    func hasRoom(_ index: Int) -> Bool { !header.hasLimits || room.isSet(index) }
+    func hasRoom(_ index: Int) -> Bool { !header.hasLimits || block.value.room.isSet(index) }
 
     /// The first with room at or after `index`, going round.
-    func withRoom(from index: Int) -> Int? { header.hasLimits ? room.firstSet(from: index) : index }
+    func withRoom(from index: Int) -> Int? { header.hasLimits ? block.value.room.firstSet(from: index) : index }
 
     /// A ticket has come back of a backend of which `before` were out.
     func noteReturned(_ index: Int, before: Int) {
-        if before >= limit(index) { room.set(index) }
+        if before >= limit(index) { block.value.room.set(index) }
     }
 
     /// Takes a ticket, if there is one below the limit. Whoever waits is to be served afterwards: a bit that is cleared
@@ -211,12 +228,12 @@ extension Route {
     /// Sets every bit anew from the tickets: what others gave back by an older routing is not in these.
     func lookForRoom(_ segment: SegmentView) {
         guard header.hasLimits else { return }
-        for index in 0..<header.targetCount where segment.tickets(slot: slot(index)).held < limit(index) { room.set(index) }
+        for index in 0..<header.targetCount where segment.tickets(slot: slot(index)).held < limit(index) { block.value.room.set(index) }
     }
 
     private func clearRoom(_ index: Int, _ tickets: Tickets) {
-        room.clear(index)
-        if tickets.held < limit(index) { room.set(index) }
+        block.value.room.clear(index)
+        if tickets.held < limit(index) { block.value.room.set(index) }
     }
 }
 
@@ -301,6 +318,21 @@ private struct BalancingTables {
     }
 }
 
+/// One value in memory of its own, read where it lies, without reference counting. Its owner frees it.
+struct Cell<Value: Sendable>: @unchecked Sendable {
+    // Invariant: nothing writes to it after `init`; nobody reads it after `free`.
+    private let pointer: UnsafeMutablePointer<Value>
+
+    init(_ value: Value) {
+        pointer = .allocate(capacity: 1)
+        pointer.initialize(to: value)
+    }
+
+    var value: Value { @inline(__always) unsafeAddress { UnsafePointer(pointer) } }
+
+    func free() { pointer.deallocate() }
+}
+
 /// Plain values in a row of memory, without reference counting. Its owner frees it.
 struct Row<Element: BitwiseCopyable>: @unchecked Sendable {
     private let start: UnsafeMutablePointer<Element>
@@ -315,6 +347,11 @@ struct Row<Element: BitwiseCopyable>: @unchecked Sendable {
     subscript(index: Int) -> Element {
         assert((0..<count).contains(index), "within the row")
         return start[index]
+    }
+
+    func pointer(to index: Int) -> UnsafePointer<Element> {
+        assert((0..<count).contains(index), "within the row")
+        return UnsafePointer(start + index)
     }
 
     func withSpan<Result>(_ body: (Span<Element>) -> Result) -> Result {
