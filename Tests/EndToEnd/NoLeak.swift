@@ -42,18 +42,14 @@ import Testing
         }
         let balancer = try Balancer(lab, ConfigurationText(servers, workers: workers))
         try balancer.becomesAvailable()
-        let descriptors = try ProcessTable.descriptorKinds(balancer.process)
+        let baseline = try Baseline(balancer)
         try run(balancer, content, NoLeak.warmUp, seed: NoLeak.seed &+ 1_000_000)
         try awaitNothingOpen(balancer)
         let memory = try ProcessTable.residentKiB(balancer.process)
 
         try run(balancer, content, NoLeak.connections, seed: NoLeak.seed)
         try awaitNothingOpen(balancer)
-        var now: [String: Int] = [:]
-        try eventually(within: .seconds(10), "descriptors \(descriptors) as before; there are \(now); seed \(NoLeak.seed)") {
-            now = try ProcessTable.descriptorKinds(balancer.process)
-            return now == descriptors
-        }
+        try baseline.isBack(balancer, "seed \(NoLeak.seed)")
         #expect(try ProcessTable.threads(balancer.process) == workers + 1)
         let grown = try ProcessTable.residentKiB(balancer.process) - memory
         #expect(grown < 16 * 1024 * Scale.patience, "resident memory grew by \(grown) KiB")
