@@ -69,6 +69,8 @@ struct Side {
     /// A call has reported a reset of this socket. It is reported once: whatever end is read later means this.
     var resetSeen = false
     var isWatched = false
+    /// The kernel waits for bytes of ours to carry its acknowledgements.
+    var delaysAcknowledgements = false
     var use = SocketUse.once
 }
 

@@ -58,6 +58,7 @@ extension ConnectionHandle {
         }
         record.backend = record.spare
         record.backend.readable = false
+        record.backend.delaysAcknowledgements = false
         record.spare = Side()
         return true
     }

@@ -87,10 +87,11 @@ package enum Sockets {
         _ = setsockopt(descriptor, SOL_SOCKET, SO_OOBINLINE, &on, socklen_t(MemoryLayout<Int32>.size))
     }
 
-    /// Our answer to what the peer sends will carry the acknowledgement: a segment less where we are quick.
-    @inlinable package static func delayAcknowledgement(_ descriptor: Int32) {
-        var off: Int32 = 0
-        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &off, socklen_t(MemoryLayout<Int32>.size))
+    /// Whether what we send next carries the acknowledgement of what the peer has sent: a segment less where we are
+    /// quick. Without delay it leaves at once.
+    @inlinable package static func delayAcknowledgements(_ descriptor: Int32, _ delay: Bool) {
+        var quick: Int32 = delay ? 0 : 1
+        _ = setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_QUICKACK, &quick, socklen_t(MemoryLayout<Int32>.size))
     }
 
     package static func listen(_ descriptor: Int32, backlog: Int) throws(SystemError) {

@@ -45,6 +45,29 @@ import Testing
         #expect(median < .milliseconds(20), "the median of a hundred questions took \(median)")
     }
 
+    /// Acknowledgements wait for bytes that carry them, and after a FIN none may come for as long as the client likes.
+    @Test("a backend that ends first is acknowledged at once, and sends nothing twice")
+    func acknowledged() throws {
+        let sentAgain = Outbox<UInt32>()
+        let server = try TestServer(lab) { peer in
+            _ = try peer.receive(exactly: 8)
+            try peer.send("answer")
+            peer.halfClose()
+            _ = try peer.toEnd()
+            sentAgain.put(try peer.segmentsSentAgain())
+        }
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", server)]))
+        for _ in 0..<5 {
+            let client = try balancer.connect()
+            try client.send("question")
+            #expect(try client.toEnd().ending == .end)
+            // The kernel would repeat after two of its ticks.
+            observe(for: .milliseconds(60))
+            client.close()
+            #expect(try sentAgain.take() == 0)
+        }
+    }
+
     @Test("one worker: bulk streams do not starve a conversation")
     func fairness() throws {
         let block = [UInt8](repeating: 0x43, count: 1 << 20)

@@ -68,6 +68,16 @@ final class Peer: Sendable {
 
     /// Whom it talks to; nil: a Unix socket, or one that has died.
     var remoteAddress: IPAddress? { Sockets.peerAddress(of: number)?.address }
+    /// How many segments the kernel has had to send more than once: tcpi_total_retrans of struct tcp_info.
+    func segmentsSentAgain() throws -> UInt32 {
+        var information = [UInt8](repeating: 0, count: 104)
+        var size = socklen_t(information.count)
+        guard getsockopt(number, Int32(IPPROTO_TCP), TCP_INFO, &information, &size) == 0, size == 104 else {
+            throw SystemError("getsockopt TCP_INFO", errno)
+        }
+        return information.withUnsafeBytes { $0.load(fromByteOffset: 100, as: UInt32.self) }
+    }
+
     /// Our own address and port, as the other side sees them.
     func localEndpoint() throws -> Endpoint { try Sockets.localEndpoint(of: number) }
 
