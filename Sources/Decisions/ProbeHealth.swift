@@ -9,6 +9,8 @@ package enum ProbeResult: Equatable, Sendable {
     case success
     /// In words: `connect: Connection refused`.
     case failure(reason: String)
+    /// It could not be made for want of something of ours (descriptors, memory, ports): nothing is known of the backend.
+    case inconclusive(reason: String)
 }
 
 package struct ProbeHealth: Equatable, Sendable {
@@ -28,6 +30,7 @@ package struct ProbeHealth: Equatable, Sendable {
     /// Takes one finished probe; the new finding where it changes.
     package mutating func handle(_ result: ProbeResult) -> ProbeFinding? {
         switch (finding, result) {
+        case (_, .inconclusive): return nil
         case (.unknown, .success): return change(to: .up)
         case (.unknown, .failure): return change(to: .down)
         case (.up, .success), (.down, .failure):
@@ -72,7 +75,7 @@ package enum ProbePacing {
     package static func confirming(interval: Duration, after result: ProbeResult) -> Duration {
         switch result {
         case .success: min(interval, .milliseconds(250))
-        case .failure: min(interval, .milliseconds(50))
+        case .failure, .inconclusive: min(interval, .milliseconds(50))
         }
     }
 }

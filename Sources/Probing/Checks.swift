@@ -22,6 +22,8 @@ enum Checks {
             return .success
         } catch let passed as DeadlinePassed {
             return .failure(reason: "\(words(for: check)): \(passed)")
+        } catch SocketFailure.system(let error) where error.isShortage {
+            return .inconclusive(reason: "\(error)")
         } catch {
             return .failure(reason: "\(error)")
         }

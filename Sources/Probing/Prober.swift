@@ -10,7 +10,7 @@ package struct ProbeHistory: Sendable {
     /// Finished probes.
     package var sequence: UInt64 = 0
     package var finishedAt: Timestamp?
-    /// Why the last one failed; nil when it succeeded.
+    /// Why the last one failed, or could not be made; nil when it succeeded.
     package var failure: String?
 }
 
@@ -84,6 +84,7 @@ package struct ProbeHistory: Sendable {
             switch result {
             case .success: successes += 1
             case .failure: successes = 0
+            case .inconclusive: break
             }
             if successes >= configuration.rise {
                 confirmUp()
@@ -104,14 +105,20 @@ package struct ProbeHistory: Sendable {
     }
 
     private func take(_ result: ProbeResult) {
-        history.sequence += 1
-        history.finishedAt = Clocks.calendar()
         switch result {
-        case .success: history.failure = nil
-        case .failure(let reason): history.failure = reason
+        case .success: finished(nil)
+        case .failure(let reason): finished(reason)
+        // Not counted: who waits for a fresh probe waits on.
+        case .inconclusive(let reason): history.failure = reason
         }
         guard let new = health.handle(result) else { return }
         change(to: new, because: history.failure ?? "check passed")
+    }
+
+    private func finished(_ failure: String?) {
+        history.sequence += 1
+        history.finishedAt = Clocks.calendar()
+        history.failure = failure
     }
 
     private func confirmUp() {

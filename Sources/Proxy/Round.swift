@@ -191,9 +191,6 @@ enum ConnectFailure {
     /// Failures that say nothing about the backend: this process or this machine has run out of something. EAGAIN is a
     /// Unix socket's full backlog; it too is worth another try in a moment.
     static func isOurs(_ errorNumber: Int32) -> Bool {
-        switch errorNumber {
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN: true
-        default: false
-        }
+        errorNumber == EAGAIN || SystemError.isShortage(errorNumber)
     }
 }

@@ -22,6 +22,16 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
 
     package var isMissingFile: Bool { errorNumber == ENOENT }
 
+    /// This process or this machine has run out of something (descriptors, memory, local ports): no peer is to blame.
+    package var isShortage: Bool { SystemError.isShortage(errorNumber) }
+
+    package static func isShortage(_ errorNumber: Int32) -> Bool {
+        switch errorNumber {
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL: true
+        default: false
+        }
+    }
+
     package static func words(for errorNumber: Int32) -> String {
         String(cString: strerror(errorNumber))
     }

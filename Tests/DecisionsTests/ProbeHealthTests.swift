@@ -31,6 +31,13 @@ struct ProbeHealthTests {
             == [.down, nil, nil, nil, .up, nil])
     }
 
+    @Test func whatCouldNotBeMadeSaysNothing() {
+        let none = ProbeResult.inconclusive(reason: "socket: Too many open files")
+        var health = ProbeHealth(rise: 2, fall: 2)
+        #expect(findings(&health, [none, .success, none, none, failure, none, failure, .success, none, .success])
+            == [nil, .up, nil, nil, nil, nil, .down, nil, nil, .up])
+    }
+
     @Test func oneIsAtOnce() {
         var health = ProbeHealth(rise: 1, fall: 1)
         #expect(findings(&health, [.success, failure, .success]) == [.up, .down, .up])

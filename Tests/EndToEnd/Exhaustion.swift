@@ -44,6 +44,24 @@ import Testing
         #expect(try ProcessTable.closeWaits(balancer.process) == 0)
     }
 
+    /// Class 12: a health flap. The backends are well, and lbd that took all of them out would cut every new client.
+    @Test("no descriptor left for a probe: no backend is found down for it, and probing goes on when there is one again")
+    func probes() throws {
+        let health = "health: { check: connect, interval: 100ms, timeout: 1s, rise: 2, fall: 2 }"
+        let balancer = try Balancer(
+            lab, ConfigurationText([("web-1", try TestServer.named("web-1", lab))], [health]))
+        try balancer.backend("web-1") { $0.probe == .up }
+        let client = try balancer.connection(to: "web-1")
+        for limit in [3, 64] {
+            let set = try lab.run(["/usr/bin/prlimit", "--pid", "\(balancer.process)", "--nofile=\(limit):"])
+            #expect(set.status == 0, "\(set)")
+            #expect(client.isQuiet(for: .seconds(1)))
+        }
+        let seen = try balancer.backend("web-1").probeSequence
+        try balancer.backend("web-1") { $0.probe == .up && $0.probeSequence > seen + 2 && $0.probeFailure == nil }
+        #expect(!balancer.program.errors.contains("up -> down"), "\(balancer.program.errors)")
+    }
+
     /// Class 24: what a backend sends for a client that does not read must not pile up in lbd.
     @Test("many clients that do not read a fast backend: each costs lbd two buffers at most", arguments: ["auto", "off"])
     func slowReaders(splice: String) throws {
