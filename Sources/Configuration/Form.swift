@@ -146,7 +146,7 @@ extension Form where Value == IPAddress {
     static let address = Form(type: "address", bounds: "IPv4 or IPv6") { node, subject, findings in
         let wanted = "an address of this host such as 10.0.0.5 or \"fd00::5\""
         guard let (text, _) = scalarText(node, subject, wanted: wanted, &findings) else { return nil }
-        if let address = IPAddress(text), address != Network.everyIPv4.base, address != Network.everyIPv6.base { return address }
+        if let address = IPAddress(text), address.isOneHosts { return address }
         findings.add(node.place, "\(subject) is '\(text.escapedForOneLine)'; write \(wanted)")
         return nil
     }

@@ -59,6 +59,15 @@ struct Loader {
         return LogConfiguration(level: level, format: format)
     }
 
+    /// Options that change nothing as things stand. Defaults that are written out are no wish for a change.
+    mutating func refuseIdle(_ options: [OptionEntry], of section: SectionReader, why: (_ name: String) -> String) {
+        for option in options {
+            guard let entry = section.entry(option.name), case .scalar(let text, _) = entry.value.content, text != option.absence.written
+            else { continue }
+            findings.add(entry.place, "\(section.phrase(option.name)) \(why(option.name))")
+        }
+    }
+
     /// A name from the file. A bad one is an error and still names its part in further errors.
     mutating func name<Text: Name>(_ entry: YamlNode.Entry, noun: String) -> Text {
         do throws(NameError) {

@@ -27,6 +27,7 @@ extension Loader {
         let backends = backends(section, of: name)
         let restart = restart(section)
         checkSource(transport?.source, section, backends)
+        checkTCP(transport?.tcp, section, backends)
         guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let health, let drainDeadline,
             let backends
         else { return nil }
@@ -44,6 +45,11 @@ extension Loader {
         let lifetime = pool.value(Declared.lifetime, &findings)
         let jitter = pool.value(Declared.lifetimeJitter, &findings)
         guard let connect, let idle, let halfClosed, let stalled, let lifetime, let jitter else { return nil }
+        if lifetime == .zero {
+            refuseIdle([OptionEntry(Declared.lifetimeJitter)], of: pool) { name in
+                "goes with lifetime, and lifetime is 0s: none ends; write lifetime: and how long one is, or take '\(name)' out"
+            }
+        }
         return PoolTimeouts(
             connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled,
             lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))
@@ -58,20 +64,11 @@ extension Loader {
         switch word {
         case .queue: return .queue(lengthMax: lengthMax, timeout: timeout)
         case .refuse:
-            refuseQueue(section, of: pool)
+            // A queue that nobody would ever wait in.
+            refuseIdle([OptionEntry(Declared.queueLengthMax), OptionEntry(Declared.queueTimeout)], of: section) { _ in
+                "goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out"
+            }
             return .refuse
-        }
-    }
-
-    /// A queue that nobody would ever wait in. Defaults that are written out are no wish for one.
-    private mutating func refuseQueue(_ queue: SectionReader, of pool: SectionReader) {
-        for (name, absence) in [
-            (Declared.queueLengthMax.name, Declared.queueLengthMax.absence), (Declared.queueTimeout.name, Declared.queueTimeout.absence),
-        ] {
-            guard let entry = queue.entry(name), case .scalar(let text, _) = entry.value.content, text != absence.written else { continue }
-            findings.add(
-                entry.place,
-                "\(queue.phrase(name)) goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out")
         }
     }
 

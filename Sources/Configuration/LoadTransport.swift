@@ -27,14 +27,25 @@ extension Loader {
         let interval = section.value(Declared.keepaliveInterval, &findings)
         let count = section.value(Declared.keepaliveCount, &findings)
         guard let idle, let interval, let count else { return nil }
+        if idle == .zero {
+            refuseIdle([OptionEntry(Declared.keepaliveInterval), OptionEntry(Declared.keepaliveCount)], of: section) { name in
+                "goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take '\(name)' out"
+            }
+        }
         return .some(idle == .zero ? nil : Keepalive(idle: idle, interval: interval, count: count))
     }
 
-    private mutating func refuseOfUnix(_ listener: SectionReader, _ options: TCPOptions) {
+    private mutating func refuseOfUnix(_ owner: SectionReader, _ options: TCPOptions) {
         for (name, isAsked) in [(Declared.keepalive.name, options.keepalive != nil), (Declared.userTimeout.name, options.userTimeout != nil)] {
-            guard isAsked, let entry = listener.entry(name) else { continue }
-            findings.add(entry.place, "\(listener.phrase(name)) is TCP's, and a Unix socket has none; take '\(name)' out")
+            guard isAsked, let entry = owner.entry(name) else { continue }
+            findings.add(entry.place, "\(owner.phrase(name)) is TCP's, and a Unix socket has none; take '\(name)' out")
         }
+    }
+
+    /// Whose backends all have Unix sockets asks nothing of TCP.
+    mutating func checkTCP(_ options: TCPOptions?, _ pool: SectionReader, _ backends: [BackendConfiguration]?) {
+        guard let options, let backends, !backends.isEmpty, backends.allSatisfy({ IPAddress($0.address) == nil }) else { return }
+        refuseOfUnix(pool, options)
     }
 
     /// An address that no backend can be reached from is a slip of the pen.

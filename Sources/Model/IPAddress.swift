@@ -59,6 +59,15 @@
 }
 
 extension IPAddress {
+    /// One that a host can have and that names it alone: not every address, no group, not the broadcast, and no
+    /// link-local one, which needs a zone beside it.
+    package var isOneHosts: Bool {
+        switch family {
+        case .ipv4: low != 0 && low >> 28 < 0xE
+        case .ipv6: (high != 0 || low != 0) && high >> 56 != 0xFF && high >> 54 != 0xFE80 >> 6
+        }
+    }
+
     /// The first address of its network: all bits behind the prefix are 0. A prefix as its family has it.
     package func start(ofPrefix prefix: Int) -> IPAddress {
         // Shifts may be by more than the width: nothing is left then.

@@ -47,6 +47,12 @@ enum CloseReason {
     }
 }
 
+/// Of a reader that owes the acknowledgement of what was sent before a reset.
+private enum Reader {
+    /// Nanoseconds from one look at one that has stopped to the next.
+    static let pause: Int64 = 250_000_000
+}
+
 extension ConnectionHandle {
     /// `party` has reset the connection and everything it sent has been written to the other, which must see
     /// the reset and not a clean end. A close with SO_LINGER 0 at once would throw away what the kernel has not
@@ -55,16 +61,19 @@ extension ConnectionHandle {
         accountReset(by: party)
         record.phase = .resetting(toward: party.other)
         record.lastActivity = worker.now()
+        self[flowFrom: party].unsent = Flow.unseen
         passReset(toward: party.other)
     }
 
     func passReset(toward party: Party) {
         // One that has reset too is owed nothing more, and its unsent queue would never empty.
         if Sockets.takeError(of: record[party].descriptor) != 0 { record[party].resetSeen = true }
-        guard record[party].resetSeen || Sockets.unsentBytes(record[party].descriptor) == 0 else {
-            return worker.fileForSweep(self)
-        }
-        close(.passedReset)
+        let unsent = record[party].resetSeen ? 0 : Sockets.unsentBytes(record[party].descriptor)
+        guard unsent > 0 else { return close(.passedReset) }
+        // A slow reader is waited for as long as it reads; one that has stopped is not looked at with every tick.
+        if noteUnsent(unsent, from: party.other) { return worker.fileForSweep(self) }
+        guard worker.now() < deadline else { return close(.passedReset) }
+        worker.state.wheel.file(self, deadline: min(deadline, worker.now() + Reader.pause))
     }
 
     /// Ends the connection in whatever phase it is. Its record lives on to the end of the round.

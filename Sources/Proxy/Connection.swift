@@ -88,7 +88,8 @@ struct Flow {
     var hasPending: Bool { leftover.count > 0 || (pipe?.count ?? 0) > 0 }
     /// Bytes in a row that came in large reads, on the way to becoming bulk.
     var bulkBytes: Int32 = 0
-    /// With `waitsSince`: bytes that the reader's kernel has not acknowledged, as last seen.
+    /// With `waitsSince`, and while a reset waits for them: bytes that the reader's kernel has not acknowledged, as
+    /// last seen.
     var unsent = Flow.unseen
     static var unseen: UInt32 { .max }
 }

@@ -45,8 +45,8 @@ extension ConnectionHandle {
         }
         // A sweep that found something has filed the connection already.
         guard record.wheelBucket < 0 else { return }
+        if case .resetting(let toward) = record.phase { return passReset(toward: toward) }
         guard worker.now() >= deadline else {
-            if case .resetting(let toward) = record.phase { return passReset(toward: toward) }
             if record.isWaitingForResources, record.phase == .connecting { return tryAgain() }
             return worker.fileDeadline(of: self)
         }
@@ -56,8 +56,7 @@ extension ConnectionHandle {
         case .connecting where record.isWaitingForResources: close(.outOfResources)
         case .connecting: connectFailed()
         case .relaying: close(overdue)
-        case .resetting: close(.passedReset)
-        case .free, .closed: return
+        case .free, .resetting, .closed: return
         }
     }
 
@@ -103,12 +102,21 @@ extension ConnectionHandle {
     private func lookAtReaders() {
         for source in [Party.client, .backend] {
             guard self[flowFrom: source].waitsSince != 0, self[flowFrom: source].hasPending else { continue }
-            let unsent = UInt32(clamping: Sockets.unsentBytes(record[source.other].descriptor))
-            let seen = self[flowFrom: source].unsent
-            self[flowFrom: source].unsent = unsent
-            guard seen != Flow.unseen, unsent < seen else { continue }
-            record.lastActivity = worker.now()
-            self[flowFrom: source].waitsSince = TimerWheel.tick(at: worker.now())
+            noteUnsent(Sockets.unsentBytes(record[source.other].descriptor), from: source)
         }
+    }
+
+    /// What the kernel of the reader of `source` has still to acknowledge: fewer bytes than last time are activity.
+    /// Whether they are fewer, or this is the first look.
+    @discardableResult
+    func noteUnsent(_ count: Int, from source: Party) -> Bool {
+        let unsent = UInt32(clamping: count)
+        let seen = self[flowFrom: source].unsent
+        self[flowFrom: source].unsent = unsent
+        guard unsent < seen else { return false }
+        guard seen != Flow.unseen else { return true }
+        record.lastActivity = worker.now()
+        self[flowFrom: source].waitsSince = TimerWheel.tick(at: worker.now())
+        return true
     }
 }

@@ -91,6 +91,7 @@ extension ConnectionHandle {
                 switch transfer {
                 case .end: break
                 case .bytes, .wouldBlock: return awaitReader(of: source)
+                case .failed(let failure) where Shortage.isOne(failure): return awaitMemory()
                 case .failed: return .destinationFailed
                 }
             }
@@ -137,6 +138,9 @@ extension ConnectionHandle {
                 // A call on this socket has failed, and what had arrived before is read: nothing more will come.
                 if record[source].resetSeen { self[flowFrom: source].sourceEnd = .reset }
                 return filled
+            case .failed(let failure) where Shortage.isOne(failure):
+                believeEmpty(source)
+                return filled
             case .failed:
                 // Data that arrived before the reset has been read by now: the kernel gives it first.
                 record[source].resetSeen = true
@@ -167,11 +171,26 @@ extension ConnectionHandle {
             self[flowFrom: source].leftover.keep(buffer.start + sent, count: count - sent)
         case .wouldBlock:
             self[flowFrom: source].leftover.keep(buffer.start, count: count)
+        case .failed(let failure) where Shortage.isOne(failure):
+            self[flowFrom: source].leftover.keep(buffer.start, count: count)
+            return .wouldBlock
         case .bytes, .end, .failed:
             break
         }
         return transfer
     }
+
+    /// The kernel is short of memory, and no edge will say when it has some again: the next tick tries.
+    func awaitMemory() -> Pumped {
+        record.needsSweep = true
+        worker.fileForSweep(self)
+        return .waiting
+    }
+}
+
+/// What a call fails with that says nothing about the peer.
+enum Shortage {
+    static func isOne(_ errorNumber: Int32) -> Bool { errorNumber == ENOBUFS || errorNumber == ENOMEM }
 }
 
 /// What the client had sent before a backend was reached, waiting to be written first.

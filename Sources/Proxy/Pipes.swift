@@ -59,10 +59,7 @@ enum Bulk {
     static let readMin = 16 * 1024
     /// Failures of splice itself that say nothing about the peer: the direction goes on copying.
     static func isOurs(_ errorNumber: Int32) -> Bool {
-        switch errorNumber {
-        case EINVAL, ENOMEM, ENOBUFS: true
-        default: false
-        }
+        errorNumber == EINVAL || Shortage.isOne(errorNumber)
     }
 
     /// Asked for per call: more than a pipe of default size holds, so the pipe is the bound.
@@ -100,9 +97,7 @@ extension ConnectionHandle {
                 self[flowFrom: source].pipe!.count -= moved
             case .wouldBlock: return false
             case .failed(let failure) where Bulk.isOurs(failure):
-                // The kernel is short of memory: the next tick tries again.
-                record.needsSweep = true
-                worker.fileForSweep(self)
+                _ = awaitMemory()
                 return false
             case .end, .failed: return nil
             }

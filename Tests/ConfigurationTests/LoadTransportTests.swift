@@ -37,9 +37,15 @@ struct LoadTransportTests {
         #expect(try load(pool("source: \"::9\"")).pools[0].transport.source == IPAddress("::9"))
     }
 
-    @Test("an interval without a first probe asks for none")
-    func keepaliveWithoutIdle() throws {
-        #expect(try load(listener("keepalive: { interval: 5s }")).listeners[0].tcp.keepalive == nil)
+    /// Who writes them wants probes, and would get none.
+    @Test("what changes nothing without another option is an error, but for a default that is written out")
+    func withoutEffect() throws {
+        #expect(errors(listener("keepalive: { interval: 5s, count: 3 }")) == [
+            "lb.yaml:6:18: 'interval' of 'keepalive' of listener 'web' goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take 'interval' out",
+            "lb.yaml:6:32: 'count' of 'keepalive' of listener 'web' goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take 'count' out",
+        ])
+        #expect(errors(pool("lifetime-jitter: 50")).map { $0.contains("'lifetime-jitter' of pool 'web' goes with lifetime") } == [true])
+        #expect(try load(pool("keepalive: { idle: 0s, interval: 10s, count: 6 }", "lifetime-jitter: 10")).pools[0].transport == PoolTransport())
     }
 
     @Test("a source that no backend can be reached from, or that is no address of a host")
@@ -48,7 +54,7 @@ struct LoadTransportTests {
         #expect(errors(onlyIPv4) == [
             "lb.yaml:5:13: 'source' of pool 'web' is ::1, and no backend has an address of its family; write one of the backends' family, or take 'source' out"
         ])
-        for text in ["0.0.0.0", "\"::\"", "localhost", "127.0.0.1:80", "10.0.0.0/8"] {
+        for text in ["0.0.0.0", "\"::\"", "localhost", "127.0.0.1:80", "10.0.0.0/8", "224.0.0.1", "255.255.255.255", "\"ff02::1\"", "\"fe80::1\""] {
             #expect(errors(pool("source: \(text)")).count == 1, "\(text)")
         }
     }
@@ -60,5 +66,7 @@ struct LoadTransportTests {
             "lb.yaml:5:5: 'user-timeout' of listener 'web' is TCP's, and a Unix socket has none; take 'user-timeout' out",
             "lb.yaml:6:5: 'keepalive' of listener 'web' is TCP's, and a Unix socket has none; take 'keepalive' out",
         ])
+        let onlyUnix = "control: a\nlisteners: { web: { bind: 127.0.0.1:1, pool: web } }\npools:\n  web:\n    user-timeout: 5s\n    backends: { a: unix:b }\n"
+        #expect(errors(onlyUnix) == ["lb.yaml:5:5: 'user-timeout' of pool 'web' is TCP's, and a Unix socket has none; take 'user-timeout' out"])
     }
 }

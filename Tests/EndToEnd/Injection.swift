@@ -22,8 +22,8 @@ import Testing
         Fault(call: "connect", error: "ECONNREFUSED", mayCut: false), Fault(call: "connect", error: "EADDRNOTAVAIL", mayCut: false),
         Fault(call: "splice", error: "ENOMEM", mayCut: false), Fault(call: "splice", error: "ECONNRESET", mayCut: true),
         Fault(call: "pipe2", error: "EMFILE", mayCut: false),
-        Fault(call: "sendto", error: "ENOBUFS", mayCut: true), Fault(call: "sendto", error: "EPIPE", mayCut: true),
-        Fault(call: "recvfrom", error: "ECONNRESET", mayCut: true),
+        Fault(call: "sendto", error: "ENOBUFS", mayCut: false), Fault(call: "sendto", error: "EPIPE", mayCut: true),
+        Fault(call: "recvfrom", error: "ENOMEM", mayCut: false), Fault(call: "recvfrom", error: "ECONNRESET", mayCut: true),
         Fault(call: "epoll_ctl", error: "ENOMEM", mayCut: true),
     ]
 

@@ -7,9 +7,9 @@ import Testing
 @Suite(.lab) struct Relay {
     let lab = Lab.current
 
-    @Test("urgent bytes arrive in line")
-    func urgent() throws {
-        let balancer = try Balancer(lab, ConfigurationText([("web-1", try TestServer.echo(lab))]))
+    @Test("urgent bytes arrive in line", arguments: Scale.workers, ["auto", "on", "off"])
+    func urgent(workers: Int, splice: String) throws {
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", try TestServer.echo(lab))], ["splice: \(splice)"], workers: workers))
         for _ in 0..<20 {
             let client = try balancer.connect()
             try client.send("before ")

@@ -23,6 +23,23 @@ import Testing
         try balancer.backend("web-1") { $0.resets == Reset.rounds && $0.connections == 0 }
     }
 
+    /// All of it lies in the kernel: nothing is left to do but to look whether it has been read.
+    @Test("a reset that waits for a reader who has stopped lets every thread rest, and comes after all data", arguments: Scale.workers)
+    func awaitsStoppedReader(workers: Int) throws {
+        let content = try Content.random(1 << 20)
+        let balancer = try balancer(workers) { peer in
+            try peer.send(content)
+            try peer.flush()
+            peer.reset()
+        }
+        let client = try balancer.connect()
+        try balancer.backend("web-1") { $0.resets == 1 }
+        try balancer.rests()
+        let (bytes, ending) = try client.toEnd()
+        expectSame(bytes, content, 1)
+        #expect(ending == .reset)
+    }
+
     @Test("the client sends and resets: the backend gets every byte, then the reset", arguments: Scale.workers, [19, 256 << 10, 4 << 20])
     func clientResets(workers: Int, size: Int) throws {
         let content = try Content.random(size)

@@ -47,6 +47,34 @@ struct EndingTests {
         }
     }
 
+    /// The half-closed timeout bounds how long nothing happens, not how long a slow reader may read.
+    @Test(arguments: Splicing.allCases) func aSlowReaderGetsAllThatWasSentBeforeTheReset(_ splice: Splicing) async throws {
+        try await onThread {
+            let data = pattern(1 << 20)
+            let backend = try TestBackend { connection in
+                _ = connection.receive(exactly: 1)
+                try connection.send(data)
+                connection.waitUntilDelivered()
+                connection.reset()
+            }
+            defer { backend.stop() }
+            let plane = try TestPlane(workers: 1)
+            try plane.route([backend.endpoint], halfClosed: .milliseconds(500), transport: PoolTransport(splice: splice))
+            let client = try BlockingSocket.connect(to: try plane.listen())
+            try Sockets.set(client.number, level: SOL_SOCKET, option: SO_RCVBUF, to: 32 * 1024)
+            try client.send("x")
+            var bytes: [UInt8] = []
+            // Twice the timeout and more.
+            for _ in 0..<30 {
+                bytes += client.receive(exactly: 16 * 1024)
+                poll(nil, 0, 50)
+            }
+            let (rest, end) = client.receiveAll()
+            #expect(isSame(bytes + rest, data) && end == .reset, "\(bytes.count + rest.count) bytes, then \(end)")
+            try plane.waitUntilEmpty()
+        }
+    }
+
     @Test(arguments: Splicing.allCases) func aClientsResetReachesTheBackendAfterItsData(_ splice: Splicing) async throws {
         try await onThread {
             let data = pattern(300_000)
