@@ -51,11 +51,21 @@ package struct WaitingLine<Waiter> {
         return WaitingPlace(row: row, number: number)
     }
 
-    /// Who has waited longest, no longer waiting.
-    package mutating func serve() -> (waiter: Waiter, place: WaitingPlace)? {
-        guard first != WaitingLine.none, let waiter = rows[Int(first)].waiter else { return nil }
-        let place = WaitingPlace(row: first, number: rows[Int(first)].number)
-        remove(first)
+    /// Who has waited longest, no longer waiting: of those whom `isServed` lets, if there is one among the first
+    /// `looksMax`, else of all.
+    package mutating func serve(looksMax: Int = 0, where isServed: (Waiter) -> Bool = { _ in true }) -> (waiter: Waiter, place: WaitingPlace)? {
+        var row = first
+        for _ in 0..<looksMax where row != WaitingLine.none {
+            if let waiter = rows[Int(row)].waiter, isServed(waiter) { return serve(row: row) }
+            row = rows[Int(row)].next
+        }
+        return serve(row: first)
+    }
+
+    private mutating func serve(row: Int32) -> (waiter: Waiter, place: WaitingPlace)? {
+        guard row != WaitingLine.none, let waiter = rows[Int(row)].waiter else { return nil }
+        let place = WaitingPlace(row: row, number: rows[Int(row)].number)
+        remove(row)
         return (waiter, place)
     }
 

@@ -13,16 +13,25 @@ enum Choice {
 }
 
 extension ConnectionHandle {
-    /// An eligible backend with room that was not tried yet; when all such were, any with room.
+    /// An eligible backend with room that was not tried yet. When all were, any with room; when those that are left are
+    /// full and the pool has a queue, none: it waits for one of them.
     func choose() -> Choice {
         let route = worker.route(of: record.pool)
         guard route.header.targetCount > 0 else { return .nobody }
         // Newcomers do not overtake.
         if route.header.hasLimits, worker.queue(of: record.pool).isAwaited { return .full }
         if let target = untried(route) { return .backend(target) }
-        guard record.attempts > 0 else { return .full }
+        guard record.attempts > 0, route.header.queueLengthMax == 0 || !isAnyLeft(route) else { return .full }
         record.tried = ConnectionRecord.nothingTried
         return untried(route).map { .backend($0) } ?? .full
+    }
+
+    /// Whether there is a backend that was not tried: the first few tell, as no more than that were.
+    private func isAnyLeft(_ route: Route) -> Bool {
+        for index in 0..<min(route.header.targetCount, record.tried.count + 1) where !record.hasTried(slot: route.slot(index)) {
+            return true
+        }
+        return false
     }
 
     /// A lost race for the last ticket makes the backend full, so that the next choice is another one.
@@ -37,7 +46,7 @@ extension ConnectionHandle {
 
     /// The connection has the backend's ticket from now on.
     func hold(_ target: RouteTarget) -> RouteTarget {
-        record.tried[record.attempts % record.tried.count] = Int32(target.slot)
+        record.tried[Int(record.attempts) % record.tried.count] = Int32(target.slot)
         record.attempts += 1
         record.slot = target.slot
         return target
@@ -116,8 +125,6 @@ private struct RouteTable: ChoiceTable {
     func hashed(_ position: Int) -> Int { route.hashed(position) }
 
     func isTried(_ index: Int) -> Bool {
-        let slot = Int32(route.slot(index))
-        for position in tried.indices where tried[position] == slot { return true }
-        return false
+        tried.holds(Int32(route.slot(index)))
     }
 }

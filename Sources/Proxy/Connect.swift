@@ -151,12 +151,13 @@ extension ConnectionHandle {
     /// The wheel came by while no connect is under way.
     func tryAgain() { connectToBackend(keptFirst) }
 
-    private var mayRetry: Bool { record.attempts <= worker.route(of: record.pool).header.connectRetries }
+    private var mayRetry: Bool { Int(record.attempts) <= worker.route(of: record.pool).header.connectRetries }
 
     private func giveUpAttempt() {
         if record.backend.descriptor >= 0 { drop(.backend) }
         record.backend = Side()
         accountConnectFailure()
+        leaveAlone()
         giveTicketBack()
     }
 }

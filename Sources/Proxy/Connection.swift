@@ -131,7 +131,9 @@ struct ConnectionRecord {
     var toClient = Flow()
     /// Slots that this connection has tried in vain.
     var tried = nothingTried
-    var attempts = 0
+    var attempts: Int32 = 0
+    /// The tick at which it began to wait for a backend with room; 0: it never has.
+    var queuedAt: UInt32 = 0
     /// In the pool's line, while `queued`.
     var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.
@@ -158,9 +160,18 @@ struct ConnectionRecord {
 
     static var nothingTried: InlineArray<8, Int32> { InlineArray(repeating: -1) }
 
+    func hasTried(slot: Int) -> Bool { tried.holds(Int32(slot)) }
+
     subscript(party: Party) -> Side {
         get { party == .client ? client : backend }
         set { if party == .client { client = newValue } else { backend = newValue } }
+    }
+}
+
+extension InlineArray where Element == Int32 {
+    func holds(_ value: Int32) -> Bool {
+        for position in indices where self[position] == value { return true }
+        return false
     }
 }
 

@@ -10,7 +10,7 @@ extension ConnectionHandle {
         case .awaitingHeader:
             guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
             return record.lastActivity + timeout
-        case .queued: return record.lastActivity + header.queueTimeout
+        case .queued: return min(record.lastActivity + header.queueTimeout, lifeDeadline)
         case .connecting: return record.lastActivity + header.connectTimeout
         case .relaying: return min(quietDeadline(header), lifeDeadline, stallDeadline(header))
         case .resetting: return record.lastActivity + header.halfClosedTimeout
@@ -52,7 +52,7 @@ extension ConnectionHandle {
         }
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
-        case .queued: close(.queueTimedOut)
+        case .queued: close(worker.now() >= lifeDeadline ? .lifetime : .queueTimedOut)
         case .connecting where record.isWaitingForResources: close(.outOfResources)
         case .connecting: connectFailed()
         case .relaying: close(overdue)

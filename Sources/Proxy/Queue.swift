@@ -15,13 +15,28 @@ final class PoolQueue: Sendable {
         // The connection is its worker's: to others it is only a name, to be handed back.
         let worker: Int
         let connection: ConnectionHandle
+        /// Slots of the backends that it has tried in vain.
+        let tried: InlineArray<8, Int32>
     }
 
     private struct State {
         var line = WaitingLine<Waiter>()
         var pacing = RefusalPacing()
         var timeouts = 0
+        /// Backends whose connect has failed of late, by slot: when.
+        var failedAt: [Int: Int64] = [:]
+
+        func isLeftAlone(_ slot: Int, now: Int64) -> Bool {
+            failedAt[slot].map { now - $0 < PoolQueue.restAfterFailure } ?? false
+        }
     }
+
+    /// Nanoseconds. The ticket of a backend that refuses comes back at once: without a rest everybody in line would be
+    /// sent there, one after the other, and lose his attempts.
+    private static var restAfterFailure: Int64 { 1_000_000_000 }
+
+    /// How many in line are asked whether they have tried a backend already.
+    private static var looksMax: Int { 64 }
 
     private let state = Mutex(State())
     private let awaited = Atomic<Bool>(false)
@@ -59,12 +74,13 @@ final class PoolQueue: Sendable {
         }
     }
 
-    /// Hands a taken ticket to the first in line; false: nobody waits. Nobody is told within the lock of anything
-    /// that takes it again.
-    func hand(slot: Int, pool: Int, to mailboxes: [Mailbox]) -> Bool {
-        let served = state.withLock { state in
+    /// Hands a taken ticket to the first in line who has not tried that backend; false: nobody waits, or the backend is
+    /// left alone for now. Nobody is told within the lock of anything that takes it again.
+    func hand(slot: Int, pool: Int, now: Int64, to mailboxes: [Mailbox]) -> Bool {
+        let served = state.withLock { state -> (waiter: Waiter, place: WaitingPlace)? in
+            guard !state.isLeftAlone(slot, now: now) else { return nil }
             defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
-            return state.line.serve()
+            return state.line.serve(looksMax: PoolQueue.looksMax) { !$0.tried.holds(Int32(slot)) }
         }
         guard let (waiter, place) = served else { return false }
         mailboxes[waiter.worker].post(.serve(waiter, place: place, slot: slot, pool: pool))
@@ -76,6 +92,21 @@ final class PoolQueue: Sendable {
         state.withLock { state in
             defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
             return state.line.removeAll { $0.worker == worker }
+        }
+    }
+
+    // MARK: Backends that fail
+
+    /// Nobody in line is sent to this backend for a while.
+    func leaveAlone(slot: Int, now: Int64) { state.withLock { $0.failedAt[slot] = now } }
+
+    func isLeftAlone(slot: Int, now: Int64) -> Bool { state.withLock { $0.isLeftAlone(slot, now: now) } }
+
+    /// Whether some are left alone; those whose time is over are not any more.
+    func leavesAny(now: Int64) -> Bool {
+        state.withLock { state in
+            state.failedAt = state.failedAt.filter { state.isLeftAlone($0.key, now: now) }
+            return !state.failedAt.isEmpty
         }
     }
 
@@ -121,13 +152,33 @@ extension ConnectionHandle {
         keep(first)
         record.phase = .queued
         record.isWaitingForResources = false
-        record.lastActivity = worker.now()
         guard record.client.isWatched || watch(.client) else { return close(.outOfResources) }
-        guard let place = queue.join(.init(worker: worker.state.index, connection: self), lengthMax: header.queueLengthMax)
-        else { return close(.poolFull) }
-        record.place = place
+        guard takePlace(lengthMax: header.queueLengthMax) else { return close(.poolFull) }
+        record.lastActivity = TimerWheel.end(ofTick: record.queuedAt)
         worker.fileDeadline(of: self)
         worker.serveQueue(pool: record.pool)
+    }
+
+    /// Behind all others; who was served before, in vain, waits on before them. False: too many wait already.
+    private func takePlace(lengthMax: Int) -> Bool {
+        guard record.queuedAt == 0 else {
+            record.place = queue.joinAtHead(waiter)
+            return true
+        }
+        guard let place = queue.join(waiter, lengthMax: lengthMax) else { return false }
+        (record.place, record.queuedAt) = (place, TimerWheel.tick(at: worker.now()))
+        return true
+    }
+
+    private var waiter: PoolQueue.Waiter {
+        PoolQueue.Waiter(worker: worker.state.index, connection: self, tried: record.tried)
+    }
+
+    /// The connect to the chosen backend has failed: those in line are spared it for a while.
+    func leaveAlone() {
+        guard record.slot >= 0, worker.route(of: record.pool).header.queueLengthMax > 0 else { return }
+        queue.leaveAlone(slot: record.slot, now: worker.now())
+        worker.state.poolsResting.insert(record.pool)
     }
 
     /// The first in line has been handed a ticket. It may have left meanwhile, or follow a routing without that backend.
@@ -148,7 +199,7 @@ extension ConnectionHandle {
         let pool = record.pool
         worker.giveBack(slot: slot, pool: pool)
         guard route.header.targetCount > 0 else { return close(.noBackend) }
-        record.place = queue.joinAtHead(.init(worker: worker.state.index, connection: self))
+        record.place = queue.joinAtHead(waiter)
         worker.serveQueue(pool: pool)
     }
 
@@ -182,20 +233,32 @@ extension WorkerHandle {
     func serveQueue(pool: Int) {
         let queue = queue(of: pool)
         let route = route(of: pool)
-        while queue.isAwaited, let slot = takeAnyTicket(route) {
-            if !queue.hand(slot: slot, pool: pool, to: state.peers) { giveBack(slot: slot, pool: pool) }
+        while queue.isAwaited, let slot = takeAnyTicket(route, queue) {
+            if !queue.hand(slot: slot, pool: pool, now: now(), to: state.peers) { giveBack(slot: slot, pool: pool) }
         }
     }
 
-    /// Of a backend with room, each in its turn.
-    private func takeAnyTicket(_ route: Route) -> Int? {
+    /// Of a backend with room that is not left alone, each in its turn.
+    private func takeAnyTicket(_ route: Route, _ queue: PoolQueue) -> Int? {
         let count = route.header.targetCount
         guard count > 0 else { return nil }
         state.servingCursor &+= 1
-        while let index = route.withRoom(from: Int(state.servingCursor % UInt32(count))) {
-            if route.takeTicket(index, state.segment) { return route.slot(index) }
+        var next = Int(state.servingCursor % UInt32(count))
+        for _ in 0..<count {
+            guard let index = route.withRoom(from: next) else { return nil }
+            let slot = route.slot(index)
+            if !queue.isLeftAlone(slot: slot, now: now()), route.takeTicket(index, state.segment) { return slot }
+            next = index + 1 < count ? index + 1 : 0
         }
         return nil
+    }
+
+    /// At every tick while backends are left alone: one whose time is over is tried again by the next in line.
+    func endRests() {
+        for pool in state.poolsResting {
+            if !queue(of: pool).leavesAny(now: now()) { state.poolsResting.remove(pool) }
+            serveQueue(pool: pool)
+        }
     }
 
     /// A backend's ticket comes back: to the first in line, else it is free.
@@ -208,7 +271,7 @@ extension WorkerHandle {
         }
         let queue = queue(of: pool)
         // More than the limit are out where it was lowered: then one less.
-        if queue.isAwaited, tickets.held <= route.limit(index), queue.hand(slot: slot, pool: pool, to: state.peers) { return }
+        if queue.isAwaited, tickets.held <= route.limit(index), queue.hand(slot: slot, pool: pool, now: now(), to: state.peers) { return }
         let (before, isLastNews) = tickets.giveCounted()
         if isLastNews { report(.lastConnectionGone(slot: slot)) }
         route.noteReturned(index, before: before)

@@ -182,6 +182,7 @@ extension WorkerHandle {
             settleAccepting()
             closeOldSpares()
             settleNotices()
+            endRests()
         }
         while let connection = state.wheel.nextDue(now: now()) { connection.lookAtClock() }
     }

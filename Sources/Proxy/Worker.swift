@@ -39,6 +39,8 @@ struct WorkerState {
     var processNotice = LimitNotice()
     /// Some limit was reached, and its end not said yet.
     var hasNotices = false
+    /// Pools whose line leaves some backend alone: see Queue.
+    var poolsResting: Set<Int> = []
     var nextPeer = 0
     var freeList: ConnectionHandle?
     var readyList: ConnectionHandle?
@@ -161,7 +163,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     private func setTimer() {
         let wanted = switch state.acceptPause {
-        case .none where state.spares.count == 0 && !state.hasNotices: state.wheel.nextTick()
+        case .none where state.spares.count == 0 && !state.hasNotices && state.poolsResting.isEmpty: state.wheel.nextTick()
         case .none, .paused, .resumed: (state.wheel.swept + 1) << TimerWheel.tickShift as Int64?
         }
         guard wanted != state.timerSetFor else { return }

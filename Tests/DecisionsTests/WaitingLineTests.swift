@@ -15,6 +15,17 @@ struct WaitingLineTests {
         #expect(line.isEmpty)
     }
 
+    @Test func whoIsNotToBeServedIsPassedOverUnlessAllAre() {
+        var line = WaitingLine<Int>()
+        for number in 0..<5 { _ = line.join(number) }
+        let odd = line.serve(looksMax: 3) { $0 % 2 == 1 }?.waiter
+        let beyond = line.serve(looksMax: 2) { $0 == 4 }?.waiter
+        let none = line.serve(looksMax: 9) { _ in false }?.waiter
+        #expect(odd == 1 && beyond == 0 && none == 2)
+        let rest = [line.serve()?.waiter, line.serve()?.waiter]
+        #expect(rest == [3, 4] && line.isEmpty)
+    }
+
     @Test func whoLeftIsNotServedAndLeavesOnce() {
         var line = WaitingLine<Int>()
         let places = (0..<3).map { line.join($0) }

@@ -12,7 +12,7 @@ import Testing
 func waitALittle() throws { poll(nil, 0, 1) }
 
 /// An address that refuses: bound and not listened on, so that nobody else takes it.
-private final class RefusingAddress {
+final class RefusingAddress {
     private let bound: Descriptor
     let endpoint: Endpoint
 

@@ -331,16 +331,46 @@ struct QueueTests {
         }
     }
 
-    /// A backend that refuses gives its ticket to the next in line, who is refused too, and so on: an end, not a loop.
+    /// Its ticket comes back at once, and would be handed to one after the other: each is spared a backend that has just
+    /// refused, waits on at his place, and is served by another.
+    @Test(arguments: [1, 2])
+    func aBackendThatRefusesIsNoTrapForThoseInLine(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try FullPool(workers: workers, most: 1)
+            let holder = try pool.served()
+            let refusing = try RefusingAddress()
+            try pool.plane.route([pool.backends[0].endpoint, refusing.endpoint], most: 1, whenFull: .queue(lengthMax: 100, timeout: .seconds(20)))
+            var line = try (0..<6).map { _ in try pool.queued() }
+            // Long enough for the one that refuses to be tried again, once.
+            poll(nil, 0, 1500)
+            #expect(pool.plane.plane.queueReport(pool: 0).waiting == 6)
+            holder.close()
+            // Who tried that one meanwhile may stand a place further back.
+            let deadline = ContinuousClock.now + .seconds(20)
+            while let served = line.firstIndex(where: { isReadable($0.number, within: 0) }) ?? (line.isEmpty ? nil : -1) {
+                guard ContinuousClock.now < deadline else { throw PlaneProblem(description: "\(line.count) still wait") }
+                guard served >= 0 else { continue }
+                let client = line.remove(at: served)
+                #expect(client.receive(exactly: 1) == [UInt8(ascii: "!")])
+                client.close()
+            }
+            #expect(pool.plane.plane.statistics.totals(listener: 0).refused == 0)
+            #expect(pool.plane.plane.statistics.totals(slot: 1).connectFailures <= 9)
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// With nobody else to wait for: an end after the queue's timeout, and no loop until then.
     @Test(arguments: [1, 2])
     func aBackendThatRefusesEndsThoseInLine(_ workers: Int) async throws {
         try await onThread {
-            let pool = try FullPool(workers: workers, most: 1)
+            let pool = try FullPool(workers: workers, most: 1, whenFull: .queue(lengthMax: 1000, timeout: .seconds(2)))
             let holder = try pool.served()
             let line = try (0..<6).map { _ in try pool.queued() }
             pool.backends[0].stop()
             holder.close()
             for client in line { #expect(client.receiveAll().end == .reset) }
+            #expect(pool.plane.plane.statistics.totals(slot: 0).connectFailures < 12)
             try pool.expectNothingHeld()
         }
     }
