@@ -91,6 +91,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         events.record(.started(version: sluiceVersion, process: Processes.own))
         logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
         try await serve(signals)
+        // What the workers had put off, they told when their listeners closed.
+        for report in plane.takeReports().reports { hear(report) }
         table.stop()
         events.record(.stopped(connectionsClosed: plane.statistics.process.held))
         try control.close()
@@ -176,6 +178,12 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .acceptPaused(let worker, let reason): events.record(.acceptPaused(worker: worker, reason: reason.words))
         case .poolFull(let pool, let refused, let timedOut):
             events.record(.poolFull(configuration.pools[pool].name, refused: refused, timedOut: timedOut))
+        case .connectsFailing(let slot, let count, let errorNumber, let retried):
+            guard let (pool, backend) = table.entry(slot: slot) else { return }
+            events.record(.connectsFailing(
+                backend.reference, count: count, reason: SystemError.words(for: errorNumber), retried: retried,
+                isAlone: pool.published.map { $0.count <= 1 } ?? true))
+        case .poolUnreachable(let pool, let reset): events.record(.poolUnreachable(configuration.pools[pool].name, reset: reset))
         case .listenerFull(let listener, let worker): listeners.fill(listener, worker: worker)
         case .listenerHasRoom(let listener, let worker): listeners.makeRoom(listener, worker: worker)
         case .headerRefused(let listener, let peer, let refusal, let besides):

@@ -45,7 +45,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .poolFull, .listenerFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .poolUnreachable, .connectsFailing, .listenerFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

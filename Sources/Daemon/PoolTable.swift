@@ -72,6 +72,9 @@ import SystemCalls
 
     func backend(_ reference: BackendReference) -> Backend? { byReference[reference]?.backend }
 
+    /// By its slot, with its pool.
+    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { byReference[bySlot[slot].reference] }
+
     func pool(_ name: PoolName) -> Pool? { pools.first { $0.configuration.name == name } }
 
     /// The nearest name to one that is not there, of a backend or of a pool.

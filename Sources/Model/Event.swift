@@ -26,6 +26,11 @@ package struct Event: Equatable, Sendable {
         /// Every available backend is at its connections-max: so many clients were reset since the last such event,
         /// `timedOut` of them after they had waited in the queue.
         case poolFull(PoolName, refused: Int, timedOut: Int)
+        /// So many connects have failed since the last such event, `retried` of them followed by another attempt;
+        /// `isAlone`: new connections have no other backend to go to.
+        case connectsFailing(BackendReference, count: Int, reason: String, retried: Int, isAlone: Bool)
+        /// Clients were reset, every attempt of theirs to connect a backend having failed; since the last such event.
+        case poolUnreachable(PoolName, reset: Int)
         /// All connections that a listener may have are in use: the backlog waits.
         case listenerFull(ListenerName, connectionsMax: Int)
         case listenerHasRoom(ListenerName)
@@ -50,9 +55,10 @@ extension Event.Change {
         case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
-        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _):
+        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _),
+            .connectsFailing(let backend, _, _, _, _):
             backend.description
-        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _): "pool \(pool)"
+        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         }
     }
@@ -69,6 +75,8 @@ extension Event.Change {
         case .poolRefuses: "poolRefuses"
         case .poolServes: "poolServes"
         case .poolFull: "poolFull"
+        case .connectsFailing: "connectsFailing"
+        case .poolUnreachable: "poolUnreachable"
         case .listenerFull: "listenerFull"
         case .listenerHasRoom: "listenerHasRoom"
         case .acceptPaused: "acceptPaused"
@@ -96,6 +104,10 @@ extension Event.Change {
         case .poolFull(_, let refused, let timedOut):
             "full: every available backend is at its connections-max; reset: \(counted(refused, "client"))"
                 + (timedOut > 0 ? ", \(timedOut) of them after waiting in the queue" : "")
+        case .connectsFailing(_, let count, let reason, let retried, let isAlone):
+            counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
+                + sequel(failed: count, retried: retried, isAlone: isAlone)
+        case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
@@ -107,6 +119,15 @@ extension Event.Change {
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
+        }
+    }
+
+    private func sequel(failed: Int, retried: Int, isAlone: Bool) -> String {
+        let others = isAlone ? "tried again, no other backend being available" : "tried on other backends"
+        return switch retried {
+        case 0: "; not tried again: connect-retries is used up"
+        case failed: "; \(others)"
+        default: "; \(retried) of them \(others)"
         }
     }
 }

@@ -20,8 +20,10 @@ extension ConnectionHandle {
         worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnection()
     }
 
-    func accountConnectFailure() {
+    /// `retried`: another attempt follows.
+    func accountConnectFailure(_ errorNumber: Int32, retried: Bool) {
         guard record.slot >= 0 else { return }
+        worker.reportConnectFailed(slot: record.slot, errorNumber: errorNumber, retried: retried)
         worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnectFailure()
     }
 
@@ -38,7 +40,10 @@ extension ConnectionHandle {
         let counters = worker.state.segment.listener(worker: worker.state.index, listener: record.listener)
         counters.countClosed()
         switch reason {
-        case .noBackend, .connectFailed, .denied, .sourceLimit, .badHeader: counters.countRefused()
+        case .noBackend, .denied, .sourceLimit, .badHeader: counters.countRefused()
+        case .connectFailed:
+            counters.countRefused()
+            worker.reportUnreachable(record.pool)
         case .poolFull:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: false)

@@ -138,6 +138,7 @@ extension WorkerHandle {
         let isWaiting = state.listeners.contains { $0.waitsFor == .process }
         if state.processNotice.settle(now: now(), isWaiting: isWaiting) { report(.acceptResumed(worker: state.index)) }
         for listener in state.listeners { listener.settleNotice() }
-        state.hasNotices = state.processNotice.isOpen || state.listeners.contains { $0.hasNotice }
+        settleReports()
+        state.hasNotices = state.processNotice.isOpen || state.listeners.contains { $0.hasNotice } || owesReports
     }
 }

@@ -4,7 +4,7 @@
 // listener's rate: a flood from one source does not hold the others up.
 //
 // Invariant: made by the control plane when the listener is opened, shared by all workers, freed by the control plane
-// when they have ended. What changes in the block is atomic.
+// when they have ended. What changes in the block is atomic, or locked where a client is turned away.
 import Decisions
 import Model
 import Synchronization
@@ -34,9 +34,7 @@ struct Arrivals: @unchecked Sendable {
         let heldUntil = Atomic<Int64>(-2_000_000_000)
         let sourceRates: SourceRates?
         let counts: SourceCounts?
-        /// Of refusals: when one was told last, and how many were not since.
-        let toldAt = Atomic<Int64>(-2_000_000_000)
-        let untold = Atomic<Int>(0)
+        let pacing = Mutex(ReportPacing<(source: IPAddress, why: SourceRefusal)>())
     }
 
     private let block: UnsafeMutablePointer<Block>
@@ -126,17 +124,21 @@ struct Arrivals: @unchecked Sendable {
 
     func give(_ place: Int32) { block.pointee.counts?.give(place) }
 
-    /// At most one report a second, over all workers: how many were not told since the last; nil: not now.
-    func nextReport(now: Int64) -> Int? {
-        let toldAt = block.pointee.toldAt.load(ordering: .relaxed)
-        guard now - toldAt >= 1_000_000_000,
-            block.pointee.toldAt.compareExchange(expected: toldAt, desired: now, ordering: .relaxed).exchanged
-        else {
-            block.pointee.untold.add(1, ordering: .relaxed)
-            return nil
-        }
-        return block.pointee.untold.exchange(0, ordering: .relaxed)
+    // MARK: Told
+
+    /// A client was turned away; what to report of it now, over all workers, if anything.
+    func countRefused(_ source: IPAddress, _ refusal: SourceRefusal, now: Int64) -> WorkerReport? {
+        let besides = block.pointee.pacing.withLock { $0.next((source, refusal), now: now) }
+        return besides.map { .sourceRefused(listener: block.pointee.listener, source: source, refusal, besides: $0) }
     }
+
+    /// What of it is still to be told.
+    func settle(now: Int64, atOnce: Bool) -> WorkerReport? {
+        guard let (refused, besides) = block.pointee.pacing.withLock({ $0.settle(now: now, atOnce: atOnce) }) else { return nil }
+        return .sourceRefused(listener: block.pointee.listener, source: refused.source, refused.why, besides: besides)
+    }
+
+    var owes: Bool { block.pointee.pacing.withLock { $0.owes } }
 }
 
 extension ConnectionHandle {
@@ -149,9 +151,8 @@ extension ConnectionHandle {
             record.sourcePlace = place
             return true
         case .refused(let refusal):
-            if let besides = arrivals.nextReport(now: worker.now()) {
-                worker.report(.sourceRefused(listener: record.listener, source: client.unmapped, refusal, besides: besides))
-            }
+            let news = arrivals.countRefused(client.unmapped, refusal, now: worker.now())
+            if let news { worker.report(news) } else { worker.oweReport() }
             arrivals.giveTokenBack()
             close(.sourceLimit)
             return false

@@ -46,7 +46,7 @@ extension ConnectionHandle {
             case .failed(let failure):
                 first = unwritten(of: first)
                 if ConnectFailure.isOurs(failure) { return waitForResources(first) }
-                giveUpAttempt()
+                giveUpAttempt(failure)
                 guard mayRetry else { return close(.connectFailed) }
             }
         }
@@ -116,7 +116,7 @@ extension ConnectionHandle {
             // A recycled socket may still hear of its last life, whose end was reported in the round before.
             return Sockets.isConnected(record.backend.descriptor) ? startRelaying() : ()
         }
-        if hasSpoken(before: failure) { startRelaying() } else { connectFailed() }
+        if hasSpoken(before: failure) { startRelaying() } else { connectFailed(failure) }
     }
 
     /// A reset of a connection that stood already (a refused connect is ECONNREFUSED): what the backend said before
@@ -129,8 +129,8 @@ extension ConnectionHandle {
     }
 
     /// This attempt is over: the next one, or the end.
-    func connectFailed() {
-        giveUpAttempt()
+    func connectFailed(_ errorNumber: Int32) {
+        giveUpAttempt(errorNumber)
         if mayRetry { connectToBackend(keptFirst) } else { close(.connectFailed) }
     }
 
@@ -153,10 +153,10 @@ extension ConnectionHandle {
 
     private var mayRetry: Bool { Int(record.attempts) <= worker.route(of: record.pool).header.connectRetries }
 
-    private func giveUpAttempt() {
+    private func giveUpAttempt(_ errorNumber: Int32) {
         if record.backend.descriptor >= 0 { drop(.backend) }
         record.backend = Side()
-        accountConnectFailure()
+        accountConnectFailure(errorNumber, retried: mayRetry)
         leaveAlone()
         giveTicketBack()
     }

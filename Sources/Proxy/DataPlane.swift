@@ -39,12 +39,13 @@ package final class DataPlane {
         let budget = ConnectionBudget(
             limit: descriptorLimit, open: descriptorsOpen + 2 * layout.workers + 1, backends: backends, connectionsMax: connectionsMax)
         let acceptQueue = AcceptQueue(segment: segment.view, mailboxes: mailboxes)
+        let connectFailures = ConnectFailures()
         var workers: [WorkerHandle] = []
         do {
             for (index, mailbox) in mailboxes.enumerated() {
                 workers.append(try WorkerHandle(
                     index: index, segment: segment.view, budget: budget, mailbox: mailbox,
-                    peers: mailboxes, acceptQueue: acceptQueue, reports: reports))
+                    peers: mailboxes, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports))
             }
         } catch {
             for worker in workers { worker.free() }

@@ -54,7 +54,7 @@ extension ConnectionHandle {
         case .awaitingHeader: refuseHeader(.timedOut)
         case .queued: close(worker.now() >= lifeDeadline ? .lifetime : .queueTimedOut)
         case .connecting where record.isWaitingForResources: close(.outOfResources)
-        case .connecting: connectFailed()
+        case .connecting: connectFailed(ETIMEDOUT)
         case .relaying: close(overdue)
         case .free, .resetting, .closed: return
         }

@@ -79,6 +79,11 @@ package enum WorkerReport: Sendable {
     /// Clients were reset because every available backend of a pool was full, `timedOut` of them after waiting in
     /// line; since the last such report.
     case poolFull(pool: Int, refused: Int, timedOut: Int)
+    /// So many connects to a backend have failed since the last such report, at last with this error; `retried` of
+    /// them were followed by another attempt.
+    case connectsFailing(slot: Int, count: Int, errorNumber: Int32, retried: Int)
+    /// Clients were reset because no backend could be connected; since the last such report.
+    case poolUnreachable(pool: Int, reset: Int)
     /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.
     case headerRefused(listener: Int, peer: IPEndpoint?, HeaderRefusal, besides: Int)
     /// A client was turned away by the limits of its source; `besides` as above, over all workers.

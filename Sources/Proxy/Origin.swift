@@ -100,26 +100,9 @@ extension ConnectionHandle {
     }
 }
 
-/// At most one report a second of clients that were refused, whatever an attacker does; the next one says how many
-/// there were besides.
-struct RefusalPacing {
-    private var saidAt = Int64.min
-    private(set) var unsaid = 0
-
-    /// How many were not reported since the last report; nil: not now.
-    mutating func next(now: Int64) -> Int? {
-        guard saidAt == .min || now - saidAt >= 1_000_000_000 else {
-            unsaid += 1
-            return nil
-        }
-        defer { (saidAt, unsaid) = (now, 0) }
-        return unsaid
-    }
-}
-
 extension WorkerHandle {
     func reportRefused(_ refusal: HeaderRefusal, listener: Int, peer: IPEndpoint?) {
-        guard let besides = state.refusals.next(now: now()) else { return }
+        guard let besides = state.refusals[listener].next((peer, refusal), now: now()) else { return oweReport() }
         report(.headerRefused(listener: listener, peer: peer, refusal, besides: besides))
     }
 }

@@ -21,7 +21,7 @@ final class PoolQueue: Sendable {
 
     private struct State {
         var line = WaitingLine<Waiter>()
-        var pacing = RefusalPacing()
+        var pacing = ReportPacing<Void>()
         var timeouts = 0
         /// Backends whose connect has failed of late, by slot: when.
         var failedAt: [Int: Int64] = [:]
@@ -118,11 +118,22 @@ final class PoolQueue: Sendable {
         if timedOut { timeouts.add(1, ordering: .relaxed) }
         return state.withLock { state in
             if timedOut { state.timeouts += 1 }
-            guard let besides = state.pacing.next(now: now) else { return nil }
+            guard let besides = state.pacing.next((), now: now) else { return nil }
             defer { state.timeouts = 0 }
             return (besides + 1, state.timeouts)
         }
     }
+
+    /// What of it is still to be told.
+    func settle(now: Int64, atOnce: Bool) -> (refused: Int, timedOut: Int)? {
+        state.withLock { state in
+            guard let (_, besides) = state.pacing.settle(now: now, atOnce: atOnce) else { return nil }
+            defer { state.timeouts = 0 }
+            return (besides + 1, state.timeouts)
+        }
+    }
+
+    var owes: Bool { state.withLock { $0.pacing.owes } }
 
     var report: QueueReport {
         QueueReport(
@@ -291,7 +302,7 @@ extension WorkerHandle {
     }
 
     func reportFull(_ pool: Int, timedOut: Bool) {
-        guard let (refused, timedOut) = queue(of: pool).countRefused(timedOut: timedOut, now: now()) else { return }
+        guard let (refused, timedOut) = queue(of: pool).countRefused(timedOut: timedOut, now: now()) else { return oweReport() }
         report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
     }
 }

@@ -19,7 +19,10 @@ extension WorkerHandle {
         case .serve(let waiter, let place, let slot, let pool):
             waiter.connection.served(slot: slot, pool: pool, place: place)
         case .rules(let listener, let gate):
-            while state.gates.count <= listener { state.gates.append(nil) }
+            while state.gates.count <= listener {
+                state.gates.append(nil)
+                state.refusals.append(ReportPacing())
+            }
             state.gates[listener] = gate
         case .listen(let descriptor, let listener, let pool, let handsOn):
             let handle = ListenerHandle(
@@ -40,6 +43,7 @@ extension WorkerHandle {
             state.acceptQueue.leave(worker: state.index)
             state.acceptPause = .none
             (state.processNotice, state.hasNotices) = (LimitNotice(), false)
+            settleReports(atOnce: true)
         case .closeConnections:
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .end:

@@ -17,6 +17,7 @@ struct WorkerState {
     let mailbox: Mailbox
     let peers: [Mailbox]
     let acceptQueue: AcceptQueue
+    let connectFailures: ConnectFailures
     let reports: ReportQueue
     let readBuffer = ReadBuffer()
     var mailboxEvent = event()
@@ -30,14 +31,15 @@ struct WorkerState {
     var servingCursor: UInt32 = 0
     /// By listener.
     var gates: [Gate?] = []
-    var refusals = RefusalPacing()
+    /// Of clients without a good PROXY header, by listener.
+    var refusals: [ReportPacing<(peer: IPEndpoint?, why: HeaderRefusal)>] = []
     /// One a pool, as `routes`.
     var balancing: [Balancing] = []
     var generator: SplitMix64
     var listeners: [ListenerHandle] = []
     var acceptPause = AcceptPause.none
     var processNotice = LimitNotice()
-    /// Some limit was reached, and its end not said yet.
+    /// Some limit was reached, and its end not said yet; or a report was put off.
     var hasNotices = false
     /// Pools whose line leaves some backend alone: see Queue.
     var poolsResting: Set<Int> = []
@@ -66,7 +68,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     init(
         index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox],
-        acceptQueue: AcceptQueue, reports: ReportQueue
+        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -76,7 +78,7 @@ struct WorkerHandle: @unchecked Sendable {
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
             base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
-            peers: peers, acceptQueue: acceptQueue, reports: reports, wheel: TimerWheel(now: now),
+            peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, wheel: TimerWheel(now: now),
             pipes: PipePool(openMax: budget.pipesMax / peers.count),
             // The kernel's randomness: getrandom(2).
             generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))

@@ -351,15 +351,6 @@ struct GateTests {
         }
     }
 
-    @Test("one a second, and none is forgotten")
-    func pacing() {
-        var pacing = RefusalPacing()
-        #expect(pacing.next(now: 5) == 0)
-        for _ in 0..<7 { #expect(pacing.next(now: 999_999_999) == nil) }
-        #expect(pacing.next(now: 1_000_000_005) == 7)
-        #expect(pacing.next(now: 2_000_000_005) == 0)
-    }
-
     /// Class 23: memory per connection does not grow unseen.
     @Test func recordSize() { #expect(MemoryLayout<ConnectionRecord>.size <= 576) }
 }

@@ -17,7 +17,8 @@ private final class IdleWorker {
         let mailbox = try Mailbox()
         handle = try WorkerHandle(
             index: 0, segment: segment.view, budget: ConnectionBudget(limit: 1024, open: 0, backends: 0), mailbox: mailbox,
-            peers: [mailbox], acceptQueue: AcceptQueue(segment: segment.view, mailboxes: [mailbox]), reports: try ReportQueue())
+            peers: [mailbox], acceptQueue: AcceptQueue(segment: segment.view, mailboxes: [mailbox]), connectFailures: ConnectFailures(),
+            reports: try ReportQueue())
     }
 
     func connections(_ count: Int) -> [ConnectionHandle] {
