@@ -65,7 +65,7 @@ enum Declared {
     static let stalledTimeout = Option("stalled-timeout", .duration(.milliseconds(100) ... .days(30)), .means("5m"),
         "bytes wait for a reader that has taken none for so long: reset, as the rest is lost")
     static let lifetime = Option("lifetime", .duration(.zero ... .days(30)), .means("0s"),
-        "from its accept on a connection is closed after so long at most, whatever it does; 0s: never")
+        "from its accept on a connection is closed after so long at most, whatever it does; 0s: never, else 100ms at least")
     static let lifetimeJitter = Option("lifetime-jitter", .wholeNumber(0...100, unit: "per cent"), .means("10"),
         "with lifetime: how much earlier by chance, so that clients do not all come back at once")
     static let connectRetries = Option("connect-retries", .wholeNumber(0...8, unit: "attempts"), .means("2"),

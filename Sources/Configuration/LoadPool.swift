@@ -50,6 +50,10 @@ extension Loader {
                 "goes with lifetime, and lifetime is 0s: none ends; write lifetime: and how long one is, or take '\(name)' out"
             }
         }
+        // Anything shorter would end connections before they have begun.
+        if lifetime > .zero, lifetime < .milliseconds(100), let place = pool.entry(Declared.lifetime.name)?.value.place {
+            findings.add(place, "\(pool.phrase(Declared.lifetime.name)) is shorter than 100ms; write 0s for none, or 100ms and more")
+        }
         return PoolTimeouts(
             connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled,
             lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))

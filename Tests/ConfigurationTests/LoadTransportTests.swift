@@ -44,6 +44,7 @@ struct LoadTransportTests {
             "lb.yaml:6:18: 'interval' of 'keepalive' of listener 'web' goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take 'interval' out",
             "lb.yaml:6:32: 'count' of 'keepalive' of listener 'web' goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take 'count' out",
         ])
+        #expect(errors(pool("lifetime: 1ms")).map { $0.contains("'lifetime' of pool 'web' is shorter than 100ms") } == [true])
         #expect(errors(pool("lifetime-jitter: 50")).map { $0.contains("'lifetime-jitter' of pool 'web' goes with lifetime") } == [true])
         #expect(try load(pool("keepalive: { idle: 0s, interval: 10s, count: 6 }", "lifetime-jitter: 10")).pools[0].transport == PoolTransport())
     }
