@@ -5,10 +5,10 @@ import Testing
 @Suite(.lab) struct Recycle {
     let lab = Lab.current
 
-    @Test("after an end by FIN from both sides the socket serves the next connection, and is closed when none comes")
-    func serves() throws {
-        var configuration = ConfigurationText([("web-1", try TestServer.echo(lab))])
-        configuration.workers = 1
+    @Test("after an end by FIN from both sides the socket serves the next connection, and is closed when none comes",
+        arguments: [Endpoint.loopback(0), .loopbackIPv6Any])
+    func serves(at endpoint: Endpoint) throws {
+        let configuration = ConfigurationText([("web-1", try TestServer.echo(lab, at: endpoint))], workers: 1)
         let balancer = try Balancer(lab, configuration)
         let atRest = try socketsAtRest(balancer)
         let first = try balancer.connect()
