@@ -10,12 +10,16 @@ package struct StatusReport: Codable, Equatable, Sendable {
     package var startedAt: String
     package var stopping: Bool
     package var workers: Int
+    /// Of the process, at all listeners.
+    package var connections: Int
+    /// Most at once: as configured, or what the descriptor limit carries.
+    package var connectionsMax: Int
     package var listeners: [ListenerReport]
     package var pools: [PoolReport]
 
     package init(
         version: String, pid: Int32, generation: UInt64, startedAt: String, stopping: Bool, workers: Int,
-        listeners: [ListenerReport], pools: [PoolReport]
+        connections: Int, connectionsMax: Int, listeners: [ListenerReport], pools: [PoolReport]
     ) {
         self.version = version
         self.pid = pid
@@ -23,6 +27,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
         self.startedAt = startedAt
         self.stopping = stopping
         self.workers = workers
+        self.connections = connections
+        self.connectionsMax = connectionsMax
         self.listeners = listeners
         self.pools = pools
     }
@@ -63,13 +69,15 @@ package struct PoolReport: Codable, Equatable, Sendable {
     /// Reset because every available backend was full; `queueTimeouts` of them after they had waited.
     package var refused: UInt64
     package var queueTimeouts: UInt64
+    /// Backends that new connections go to; none: they are reset.
+    package var eligible: Int
     package var backends: [BackendReport]
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, backends: [BackendReport]
+        queueTimeouts: UInt64 = 0, eligible: Int, backends: [BackendReport]
     ) {
-        (self.queued, self.refused, self.queueTimeouts) = (queued, refused, queueTimeouts)
+        (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
         self.name = name
         self.balance = balance
         self.drainDeadline = drainDeadline
@@ -144,8 +152,11 @@ package struct DrainReport: Codable, Equatable, Sendable {
     package var reason: String?
     package var since: String
     package var lease: Double?
+    /// When the lease runs out, unless it is renewed.
+    package var leaseUntil: String?
 
-    package init(_ drain: DrainLease) {
+    package init(_ drain: DrainLease, leaseUntil: Timestamp? = nil) {
+        self.leaseUntil = leaseUntil?.rfc3339
         owner = drain.owner
         reason = drain.reason
         since = drain.since.rfc3339
@@ -248,12 +259,13 @@ package struct EventRecord: Codable, Equatable, Sendable {
         switch event.change {
         case .wish(_, let from, let to, let by, let reason):
             (self.from, self.to, self.by, self.reason) = (from.rawValue, to.rawValue, by, reason)
+        case .wishKept(_, let wish, let by, _, _): (self.to, self.by) = (wish.rawValue, by)
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
         case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
-            .acceptResumed, .rateReached, .stopping, .stopped:
+            .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }
     }

@@ -184,7 +184,8 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
     }
 
     private func unknown(_ kind: String, _ name: String) -> Failure {
-        let hint = table.nearest(to: name).map { "; did you mean '\($0)'?" } ?? ""
+        let names = table.pools.prefix(8).map(\.configuration.name.text).joined(separator: ", ") + (table.pools.count > 8 ? ", ..." : "")
+        let hint = table.nearest(to: name).map { "; did you mean '\($0)'?" } ?? "; pools: \(names)"
         return Failure(.failed, "there is no \(kind) '\(name)'\(hint)")
     }
 }
