@@ -15,6 +15,8 @@ package func loadConfiguration(
 /// `findings` holds why.
 struct Loader {
     var findings: Findings
+    /// What the listeners bind, for the backends.
+    var bound: [Endpoint: ListenerName] = [:]
 
     init(findings: Findings) { self.findings = findings }
 
@@ -57,6 +59,13 @@ struct Loader {
         let format = section.value(Declared.format, &findings)
         guard let level, let format else { return nil }
         return LogConfiguration(level: level, format: format)
+    }
+
+    /// An option that does nothing here. A default that is written out is no wish for it.
+    mutating func refuseIdle<Value>(_ option: Option<Value>, in section: SectionReader, why: String) {
+        guard let entry = section.entry(option.name), case .scalar(let text, _) = entry.value.content, text != option.absence.written
+        else { return }
+        findings.add(entry.place, "\(section.phrase(option.name)) \(why)")
     }
 
     /// A name from the file. A bad one is an error and still names its part in further errors.

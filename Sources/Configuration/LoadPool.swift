@@ -44,6 +44,9 @@ extension Loader {
         let lifetime = pool.value(Declared.lifetime, &findings)
         let jitter = pool.value(Declared.lifetimeJitter, &findings)
         guard let connect, let idle, let halfClosed, let stalled, let lifetime, let jitter else { return nil }
+        if lifetime == .zero {
+            refuseIdle(Declared.lifetimeJitter, in: pool, why: "goes with lifetime, and there is none; write lifetime: and how long, or take it out")
+        }
         return PoolTimeouts(
             connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled,
             lifetime: lifetime == .zero ? nil : Lifetime(longest: lifetime, jitter: jitter))
@@ -58,20 +61,10 @@ extension Loader {
         switch word {
         case .queue: return .queue(lengthMax: lengthMax, timeout: timeout)
         case .refuse:
-            refuseQueue(section, of: pool)
+            let why = "goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out"
+            refuseIdle(Declared.queueLengthMax, in: section, why: why)
+            refuseIdle(Declared.queueTimeout, in: section, why: why)
             return .refuse
-        }
-    }
-
-    /// A queue that nobody would ever wait in. Defaults that are written out are no wish for one.
-    private mutating func refuseQueue(_ queue: SectionReader, of pool: SectionReader) {
-        for (name, absence) in [
-            (Declared.queueLengthMax.name, Declared.queueLengthMax.absence), (Declared.queueTimeout.name, Declared.queueTimeout.absence),
-        ] {
-            guard let entry = queue.entry(name), case .scalar(let text, _) = entry.value.content, text != absence.written else { continue }
-            findings.add(
-                entry.place,
-                "\(queue.phrase(name)) goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out")
         }
     }
 
@@ -156,6 +149,11 @@ extension Loader {
             let backup = section.value(Declared.backup, &findings)
             let wish = section.value(Declared.wish, &findings)
             if let address, let place = section.entry(Declared.address.name)?.value.place {
+                if let listener = listener(at: address) {
+                    findings.add(
+                        place,
+                        "\(section.subject ?? "") has the address \(address), where listener '\(listener)' of this file listens: it would connect to itself; write a server's address")
+                }
                 if let first = taken[address] {
                     findings.add(
                         place,
@@ -169,6 +167,14 @@ extension Loader {
                 name: name, address: address, weight: weight, connectionsMax: connectionsMax.value, backup: backup, wish: wish))
         }
         return backends
+    }
+
+    /// Of this file: on that address, or on every address of the host and the same port.
+    private func listener(at address: Endpoint) -> ListenerName? {
+        switch address {
+        case .ipv4(let host, let port) where host >> 24 == 127: bound[address] ?? bound[.ipv4(0, port: port)]
+        case .ipv4, .ipv6, .unix: bound[address]
+        }
     }
 
     /// `NAME: ADDRESS` is short for `NAME: { address: ADDRESS }`.

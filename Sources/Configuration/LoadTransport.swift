@@ -27,6 +27,11 @@ extension Loader {
         let interval = section.value(Declared.keepaliveInterval, &findings)
         let count = section.value(Declared.keepaliveCount, &findings)
         guard let idle, let interval, let count else { return nil }
+        if idle == .zero {
+            let why = "goes with idle, without which there are no probes; write idle: and how long, or take it out"
+            refuseIdle(Declared.keepaliveInterval, in: section, why: why)
+            refuseIdle(Declared.keepaliveCount, in: section, why: why)
+        }
         return .some(idle == .zero ? nil : Keepalive(idle: idle, interval: interval, count: count))
     }
 
