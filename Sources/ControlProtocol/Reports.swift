@@ -164,15 +164,23 @@ package struct DrainReport: Codable, Equatable, Sendable {
     }
 }
 
+/// A line of an answer that may carry a warning, which people read as a line of its own.
+package protocol Warning {
+    var warning: String? { get }
+}
+
 /// One line of `drain`'s answer: at once, and with wait=yes again at every change and once a second.
-package struct DrainRecord: Codable, Equatable, Sendable {
+package struct DrainRecord: Warning, Codable, Equatable, Sendable {
     package var backend: String
     package var availability: Availability
     package var connections: Int
     /// Seconds since the command was given.
     package var waited: Double
+    /// What the command has done besides that may not have been meant.
+    package var warning: String?
 
-    package init(backend: String, availability: Availability, connections: Int, waited: Double) {
+    package init(backend: String, availability: Availability, connections: Int, waited: Double, warning: String? = nil) {
+        self.warning = warning
         self.backend = backend
         self.availability = availability
         self.connections = connections
@@ -189,13 +197,16 @@ package struct DrainRecord: Codable, Equatable, Sendable {
 }
 
 /// The answer to `undrain`, `maintain` and `ready`, a line a backend.
-package struct WishRecord: Codable, Equatable, Sendable {
+package struct WishRecord: Warning, Codable, Equatable, Sendable {
     package var backend: String
     package var wish: Wish
     package var wishBefore: Wish?
     package var availability: Availability
+    /// As in `DrainRecord`.
+    package var warning: String?
 
-    package init(backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability) {
+    package init(backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability, warning: String? = nil) {
+        self.warning = warning
         self.backend = backend
         self.wish = wish
         self.wishBefore = wishBefore

@@ -80,7 +80,12 @@ import Testing
         let configuration = ConfigurationText([("web-1", try TestServer.named("web-1", lab))])
         let balancer = try Balancer(lab, configuration)
         let drain = try balancer.lbctl("drain", "web/web-1", "--owner", "ann", "--lease", "1h")
-        #expect(drain.status == 0)
+        let warning = "warning: pool web has no available backend now: new connections are reset"
+        #expect(drain.status == 0 && drain.errors == "lbctl: \(warning)\n" && !drain.output.contains("warning"), "\(drain)")
+        #expect(try balancer.command("maintain web/web-1 owner=ann").data.last == warning)
+        #expect(try balancer.lbctl("undrain", "web/web-1", "--owner", "ann").errors == "")
+        let waited = try balancer.lbctl("drain", "web/web-1", "--owner", "ann", "--lease", "1h", "--wait", "-o", "json")
+        #expect(waited.status == 0 && waited.errors == "lbctl: \(warning)\n", "\(waited)")
         let status = try balancer.lbctl("status").output
         #expect(status.contains("pool web (least-connections), no available backend: new connections are reset\n"), "\(status)")
         #expect(status.contains(", lease until 20"), "\(status)")
