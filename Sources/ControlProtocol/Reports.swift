@@ -45,10 +45,14 @@ package struct ListenerReport: Codable, Equatable, Sendable {
     package var connectionsTotal: UInt64
     /// Accepted, then reset because no backend could be reached.
     package var refused: UInt64
+    /// Its rate has held clients up within the last second.
+    package var rateReached: Bool
 
     package init(
-        name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64
+        name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64,
+        rateReached: Bool = false
     ) {
+        self.rateReached = rateReached
         self.connectionsMax = connectionsMax
         self.refused = refused
         self.name = name

@@ -44,7 +44,8 @@ package enum StatusTable {
     /// Why it accepts nobody, where it does not.
     private static func note(_ listener: ListenerReport, _ report: StatusReport) -> String {
         if isFull(listener.connections, of: listener.connectionsMax) { return "full: the backlog waits" }
-        return isFull(report.connections, of: report.connectionsMax) ? "the process is full: the backlog waits" : ""
+        if isFull(report.connections, of: report.connectionsMax) { return "the process is full: the backlog waits" }
+        return listener.rateReached ? "at its rate: the rest waits in the backlog" : ""
     }
 
     private static func isFull(_ connections: Int, of most: Int?) -> Bool { most.map { connections >= $0 } ?? false }

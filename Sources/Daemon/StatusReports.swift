@@ -32,7 +32,8 @@ import SystemCalls
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
             pool: listener.configuration.pool.text, connections: plane.statistics.tickets(listener: listener.index).held,
-            connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused)
+            connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused,
+            rateReached: plane.isHeldByRate(listener: listener.index))
     }
 
     private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {

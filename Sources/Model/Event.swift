@@ -123,9 +123,9 @@ extension Event.Change {
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
         case .processFull(let most, let limit):
-            "full: all \(counted(most, "connection")) in use, "
+            "accepting paused: all \(counted(most, "connection")) in use, "
                 + (limit.map { "which is what the descriptor limit of \($0) carries" } ?? "the connections-max of the process")
-                + "; accepting goes on when one of them ends"
+                + "; goes on when one of them ends"
         case .processHasRoom: "accepting again: has had room for a second"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"

@@ -153,6 +153,9 @@ package final class DataPlane {
 
     package var statistics: SegmentView { segment.view }
 
+    /// Whether a listener's rate holds clients up. Listeners are opened in the order of their numbers.
+    package func isHeldByRate(listener: Int) -> Bool { gates[listener].arrivals?.isHolding ?? false }
+
     /// Of a pool that has been published.
     package func queueReport(pool: Int) -> QueueReport {
         guard let queue = queues[pool] else { preconditionFailure("a pool is published before it is asked about") }
