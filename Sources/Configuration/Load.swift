@@ -15,6 +15,8 @@ package func loadConfiguration(
 /// `findings` holds why.
 struct Loader {
     var findings: Findings
+    /// What the listeners bind, for the backends.
+    var bound: [Endpoint: ListenerName] = [:]
 
     init(findings: Findings) { self.findings = findings }
 
@@ -59,13 +61,11 @@ struct Loader {
         return LogConfiguration(level: level, format: format)
     }
 
-    /// Options that change nothing as things stand. Defaults that are written out are no wish for a change.
-    mutating func refuseIdle(_ options: [OptionEntry], of section: SectionReader, why: (_ name: String) -> String) {
-        for option in options {
-            guard let entry = section.entry(option.name), case .scalar(let text, _) = entry.value.content, text != option.absence.written
-            else { continue }
-            findings.add(entry.place, "\(section.phrase(option.name)) \(why(option.name))")
-        }
+    /// An option that does nothing here. A default that is written out is no wish for it.
+    mutating func refuseIdle<Value>(_ option: Option<Value>, in section: SectionReader, why: String) {
+        guard let entry = section.entry(option.name), case .scalar(let text, _) = entry.value.content, text != option.absence.written
+        else { return }
+        findings.add(entry.place, "\(section.phrase(option.name)) \(why)")
     }
 
     /// A name from the file. A bad one is an error and still names its part in further errors.

@@ -24,6 +24,7 @@ extension Loader {
                         "\(subject) binds \(bind), which listener '\(first.listener)' in line \(first.line) binds already; take another port")
                 } else {
                     taken[bind] = (name, place.line)
+                    bound[bind] = name
                 }
             }
             let rules = listenerRules(section, bind: bind)

@@ -23,6 +23,9 @@ extension Loader {
             refuse([Declared.trusted.name], of: listener) { name in
                 "goes with accept-proxy: v1v2; write that too, or take '\(name)' out"
             }
+            if timeout != nil {
+                refuseIdle(Declared.proxyTimeout, in: listener, why: "goes with accept-proxy: v1v2; write that too, or take it out")
+            }
             return .no
         case .v1v2:
             if let trusted, let timeout { return .required(trusted: trusted, timeout: timeout) }

@@ -46,9 +46,7 @@ extension Loader {
         let jitter = pool.value(Declared.lifetimeJitter, &findings)
         guard let connect, let idle, let halfClosed, let stalled, let lifetime, let jitter else { return nil }
         if lifetime == .zero {
-            refuseIdle([OptionEntry(Declared.lifetimeJitter)], of: pool) { name in
-                "goes with lifetime, and lifetime is 0s: none ends; write lifetime: and how long one is, or take '\(name)' out"
-            }
+            refuseIdle(Declared.lifetimeJitter, in: pool, why: "goes with lifetime, and there is none; write lifetime: and how long, or take it out")
         }
         // Anything shorter would end connections before they have begun.
         if lifetime > .zero, lifetime < .milliseconds(100), let place = pool.entry(Declared.lifetime.name)?.value.place {
@@ -68,10 +66,9 @@ extension Loader {
         switch word {
         case .queue: return .queue(lengthMax: lengthMax, timeout: timeout)
         case .refuse:
-            // A queue that nobody would ever wait in.
-            refuseIdle([OptionEntry(Declared.queueLengthMax), OptionEntry(Declared.queueTimeout)], of: section) { _ in
-                "goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out"
-            }
+            let why = "goes with when-full: queue and when-full is refuse; write when-full: queue, or take '\(Declared.queue.name)' out"
+            refuseIdle(Declared.queueLengthMax, in: section, why: why)
+            refuseIdle(Declared.queueTimeout, in: section, why: why)
             return .refuse
         }
     }
@@ -157,6 +154,11 @@ extension Loader {
             let backup = section.value(Declared.backup, &findings)
             let wish = section.value(Declared.wish, &findings)
             if let address, let place = section.entry(Declared.address.name)?.value.place {
+                if let listener = listener(at: address) {
+                    findings.add(
+                        place,
+                        "\(section.subject ?? "") has the address \(address), where listener '\(listener)' of this file listens: it would connect to itself; write a server's address")
+                }
                 if let first = taken[address] {
                     findings.add(
                         place,
@@ -170,6 +172,14 @@ extension Loader {
                 name: name, address: address, weight: weight, connectionsMax: connectionsMax.value, backup: backup, wish: wish))
         }
         return backends
+    }
+
+    /// Of this file: on that address, or on every address of the host and the same port.
+    private func listener(at address: Endpoint) -> ListenerName? {
+        switch address {
+        case .ipv4(let host, let port) where host >> 24 == 127: bound[address] ?? bound[.ipv4(0, port: port)]
+        case .ipv4, .ipv6, .unix: bound[address]
+        }
     }
 
     /// `NAME: ADDRESS` is short for `NAME: { address: ADDRESS }`.

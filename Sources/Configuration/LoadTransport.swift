@@ -28,9 +28,9 @@ extension Loader {
         let count = section.value(Declared.keepaliveCount, &findings)
         guard let idle, let interval, let count else { return nil }
         if idle == .zero {
-            refuseIdle([OptionEntry(Declared.keepaliveInterval), OptionEntry(Declared.keepaliveCount)], of: section) { name in
-                "goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take '\(name)' out"
-            }
+            let why = "goes with idle, without which there are no probes; write idle: and how long, or take it out"
+            refuseIdle(Declared.keepaliveInterval, in: section, why: why)
+            refuseIdle(Declared.keepaliveCount, in: section, why: why)
         }
         return .some(idle == .zero ? nil : Keepalive(idle: idle, interval: interval, count: count))
     }

@@ -10,12 +10,16 @@ package struct StatusReport: Codable, Equatable, Sendable {
     package var startedAt: String
     package var stopping: Bool
     package var workers: Int
+    /// Of the process, at all listeners.
+    package var connections: Int
+    /// Most at once: as configured, or what the descriptor limit carries.
+    package var connectionsMax: Int
     package var listeners: [ListenerReport]
     package var pools: [PoolReport]
 
     package init(
         version: String, pid: Int32, generation: UInt64, startedAt: String, stopping: Bool, workers: Int,
-        listeners: [ListenerReport], pools: [PoolReport]
+        connections: Int, connectionsMax: Int, listeners: [ListenerReport], pools: [PoolReport]
     ) {
         self.version = version
         self.pid = pid
@@ -23,6 +27,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
         self.startedAt = startedAt
         self.stopping = stopping
         self.workers = workers
+        self.connections = connections
+        self.connectionsMax = connectionsMax
         self.listeners = listeners
         self.pools = pools
     }
@@ -39,10 +45,14 @@ package struct ListenerReport: Codable, Equatable, Sendable {
     package var connectionsTotal: UInt64
     /// Accepted, then reset because no backend could be reached.
     package var refused: UInt64
+    /// Its rate has held clients up within the last second.
+    package var rateReached: Bool
 
     package init(
-        name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64
+        name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64,
+        rateReached: Bool = false
     ) {
+        self.rateReached = rateReached
         self.connectionsMax = connectionsMax
         self.refused = refused
         self.name = name
@@ -63,13 +73,15 @@ package struct PoolReport: Codable, Equatable, Sendable {
     /// Reset because every available backend was full; `queueTimeouts` of them after they had waited.
     package var refused: UInt64
     package var queueTimeouts: UInt64
+    /// Backends that new connections go to; none: they are reset.
+    package var eligible: Int
     package var backends: [BackendReport]
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, backends: [BackendReport]
+        queueTimeouts: UInt64 = 0, eligible: Int, backends: [BackendReport]
     ) {
-        (self.queued, self.refused, self.queueTimeouts) = (queued, refused, queueTimeouts)
+        (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
         self.name = name
         self.balance = balance
         self.drainDeadline = drainDeadline
@@ -144,8 +156,11 @@ package struct DrainReport: Codable, Equatable, Sendable {
     package var reason: String?
     package var since: String
     package var lease: Double?
+    /// When the lease runs out, unless it is renewed.
+    package var leaseUntil: String?
 
-    package init(_ drain: DrainLease) {
+    package init(_ drain: DrainLease, leaseUntil: Timestamp? = nil) {
+        self.leaseUntil = leaseUntil?.rfc3339
         owner = drain.owner
         reason = drain.reason
         since = drain.since.rfc3339
@@ -153,15 +168,23 @@ package struct DrainReport: Codable, Equatable, Sendable {
     }
 }
 
+/// A line of an answer that may carry a warning, which people read as a line of its own.
+package protocol Warning {
+    var warning: String? { get }
+}
+
 /// One line of `drain`'s answer: at once, and with wait=yes again at every change and once a second.
-package struct DrainRecord: Codable, Equatable, Sendable {
+package struct DrainRecord: Warning, Codable, Equatable, Sendable {
     package var backend: String
     package var availability: Availability
     package var connections: Int
     /// Seconds since the command was given.
     package var waited: Double
+    /// What the command has done besides that may not have been meant.
+    package var warning: String?
 
-    package init(backend: String, availability: Availability, connections: Int, waited: Double) {
+    package init(backend: String, availability: Availability, connections: Int, waited: Double, warning: String? = nil) {
+        self.warning = warning
         self.backend = backend
         self.availability = availability
         self.connections = connections
@@ -178,13 +201,16 @@ package struct DrainRecord: Codable, Equatable, Sendable {
 }
 
 /// The answer to `undrain`, `maintain` and `ready`, a line a backend.
-package struct WishRecord: Codable, Equatable, Sendable {
+package struct WishRecord: Warning, Codable, Equatable, Sendable {
     package var backend: String
     package var wish: Wish
     package var wishBefore: Wish?
     package var availability: Availability
+    /// As in `DrainRecord`.
+    package var warning: String?
 
-    package init(backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability) {
+    package init(backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability, warning: String? = nil) {
+        self.warning = warning
         self.backend = backend
         self.wish = wish
         self.wishBefore = wishBefore
@@ -248,12 +274,13 @@ package struct EventRecord: Codable, Equatable, Sendable {
         switch event.change {
         case .wish(_, let from, let to, let by, let reason):
             (self.from, self.to, self.by, self.reason) = (from.rawValue, to.rawValue, by, reason)
+        case .wishKept(_, let wish, let by, _, _): (self.to, self.by) = (wish.rawValue, by)
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
         case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
-            .acceptResumed, .rateReached, .stopping, .stopped:
+            .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }
     }

@@ -3,12 +3,12 @@
 package enum StatusTable {
     /// Lines without trailing blanks. `wide` adds limits, failures, resets, bytes and the last probe's failure.
     package static func lines(_ report: StatusReport, wide: Bool = false) -> [String] {
-        var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation)" + (report.stopping ? ", stopping" : "")]
+        var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation), \(report.connections) of \(report.connectionsMax) connections" + (report.stopping ? ", stopping" : "")]
         if !report.listeners.isEmpty {
             lines.append("")
-            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS"] + (wide ? ["MAX"] : []) + ["TOTAL", "REFUSED"]] + report.listeners.map {
+            lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS"] + (wide ? ["MAX"] : []) + ["TOTAL", "REFUSED", "NOTE"]] + report.listeners.map {
                 [$0.name, $0.bind, $0.pool, "\($0.connections)"] + (wide ? [limit($0.connectionsMax)] : [])
-                    + ["\($0.connectionsTotal)", "\($0.refused)"]
+                    + ["\($0.connectionsTotal)", "\($0.refused)", note($0, report)]
             })
         }
         for pool in report.pools {
@@ -33,16 +33,29 @@ package enum StatusTable {
 
     private static func limit(_ most: Int?) -> String { most.map { "\($0)" } ?? "-" }
 
-    /// Only where something happened for want of room.
+    /// Only where nobody is served, and where something happened for want of room.
     private static func fullness(_ pool: PoolReport) -> String {
-        guard pool.queued > 0 || pool.refused > 0 else { return "" }
-        return ", \(pool.queued) queued, \(pool.refused) refused when full"
+        let outage = pool.eligible == 0 ? ", no available backend: new connections are reset" : ""
+        guard pool.queued > 0 || pool.refused > 0 else { return outage }
+        return outage + ", \(pool.queued) queued, \(pool.refused) refused when full"
+            + (pool.queueTimeouts > 0 ? " (\(pool.queueTimeouts) of them had waited in vain)" : "")
     }
+
+    /// Why it accepts nobody, where it does not.
+    private static func note(_ listener: ListenerReport, _ report: StatusReport) -> String {
+        if isFull(listener.connections, of: listener.connectionsMax) { return "full: the backlog waits" }
+        if isFull(report.connections, of: report.connectionsMax) { return "the process is full: the backlog waits" }
+        return listener.rateReached ? "at its rate: the rest waits in the backlog" : ""
+    }
+
+    private static func isFull(_ connections: Int, of most: Int?) -> Bool { most.map { connections >= $0 } ?? false }
 
     private static func note(_ backend: BackendReport) -> String {
         var notes: [String] = []
+        if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
         if let drain = backend.drain {
-            notes.append("drained by \(drain.owner) since \(drain.since)" + (drain.reason.map { ": \($0)" } ?? ""))
+            let until = drain.leaseUntil.map { ", lease until \($0)" } ?? ""
+            notes.append("drained by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
         }
         if let failure = backend.probeFailure { notes.append(failure) }
         if backend.backup { notes.append("backup") }

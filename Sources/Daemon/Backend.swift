@@ -15,6 +15,8 @@ import Statistics
     private(set) var wish: Wish
     /// Who set the wish, and until when; nil for `ready` and for wishes from the file.
     private(set) var drain: DrainLease?
+    /// When the lease of its drain runs out.
+    var leaseUntil: Timestamp?
     /// Routing from this generation on does not name the backend; nil while it does.
     var outSince: UInt64?
     /// As last announced by an event.

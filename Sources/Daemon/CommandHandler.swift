@@ -78,33 +78,57 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
     private func drain(_ order: DrainOrder, _ user: String, _ output: Output, _ tell: Tell) async throws(Failure) {
         let backends = try find(order.backends)
         try await drains.drain(backends, order, by: user)
+        var outages = order.renews ? [:] : outages(of: backends)
         switch order.waiting {
         case .no:
-            for backend in backends { try await self.tell(DrainRecord(backend, waited: .zero), output, tell) }
+            for backend in backends {
+                var record = DrainRecord(backend, waited: .zero)
+                record.warning = outages[record.backend]
+                try await self.tell(record, output, tell)
+            }
         case .untilEmpty(let deadline):
             let pools = backends.compactMap { table.pool($0.reference.pool)?.configuration.drainDeadline }
             try await drains.waitUntilEmpty(backends, deadline: deadline ?? pools.max() ?? .zero) {
-                record throws(Failure) in try await self.tell(record, output, tell)
+                record throws(Failure) in
+                var record = record
+                record.warning = outages.removeValue(forKey: record.backend)
+                try await self.tell(record, output, tell)
             }
         }
     }
 
     private func tell(_ record: DrainRecord, _ output: Output, _ tell: Tell) async throws(Failure) {
         switch output {
-        case .text: try await tell(record.text)
+        case .text:
+            try await tell(record.text)
+            if let warning = record.warning { try await tell("warning: \(warning)") }
         case .json: try await tell(JSONText.line(record))
         }
+    }
+
+    /// By the last of a pool's `backends` that were taken out: that new connections have nowhere to go now.
+    private func outages(of backends: [Backend]) -> [String: String] {
+        var lastOfPool: [PoolName: Backend] = [:]
+        for backend in backends where backend.wish != .ready { lastOfPool[backend.reference.pool] = backend }
+        var outages: [String: String] = [:]
+        for (name, backend) in lastOfPool where table.pool(name)?.published == [] {
+            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections are reset"
+        }
+        return outages
     }
 
     private func tellWishes(
         _ backends: [Backend], _ before: [Wish], _ output: Output, _ tell: Tell
     ) async throws(Failure) {
+        let outages = outages(of: backends)
         for (backend, before) in zip(backends, before) {
             let record = WishRecord(
                 backend: backend.reference.description, wish: backend.wish, wishBefore: before,
-                availability: backend.availability)
+                availability: backend.availability, warning: outages[backend.reference.description])
             switch output {
-            case .text: try await tell(record.text)
+            case .text:
+                try await tell(record.text)
+                if let warning = record.warning { try await tell("warning: \(warning)") }
             case .json: try await tell(JSONText.line(record))
             }
         }
@@ -184,7 +208,8 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
     }
 
     private func unknown(_ kind: String, _ name: String) -> Failure {
-        let hint = table.nearest(to: name).map { "; did you mean '\($0)'?" } ?? ""
+        let names = table.pools.prefix(8).map(\.configuration.name.text).joined(separator: ", ") + (table.pools.count > 8 ? ", ..." : "")
+        let hint = table.nearest(to: name).map { "; did you mean '\($0)'?" } ?? "; pools: \(names)"
         return Failure(.failed, "there is no \(kind) '\(name)'\(hint)")
     }
 }

@@ -89,6 +89,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             throw error
         }
         events.record(.started(version: sluiceVersion, process: Processes.own))
+        if let shortfall = plane.budget.shortfall { logger.warning("\(shortfall.words(carried: plane.connectionsMax))") }
         logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
         try await serve(signals)
         // What the workers had put off, they told when their listeners closed.
@@ -175,7 +176,10 @@ package struct DaemonError: Error, CustomStringConvertible {
             stopped.announce()
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
-        case .acceptPaused(let worker, let reason): events.record(.acceptPaused(worker: worker, reason: reason.words))
+        case .acceptPaused(let worker, let errorNumber):
+            events.record(.acceptPaused(worker: worker, reason: "accept: \(SystemError.words(for: errorNumber))"))
+        case .processFull(let worker): listeners.fillProcess(worker: worker)
+        case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
         case .poolFull(let pool, let refused, let timedOut):
             events.record(.poolFull(configuration.pools[pool].name, refused: refused, timedOut: timedOut))
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
@@ -199,11 +203,9 @@ package struct DaemonError: Error, CustomStringConvertible {
     }
 }
 
-extension PauseReason {
-    fileprivate var words: String {
-        switch self {
-        case .connectionsMax(let count): "all \(count) connections of the process are in use (connections-max, or what the descriptor limit carries)"
-        case .kernel(let errorNumber): "accept: \(SystemError.words(for: errorNumber))"
-        }
+extension ConnectionBudget.Shortfall {
+    fileprivate func words(carried: Int) -> String {
+        "connections-max is \(wanted), but the descriptor limit of \(limit) carries \(counted(carried, "connection")): "
+            + "raise it (LimitNOFILE=, ulimit -n) to \(limitWanted)"
     }
 }

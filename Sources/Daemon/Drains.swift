@@ -127,7 +127,9 @@ import SystemCalls
     private func runLease(_ backend: Backend) {
         leases[backend.reference]?.cancel()
         leases[backend.reference] = nil
+        backend.leaseUntil = nil
         guard let drain = backend.drain, let lease = drain.lease else { return }
+        backend.leaseUntil = Timestamp(milliseconds: Clocks.calendar().milliseconds + lease.wholeMilliseconds)
         leases[backend.reference] = start { [weak self] in
             // A renewal that comes in the same round of the loop as the end of the pause cancels this too late for
             // the pause to say so, and may leave a drain that is equal to the old one.
@@ -139,6 +141,7 @@ import SystemCalls
     private func expire(_ backend: Backend, _ drain: DrainLease, _ lease: Duration) {
         let reason = "the lease of \(drain.owner) was not renewed for \(lease.spoken)"
         leases[backend.reference] = nil
+        backend.leaseUntil = nil
         endings[backend.reference] = reason
         table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
         do { try saved.write(table) } catch { table.reportFailure("wishes are not saved: \(error)") }

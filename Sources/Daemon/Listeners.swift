@@ -18,22 +18,33 @@ struct OpenListener {
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
 
+    /// Workers that have found the process full.
+    private var fullProcess: Set<Int> = []
+
     init(plane: DataPlane, events: EventLog) {
         self.plane = plane
         self.events = events
     }
 
     /// All or none: the first that cannot be opened ends lbd's start.
-    func openAll(_ configurations: [ListenerConfiguration], pools: [Pool]) throws(SystemError) {
+    func openAll(_ configurations: [ListenerConfiguration], pools: [Pool]) throws(DaemonError) {
         for (index, configuration) in configurations.enumerated() {
             guard let pool = pools.first(where: { $0.configuration.name == configuration.pool }) else {
                 preconditionFailure("the configuration was checked: listener \(configuration.name) has a pool")
             }
-            let endpoint = try plane.open(
-                listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index,
-                connectionsMax: configuration.connectionsMax, rules: configuration.rules, tcp: configuration.tcp)
+            let endpoint = try open(configuration, index: index, pool: pool)
             open.append(OpenListener(configuration: configuration, index: index, endpoint: endpoint))
             events.record(.listenerOpened(configuration.name, endpoint))
+        }
+    }
+
+    private func open(_ configuration: ListenerConfiguration, index: Int, pool: Pool) throws(DaemonError) -> Endpoint {
+        do throws(SystemError) {
+            return try plane.open(
+                listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index,
+                connectionsMax: configuration.connectionsMax, rules: configuration.rules, tcp: configuration.tcp)
+        } catch {
+            throw DaemonError(description: "listener '\(configuration.name)': \(error.description)")
         }
     }
 
@@ -49,6 +60,21 @@ struct OpenListener {
         full[listener]?.remove(worker)
         guard full[listener] == [], let configuration = configuration(of: listener) else { return }
         events.record(.listenerHasRoom(configuration.name))
+    }
+
+    /// The same for the process's own limit.
+    func fillProcess(worker: Int) {
+        guard fullProcess.isEmpty else {
+            fullProcess.insert(worker)
+            return
+        }
+        fullProcess.insert(worker)
+        events.record(.processFull(connectionsMax: plane.connectionsMax, descriptorLimit: plane.budget.descriptorLimit))
+    }
+
+    func makeRoomInProcess(worker: Int) {
+        guard fullProcess.remove(worker) != nil, fullProcess.isEmpty else { return }
+        events.record(.processHasRoom)
     }
 
     /// Nil: closed meanwhile.

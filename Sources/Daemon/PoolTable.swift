@@ -59,6 +59,7 @@ import SystemCalls
             for backend in pool.backends {
                 let wish = saved[backend.reference]
                 backend.set(wish?.wish ?? backend.configuration.wish, drain: wish?.drain)
+                if let wish { announce(backend, keeps: wish) }
             }
             publish(pool)
             for backend in pool.backends { backend.announced = backend.availability }
@@ -136,6 +137,14 @@ import SystemCalls
         guard refuses != pool.refuses else { return }
         pool.refuses = refuses
         events.record(refuses ? .poolRefuses(pool.configuration.name) : .poolServes(pool.configuration.name))
+    }
+
+    /// Who looks at the file alone would not expect it.
+    private func announce(_ backend: Backend, keeps saved: SavedWish) {
+        let overrides = saved.wish != backend.configuration.wish
+        guard saved.wish != .ready || overrides else { return }
+        events.record(.wishKept(
+            backend.reference, saved.wish, by: saved.drain?.owner, since: saved.drain?.since, overrides: overrides))
     }
 
     private func announce(_ backend: Backend) {

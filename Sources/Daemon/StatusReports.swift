@@ -23,6 +23,7 @@ import SystemCalls
         return StatusReport(
             version: sluiceVersion, pid: Processes.own, generation: plane.generation,
             startedAt: startedAt.rfc3339, stopping: stopping, workers: plane.workerCount,
+            connections: plane.statistics.process.held, connectionsMax: plane.connectionsMax,
             listeners: shown, pools: pools.map { report($0, scope) })
     }
 
@@ -31,7 +32,8 @@ import SystemCalls
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
             pool: listener.configuration.pool.text, connections: plane.statistics.tickets(listener: listener.index).held,
-            connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused)
+            connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused,
+            rateReached: plane.isHeldByRate(listener: listener.index))
     }
 
     private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {
@@ -40,7 +42,7 @@ import SystemCalls
             name: pool.configuration.name.text, balance: pool.configuration.balance.rawValue,
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
             restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
-            queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts,
+            queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts, eligible: pool.published?.count ?? 0,
             backends: pool.backends.filter { scope.includes($0) }.map(report))
     }
 
@@ -55,7 +57,7 @@ import SystemCalls
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
             weight: backend.configuration.weight, backup: backend.configuration.backup,
             probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
-            drain: backend.drain.map(DrainReport.init))
+            drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) })
     }
 }
 

@@ -18,6 +18,8 @@ package struct Event: Equatable, Sendable {
         case listenerClosed(ListenerName)
         /// `by` is the drain's owner or the user behind the socket.
         case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
+        /// At the start: the wish was saved by an earlier run; `overrides`: the file's is another one.
+        case wishKept(BackendReference, Wish, by: String?, since: Timestamp?, overrides: Bool)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
         /// No backend of the pool takes new connections: clients are reset.
@@ -34,6 +36,10 @@ package struct Event: Equatable, Sendable {
         /// All connections that a listener may have are in use: the backlog waits.
         case listenerFull(ListenerName, connectionsMax: Int)
         case listenerHasRoom(ListenerName)
+        /// All connections that the process may have are in use: the backlogs wait. `descriptorLimit`: what carries no
+        /// more of them; nil: the file's connections-max.
+        case processFull(connectionsMax: Int, descriptorLimit: Int?)
+        case processHasRoom
         case acceptPaused(worker: Int, reason: String)
         case acceptResumed(worker: Int)
         /// `besides`: as many clients were cut off so since the last such event.
@@ -51,11 +57,11 @@ extension Event.Change {
     /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
     package var subject: String {
         switch self {
-        case .started, .stopping, .stopped: "lbd"
+        case .started, .stopping, .stopped, .processFull, .processHasRoom: "lbd"
         case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
-        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _),
+        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
             .connectsFailing(let backend, _, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
@@ -70,6 +76,7 @@ extension Event.Change {
         case .listenerOpened: "listenerOpened"
         case .listenerClosed: "listenerClosed"
         case .wish: "wish"
+        case .wishKept: "wishKept"
         case .probe: "probe"
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
@@ -79,6 +86,8 @@ extension Event.Change {
         case .poolUnreachable: "poolUnreachable"
         case .listenerFull: "listenerFull"
         case .listenerHasRoom: "listenerHasRoom"
+        case .processFull: "processFull"
+        case .processHasRoom: "processHasRoom"
         case .acceptPaused: "acceptPaused"
         case .acceptResumed: "acceptResumed"
         case .headerRefused: "headerRefused"
@@ -97,6 +106,9 @@ extension Event.Change {
         case .listenerClosed: "closed: no more connections are accepted"
         case .wish(_, let from, let to, let by, let reason):
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
+        case .wishKept(_, let wish, let by, let since, let overrides):
+            "starts in \(wish.rawValue): saved wish" + (by.map { " of \($0)" } ?? "") + (since.map { " since \($0.rfc3339)" } ?? "")
+                + (overrides ? ", overrides the file" : "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
         case .poolRefuses: "has no available backend: new connections are reset until one is back"
@@ -110,6 +122,11 @@ extension Event.Change {
         case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
+        case .processFull(let most, let limit):
+            "accepting paused: all \(counted(most, "connection")) in use, "
+                + (limit.map { "which is what the descriptor limit of \($0) carries" } ?? "the connections-max of the process")
+                + "; goes on when one of them ends"
+        case .processHasRoom: "accepting again: has had room for a second"
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
         case .headerRefused(_, let peer, let reason, let besides):
@@ -118,7 +135,7 @@ extension Event.Change {
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
-        case .stopped(let closed): "stopped; \(closed) connections were closed at the end"
+        case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
         }
     }
 

@@ -184,7 +184,7 @@ struct ListenerHandle {
         case EAGAIN:
             return .noneWaiting
         case EMFILE, ENFILE, ENOBUFS, ENOMEM:
-            pointer.pointee.worker.pauseAccepting(.kernel(errorNumber: failure))
+            pointer.pointee.worker.pauseAccepting(failure)
             return .pausing
         default:
             // The peer is gone again (ECONNABORTED), or its network failed before it was accepted (accept(2)
@@ -206,7 +206,7 @@ extension ListenerHandle {
         guard isAdmitted(holding: ticket) else { return }
         if acceptAdmitted() == .accepted { acceptBatch() }
         let worker = pointer.pointee.worker
-        if !worker.state.acceptPause.isPaused, !resume() { worker.pauseAccepting(.kernel(errorNumber: errno)) }
+        if !worker.state.acceptPause.isPaused, !resume() { worker.pauseAccepting(errno) }
     }
 
     /// Whether both tickets are there. Else it waits in line for the one that is missing, paused.

@@ -7,6 +7,16 @@ package struct ConnectionBudget: Equatable, Sendable {
     package let connectionsMax: Int
     /// Pipes for bulk directions, two descriptors each.
     package let pipesMax: Int
+    /// The limit, where it is what bounds the connections; nil: `connectionsMax` is as configured.
+    package let descriptorLimit: Int?
+    /// Where the descriptor limit carries fewer than were configured: so many, and the limit that would carry them.
+    package let shortfall: Shortfall?
+
+    package struct Shortfall: Equatable, Sendable {
+        package let wanted: Int
+        package let limit: Int
+        package let limitWanted: Int
+    }
 
     /// `limit`: soft descriptor limit; `open`: descriptors in use before the first connection. The reserve serves
     /// control connections, files and a probe for each of `backends`; it is never lent to the data path.
@@ -14,16 +24,14 @@ package struct ConnectionBudget: Equatable, Sendable {
     package init(limit: Int, open: Int, backends: Int, connectionsMax wanted: Int? = nil) {
         let reserve = min(64 + backends, limit / 4)
         pipesMax = min(256, limit / 32)
-        connectionsMax = min(wanted ?? .max, max(1, (limit - open - reserve - 2 * pipesMax) / 2))
+        let carried = max(1, (limit - open - reserve - 2 * pipesMax) / 2)
+        connectionsMax = min(wanted ?? .max, carried)
+        descriptorLimit = wanted.map { $0 <= carried } ?? false ? nil : limit
+        shortfall = wanted.flatMap { wanted in
+            // The reserve and the pipes at their most.
+            wanted > carried ? Shortfall(wanted: wanted, limit: limit, limitWanted: 2 * wanted + open + 64 + backends + 2 * 256) : nil
+        }
     }
-}
-
-/// Why accepting pauses.
-package enum PauseReason: Sendable {
-    /// All of the process's connections are in use.
-    case connectionsMax(Int)
-    /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM; ENOSPC where epoll has no watches left.
-    case kernel(errorNumber: Int32)
 }
 
 /// Whether a worker accepts. Times in monotonic nanoseconds.
@@ -127,7 +135,7 @@ extension WorkerHandle {
         switch limit {
         case .process:
             guard state.processNotice.reached(now: now()) else { return }
-            report(.acceptPaused(worker: state.index, .connectionsMax(state.connectionsMax)))
+            report(.processFull(worker: state.index))
         case .listener: listener.noteReached()
         }
     }
@@ -136,7 +144,7 @@ extension WorkerHandle {
     func settleNotices() {
         guard state.hasNotices else { return }
         let isWaiting = state.listeners.contains { $0.waitsFor == .process }
-        if state.processNotice.settle(now: now(), isWaiting: isWaiting) { report(.acceptResumed(worker: state.index)) }
+        if state.processNotice.settle(now: now(), isWaiting: isWaiting) { report(.processHasRoom(worker: state.index)) }
         for listener in state.listeners { listener.settleNotice() }
         settleReports()
         state.hasNotices = state.processNotice.isOpen || state.listeners.contains { $0.hasNotice } || owesReports

@@ -98,6 +98,9 @@ struct Arrivals: @unchecked Sendable {
         return Hold(nanoseconds: until - now, begins: now - before > 1_000_000_000 ? block.pointee.limits.rate?.perSecond : nil)
     }
 
+    /// Somebody was held up within the last second.
+    var isHolding: Bool { Clocks.monotonic().nanoseconds - block.pointee.heldUntil.load(ordering: .relaxed) <= 1_000_000_000 }
+
     // MARK: Sources
 
     enum Admission {

@@ -23,7 +23,8 @@ package final class DataPlane {
     /// Made with the first listener that limits them.
     private(set) var sourceCounts: SourceCounts?
 
-    package let connectionsMax: Int
+    package let budget: ConnectionBudget
+    package var connectionsMax: Int { budget.connectionsMax }
     package var workerCount: Int { workers.count }
 
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
@@ -52,7 +53,7 @@ package final class DataPlane {
             throw error
         }
         (self.segment, self.reports, self.mailboxes, self.workers) = (segment, reports, mailboxes, workers)
-        self.connectionsMax = budget.connectionsMax
+        self.budget = budget
     }
 
     package func start() throws(SystemError) {
@@ -151,6 +152,9 @@ package final class DataPlane {
     }
 
     package var statistics: SegmentView { segment.view }
+
+    /// Whether a listener's rate holds clients up. Listeners are opened in the order of their numbers.
+    package func isHeldByRate(listener: Int) -> Bool { gates[listener].arrivals?.isHolding ?? false }
 
     /// Of a pool that has been published.
     package func queueReport(pool: Int) -> QueueReport {

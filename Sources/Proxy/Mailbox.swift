@@ -70,8 +70,13 @@ package enum WorkerReport: Sendable {
     case lastConnectionGone(slot: Int)
     /// The last connection of the process has ended (watched while stopping).
     case allConnectionsGone
-    case acceptPaused(worker: Int, PauseReason)
+    /// The kernel has nothing left for a connection.
+    case acceptPaused(worker: Int, errorNumber: Int32)
     case acceptResumed(worker: Int)
+    /// All connections of the process are in use, as this worker has found.
+    case processFull(worker: Int)
+    /// It has not found so for a second.
+    case processHasRoom(worker: Int)
     /// All connections of a listener are in use, as this worker has found.
     case listenerFull(listener: Int, worker: Int)
     /// It has not found so for a second.

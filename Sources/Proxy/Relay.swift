@@ -87,7 +87,7 @@ extension ConnectionHandle {
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
             guard !self[flowFrom: source.other].isEnded else { return close(.finished(last: source)) }
             Sockets.shutdownWrite(record[source.other].descriptor)
-            acknowledgeEnd(of: source)
+            if source == .backend { acknowledgeBackendsEnd() }
             worker.fileDeadline(of: self)
         case .reset:
             beginReset(from: source)
@@ -95,10 +95,10 @@ extension ConnectionHandle {
     }
 
     /// Nothing of ours may follow for long, and a backend whose FIN goes unacknowledged sends it again after 8 ms.
-    private func acknowledgeEnd(of source: Party) {
-        guard record[source].delaysAcknowledgements else { return }
-        record[source].delaysAcknowledgements = false
-        Sockets.delayAcknowledgements(record[source].descriptor, false)
+    private func acknowledgeBackendsEnd() {
+        guard record.delaysAcknowledgements else { return }
+        record.delaysAcknowledgements = false
+        Sockets.delayAcknowledgements(record.backend.descriptor, false)
     }
 
     /// A write to `party` failed: it has reset the connection. What it sent before that may still be unread.

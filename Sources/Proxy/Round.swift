@@ -28,7 +28,7 @@ extension WorkerHandle {
             let handle = ListenerHandle(
                 worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
             state.listeners.append(handle)
-            if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(.kernel(errorNumber: errno)) }
+            if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(errno) }
         case .adopt(let client, let listener, let pool):
             begin(client: client, from: nil, listener: listener, pool: pool)
         case .admit(let listener, let ticket):
@@ -75,12 +75,13 @@ extension WorkerHandle {
 
     // MARK: Accepting
 
-    func pauseAccepting(_ reason: PauseReason) {
+    /// The kernel refused: EMFILE, ENFILE, ENOBUFS or ENOMEM; ENOSPC where epoll has no watches left.
+    func pauseAccepting(_ errorNumber: Int32) {
         for listener in state.listeners { listener.pause() }
         closeSpares()
         // One line as long as it keeps running out, however often that is.
         switch state.acceptPause {
-        case .none: report(.acceptPaused(worker: state.index, reason))
+        case .none: report(.acceptPaused(worker: state.index, errorNumber: errorNumber))
         case .paused, .resumed: break
         }
         state.acceptPause = .paused(at: now())
@@ -90,7 +91,7 @@ extension WorkerHandle {
     private func resumeAccepting() {
         guard case .paused(let at) = state.acceptPause else { return }
         state.acceptPause = .resumed(pausedAt: at)
-        guard state.listeners.allSatisfy({ $0.resume() }) else { return pauseAccepting(.kernel(errorNumber: errno)) }
+        guard state.listeners.allSatisfy({ $0.resume() }) else { return pauseAccepting(errno) }
     }
 
     /// A second without a new pause: it is over.

@@ -55,6 +55,7 @@ struct DrainCommand: Verb {
                 var untold: [String: DrainRecord] = [:]
                 do throws(Failure) {
                     try await balancer.perform(command, decoding: DrainRecord.self) { record in
+                        fleet.warn(record, of: balancer)
                         let isNews = shown.board.take(record, key: "\(balancer.control) \(record.backend)")
                         untold[record.backend] = isNews ? nil : record
                         let isEnd = record.availability != .draining

@@ -44,13 +44,22 @@ import Model
         _ command: Command, as type: Record.Type, text: @escaping @ControlPlane @Sendable (Record) -> String
     ) async -> ExitStatus {
         await each { balancer throws(Failure) in
-            try await balancer.perform(command, decoding: type) { show($0, of: balancer, text: text($0)) }
+            try await balancer.perform(command, decoding: type) {
+                show($0, of: balancer, text: text($0))
+                warn($0, of: balancer)
+            }
         }
     }
 
     func show(_ record: some Encodable, of balancer: Balancer, text: String) {
         guard isJSON else { return console.data(console.prefixes ? "\(balancer.control): \(text)" : text) }
         console.data(console.prefixes ? JSONText.line(Attributed(control: balancer.control, content: record)) : JSONText.line(record))
+    }
+
+    /// What people should not miss: beside the data, in JSON too.
+    func warn(_ record: some Sendable, of balancer: Balancer) {
+        guard let warning = (record as? any Warning)?.warning else { return }
+        console.message("lbctl: warning: " + (console.prefixes ? "\(balancer.control): " : "") + warning)
     }
 
     private func tell(_ failure: Failure, of balancer: Balancer) {

@@ -36,6 +36,10 @@ struct LoadListenerRulesTests {
         #expect(errors(listener("trusted: [10.0.0.0/8]")) == [
             "lb.yaml:6:5: 'trusted' of listener 'web' goes with accept-proxy: v1v2; write that too, or take 'trusted' out"
         ])
+        #expect(errors(listener("proxy-timeout: 5s")) == [
+            "lb.yaml:6:5: 'proxy-timeout' of listener 'web' goes with accept-proxy: v1v2; write that too, or take it out"
+        ])
+        #expect(errors(listener("proxy-timeout: 3s")) == [])
         #expect(errors(listener("accept-proxy: v1v2", "trusted: []")) == [
             "lb.yaml:7:14: 'trusted' of listener 'web' has 0 networks; write 1 to 64"
         ])

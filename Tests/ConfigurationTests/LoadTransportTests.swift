@@ -37,16 +37,28 @@ struct LoadTransportTests {
         #expect(try load(pool("source: \"::9\"")).pools[0].transport.source == IPAddress("::9"))
     }
 
-    /// Who writes them wants probes, and would get none.
-    @Test("what changes nothing without another option is an error, but for a default that is written out")
-    func withoutEffect() throws {
-        #expect(errors(listener("keepalive: { interval: 5s, count: 3 }")) == [
-            "lb.yaml:6:18: 'interval' of 'keepalive' of listener 'web' goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take 'interval' out",
-            "lb.yaml:6:32: 'count' of 'keepalive' of listener 'web' goes with idle, and idle is 0s: no probe is sent; write idle: and when the first one is, or take 'count' out",
+    @Test("what would do nothing is refused, but for defaults that are written out")
+    func idle() throws {
+        #expect(try load(listener("keepalive: { idle: 0s, interval: 10s, count: 6 }")).listeners[0].tcp.keepalive == nil)
+        #expect(try load(pool("lifetime-jitter: 10")).pools[0].timeouts.lifetime == nil)
+        #expect(errors(listener("keepalive: { interval: 5s }")) == [
+            "lb.yaml:6:18: 'interval' of 'keepalive' of listener 'web' goes with idle, without which there are no probes; write idle: and how long, or take it out"
         ])
+        #expect(errors(pool("keepalive: { count: 3 }")).count == 1)
         #expect(errors(pool("lifetime: 1ms")).map { $0.contains("'lifetime' of pool 'web' is shorter than 100ms") } == [true])
-        #expect(errors(pool("lifetime-jitter: 50")).map { $0.contains("'lifetime-jitter' of pool 'web' goes with lifetime") } == [true])
-        #expect(try load(pool("keepalive: { idle: 0s, interval: 10s, count: 6 }", "lifetime-jitter: 10")).pools[0].transport == PoolTransport())
+        #expect(errors(pool("lifetime-jitter: 25")) == [
+            "lb.yaml:8:5: 'lifetime-jitter' of pool 'web' goes with lifetime, and there is none; write lifetime: and how long, or take it out"
+        ])
+    }
+
+    @Test("a backend that is a listener of the same file would connect to itself")
+    func circle() {
+        for bind in ["127.0.0.1:9001", "0.0.0.0:9001"] {
+            #expect(errors(changed("bind: 127.0.0.1:8080", "bind: \(bind)")) == [
+                "lb.yaml:11:10: backend 'web/a' has the address 127.0.0.1:9001, where listener 'web' of this file listens: it would connect to itself; write a server's address"
+            ])
+        }
+        #expect(errors(changed("bind: 127.0.0.1:8080", "bind: 127.0.0.2:9001")) == [])
     }
 
     @Test("a source that no backend can be reached from, or that is no address of a host")

@@ -3,36 +3,38 @@ import ControlProtocol
 import Model
 import Testing
 
-private func backend(_ name: String, connections: Int = 0, failure: String? = nil, drain: DrainReport? = nil, backup: Bool = false) -> BackendReport {
+private func backend(_ name: String, connections: Int = 0, failure: String? = nil, drain: DrainReport? = nil, backup: Bool = false, most: Int? = nil) -> BackendReport {
     BackendReport(
         name: name, address: "127.0.0.1:9001", wish: drain == nil ? .ready : .drain, probe: failure == nil ? .up : .down,
         availability: drain == nil ? (failure == nil ? .available : .down) : .draining, connections: connections,
-        connectionsTotal: 1200, connectFailures: 7, resets: 3, bytesToBackend: 11, bytesToClient: 22, weight: 1,
+        connectionsMax: most, connectionsTotal: 1200, connectFailures: 7, resets: 3, bytesToBackend: 11, bytesToClient: 22, weight: 1,
         backup: backup, probeSequence: 9, probedAt: nil, probeFailure: failure, drain: drain)
 }
 
-private func report(_ backends: [BackendReport], stopping: Bool = false) -> StatusReport {
+private func report(_ backends: [BackendReport], stopping: Bool = false, eligible: Int = 1, connections: Int = 2, queueTimeouts: UInt64 = 0) -> StatusReport {
     StatusReport(
         version: "0.1", pid: 7, generation: 4, startedAt: "", stopping: stopping, workers: 2,
-        listeners: [ListenerReport(name: "web", bind: "0.0.0.0:80", pool: "web", connections: 2, connectionsTotal: 3000, refused: 4)],
-        pools: [PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil, backends: backends)])
+        connections: connections, connectionsMax: 900,
+        listeners: [ListenerReport(name: "web", bind: "0.0.0.0:80", pool: "web", connections: 2, connectionsMax: connections == 2 ? 2 : 3, connectionsTotal: 3000, refused: 4)],
+        pools: [PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil,
+            refused: queueTimeouts, queueTimeouts: queueTimeouts, eligible: eligible, backends: backends)])
 }
 
 struct StatusTableTests {
     @Test func columnsLineUp() {
-        let drain = DrainReport(DrainLease(owner: "ann", reason: "disk", since: Timestamp(milliseconds: 0), lease: nil))
+        let drain = DrainReport(DrainLease(owner: "ann", reason: "disk", since: Timestamp(milliseconds: 0), lease: .seconds(60)), leaseUntil: Timestamp(milliseconds: 60_000))
         let lines = StatusTable.lines(report([
             backend("a", connections: 12_345, drain: drain), backend("long-name", failure: "connect: refused", backup: true),
         ]))
         #expect(lines == [
-            "lbd 0.1, pid 7, generation 4",
+            "lbd 0.1, pid 7, generation 4, 2 of 900 connections",
             "",
-            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL  REFUSED",
-            "web       0.0.0.0:80  web   2            3000   4",
+            "LISTENER  BIND        POOL  CONNECTIONS  TOTAL  REFUSED  NOTE",
+            "web       0.0.0.0:80  web   2            3000   4        full: the backlog waits",
             "",
             "pool web (round-robin)",
             "BACKEND        ADDRESS         WISH   PROBE  AVAILABILITY  CONNECTIONS  TOTAL  WEIGHT  NOTE",
-            "web/a          127.0.0.1:9001  drain  up     draining      12345        1200   1       drained by ann since 1970-01-01T00:00:00.000Z: disk",
+            "web/a          127.0.0.1:9001  drain  up     draining      12345        1200   1       drained by ann since 1970-01-01T00:00:00.000Z, lease until 1970-01-01T00:01:00.000Z: disk",
             "web/long-name  127.0.0.1:9001  ready  down   down          0            1200   1       connect: refused; backup",
         ])
     }
@@ -41,6 +43,17 @@ struct StatusTableTests {
         let lines = StatusTable.lines(report([backend("a")]), wide: true)
         #expect(lines[6].hasSuffix("MAX  CONNECT-FAILURES  RESETS  BYTES-IN  BYTES-OUT  NOTE"))
         #expect(lines[7].split(separator: " ").suffix(4) == ["7", "3", "11", "22"])
+    }
+
+    /// Faults: a pool that serves nobody looks like any other, and so does what is full.
+    @Test func whatServesNobodySaysSo() {
+        let full = StatusTable.lines(report([backend("a", connections: 5, most: 5), backend("b", connections: 4, most: 5)]))
+        #expect(full[7].hasSuffix("1       full") && full[8].hasSuffix("1"))
+        let process = StatusTable.lines(report([], connections: 900))
+        #expect(process[3].hasSuffix("4        the process is full: the backlog waits"))
+        #expect(StatusTable.lines(report([], connections: 899))[3].hasSuffix("4"))
+        #expect(StatusTable.lines(report([], eligible: 0))[5] == "pool web (round-robin), no available backend: new connections are reset")
+        #expect(StatusTable.lines(report([], queueTimeouts: 3))[5] == "pool web (round-robin), 0 queued, 3 refused when full (3 of them had waited in vain)")
     }
 
     @Test func stoppingIsSaid() {

@@ -80,6 +80,9 @@ import Testing
         #expect(names.flatMap { $0 } == Array(repeating: "web-1", count: 100))
         #expect(took >= .milliseconds(1800), "took \(took.spoken)")
         try events.event("the rate is reached") { $0.event == "rateReached" && $0.subject == "listener web" }
+        try eventually(within: .seconds(10), "the rate to be reached no longer") { try !balancer.status().listeners[0].rateReached }
+        _ = try concurrently(40) { _ in try Peer(connecting: endpoint).line() }
+        #expect(try balancer.lbctl("status").output.contains("at its rate: the rest waits in the backlog"))
         #expect(try balancer.status().listeners[0].refused == 0)
         try connections(balancer, are: 0)
     }

@@ -10,7 +10,7 @@ import Testing
     @Test("a bind address in use: an end with the address in the message, and nothing left behind")
     func addressInUse() throws {
         let taken = try TestServer.echo(lab)
-        var configuration = ConfigurationText([("web-1", taken)])
+        var configuration = ConfigurationText([("web-1", try TestServer.echo(lab))])
         configuration.listeners = [.init(), .init(name: "other", bind: "\(taken.endpoint)")]
         let end = try start(configuration, "lbd")
         #expect(end.status != nil && end.status != 0, "\(end)")

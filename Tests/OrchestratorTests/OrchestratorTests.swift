@@ -24,12 +24,12 @@ private func pool() -> PoolReport {
             connections: 0, connectionsTotal: 0, connectFailures: 0, resets: 0, bytesToBackend: 0, bytesToClient: 0,
             weight: 1, backup: false, probeSequence: 1, probedAt: nil, probeFailure: nil, drain: nil)
     }
-    return PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil, backends: backends)
+    return PoolReport(name: "web", balance: "round-robin", drainDeadline: 60, restart: nil, eligible: 2, backends: backends)
 }
 
 private func status() -> ReplyLine {
     json(StatusReport(
-        version: "0", pid: 1, generation: 1, startedAt: "", stopping: false, workers: 1, listeners: [], pools: [pool()]))
+        version: "0", pid: 1, generation: 1, startedAt: "", stopping: false, workers: 1, connections: 0, connectionsMax: 9, listeners: [], pools: [pool()]))
 }
 
 private func drained(_ backends: [BackendReference], _ state: Availability = .drained) -> [ReplyLine] {

@@ -74,6 +74,17 @@ struct ConfiguredBudgetTests {
         #expect(ConnectionBudget(limit: 1024, open: 20, backends: 3, connectionsMax: 7).connectionsMax == 7)
         #expect(ConnectionBudget(limit: 100, open: 20, backends: 3, connectionsMax: 9000).connectionsMax == 24)
     }
+
+    @Test("a limit that cannot be kept says what would carry it, and that does", arguments: [2, 30, 500, 5000, 300_000])
+    func shortfall(wanted: Int) throws {
+        let budget = ConnectionBudget(limit: 60, open: 50, backends: 3, connectionsMax: wanted)
+        let shortfall = try #require(budget.shortfall)
+        #expect((shortfall.wanted, shortfall.limit, budget.connectionsMax) == (wanted, 60, 1))
+        let raised = ConnectionBudget(limit: shortfall.limitWanted, open: 50, backends: 3, connectionsMax: wanted)
+        #expect(raised.connectionsMax == wanted && raised.shortfall == nil)
+        #expect(budget.descriptorLimit == 60 && raised.descriptorLimit == nil)
+        #expect(ConnectionBudget(limit: 60, open: 50, backends: 3).shortfall == nil)
+    }
 }
 
 struct MailboxTests {

@@ -133,13 +133,17 @@ extension WorkerReport {
     }
 
     var isPause: Bool {
-        if case .acceptPaused = self { return true }
-        return false
+        switch self {
+        case .acceptPaused, .processFull: true
+        default: false
+        }
     }
 
     var isResume: Bool {
-        if case .acceptResumed = self { return true }
-        return false
+        switch self {
+        case .acceptResumed, .processHasRoom: true
+        default: false
+        }
     }
 }
 
