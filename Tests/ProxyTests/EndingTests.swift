@@ -145,7 +145,8 @@ struct EndingTests {
             let backend = try TestBackend.echo()
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint], idle: .milliseconds(300))
+            // Long enough for a byte there and back where the machine is busy.
+            try plane.route([backend.endpoint], idle: .seconds(3))
             let client = try BlockingSocket.connect(to: try plane.listen())
             // Before the last byte: this thread may have to wait for its turn after it.
             let since = Clocks.monotonic()
@@ -154,7 +155,7 @@ struct EndingTests {
             #expect(client.receiveAll() == ([], .finished))
             let taken = since.duration(to: Clocks.monotonic())
             // The coarse clock may lag by a tick of the kernel's when the byte is booked.
-            #expect(taken > .milliseconds(280) && taken < .seconds(2), "ended after \(taken)")
+            #expect(taken > .milliseconds(2980) && taken < .seconds(15), "ended after \(taken)")
             try plane.waitUntilEmpty()
         }
     }
@@ -174,7 +175,7 @@ struct EndingTests {
             client.finish()
             let since = Clocks.monotonic()
             #expect(client.receiveAll() == ([], .finished))
-            #expect(since.duration(to: Clocks.monotonic()) < .seconds(2))
+            #expect(since.duration(to: Clocks.monotonic()) < .seconds(15))
             released.add(1)
             try plane.waitUntilEmpty()
         }
