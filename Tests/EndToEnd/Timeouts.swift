@@ -231,12 +231,12 @@ import Testing
     func leavesWhileConnecting() throws {
         let hole = try BlackHole()
         let balancer = try Balancer(lab, ConfigurationText(
-            backends: [("web-1", "\(hole.endpoint)")], ["connect-timeout: 1s", "connect-retries: 0"]))
+            backends: [("web-1", "\(hole.endpoint)")], ["connect-timeout: 4s", "connect-retries: 0"]))
         let before = try ProcessTable.descriptors(balancer.process)
         let clients = try (0..<20).map { _ in try balancer.connect() }
         try balancer.backend("web-1") { $0.connections == 20 }
         for client in clients { client.reset() }
-        try balancer.backend("web-1", within: .seconds(5)) { $0.connections == 0 }
+        try balancer.backend("web-1", within: .seconds(15)) { $0.connections == 0 }
         try eventually(within: .seconds(5), "the descriptors of connects in the air to be closed") {
             try ProcessTable.descriptors(balancer.process) <= before
         }
