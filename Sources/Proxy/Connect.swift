@@ -65,10 +65,8 @@ extension ConnectionHandle {
     private func startConnect(to target: RouteTarget, _ first: FirstBytes) -> ConnectStart {
         if let failure = openSocket(for: target) { return .failed(errorNumber: failure) }
         let socket = record.backend.descriptor
-        if !first.isEmpty, target.address.family != AF_UNIX {
-            Sockets.delayAcknowledgements(socket, true)
-            record.backend.delaysAcknowledgements = true
-        }
+        record.delaysAcknowledgements = !first.isEmpty && target.address.family != AF_UNIX
+        if record.delaysAcknowledgements { Sockets.delayAcknowledgements(socket, true) }
         var start = Sockets.startConnect(socket, to: target.address)
         if case .failed = start { return start }
         // Before anything is written: what a backend has heard is never sent to another.

@@ -69,8 +69,6 @@ struct Side {
     /// A call has reported a reset of this socket. It is reported once: whatever end is read later means this.
     var resetSeen = false
     var isWatched = false
-    /// The kernel waits for bytes of ours to carry its acknowledgements.
-    var delaysAcknowledgements = false
     var use = SocketUse.once
 }
 
@@ -145,6 +143,8 @@ struct ConnectionRecord {
     /// Connecting, but descriptors, memory or ports were lacking: no connect is under way.
     var isWaitingForResources = false
     var isOnReadyList = false
+    /// The backend's socket waits for bytes of ours to carry its acknowledgements.
+    var delaysAcknowledgements = false
     var wheelBucket: Int32 = -1
     var wheelNext: ConnectionHandle?
     var wheelPrevious: ConnectionHandle?

@@ -58,7 +58,6 @@ extension ConnectionHandle {
         }
         record.backend = record.spare
         record.backend.readable = false
-        record.backend.delaysAcknowledgements = false
         record.spare = Side()
         return true
     }

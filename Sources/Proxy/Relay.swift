@@ -96,8 +96,8 @@ extension ConnectionHandle {
 
     /// Nothing of ours may follow for long, and a backend whose FIN goes unacknowledged sends it again after 8 ms.
     private func acknowledgeEnd(of source: Party) {
-        guard record[source].delaysAcknowledgements else { return }
-        record[source].delaysAcknowledgements = false
+        guard source == .backend, record.delaysAcknowledgements else { return }
+        record.delaysAcknowledgements = false
         Sockets.delayAcknowledgements(record[source].descriptor, false)
     }
 
