@@ -40,8 +40,6 @@ extension Balancer {
         max: Int = 20, within limit: Duration = .seconds(10), settling: Duration = .milliseconds(500), for time: Duration = .seconds(1),
         at location: SourceLocation = #_sourceLocation
     ) throws {
-        // The thread sanitizer has a thread of its own, which wakes ten times a second.
-        let max = Scale.isSanitized ? max + 15 : max
         var seen = [0]
         try eventually(within: limit, "every thread of lbd to rest; wake-ups a second: \(seen)", at: location) {
             seen = try wakeupsASecond(over: settling)

@@ -53,8 +53,15 @@ enum ProcessTable {
         return Set(targets.compactMap { $0 }.filter { $0.hasPrefix("socket:") })
     }
 
-    static func threads(_ process: pid_t) throws -> Int {
-        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task").count
+    static func threads(_ process: pid_t) throws -> Int { try threadNumbers(process).count }
+
+    /// Without the thread sanitizer's own, which wakes ten times a second. It alone blocks every signal that can be.
+    private static func threadNumbers(_ process: pid_t) throws -> [String] {
+        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
+        guard Scale.isSanitized else { return threads }
+        return threads.filter { thread in
+            content("/proc/\(process)/task/\(thread)/status").map { !String(decoding: $0, as: UTF8.self).contains("SigBlk:\tffff") } ?? true
+        }
     }
 
     static func residentKiB(_ process: pid_t) throws -> Int { try status("/proc/\(process)/status", "VmRSS:") }
@@ -90,8 +97,7 @@ enum ProcessTable {
 
     /// The same, by thread.
     static func wakeupsOfThreads(_ process: pid_t) throws -> [String: Int] {
-        let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")
-        return try Dictionary(uniqueKeysWithValues: threads.map {
+        try Dictionary(uniqueKeysWithValues: threadNumbers(process).map {
             ($0, try status("/proc/\(process)/task/\($0)/status", "voluntary_ctxt_switches:"))
         })
     }

@@ -15,9 +15,9 @@ import Testing
         let seconds = Scale.of(1, full: 10)
         let direct = try Judge.compare(lab, server.http1) { endpoint, _ in
             let url = "http://\(endpoint)/small"
-            let kept = try lab.run(["wrk", "-t2", "-c32", "-d\(seconds)s", "-s", script, url], within: .seconds(90)).succeeded()
+            let kept = try lab.run(["wrk", "-t2", "-c32", "--timeout", "30s", "-d\(seconds)s", "-s", script, url], within: .seconds(90)).succeeded()
             let closed = try lab.run(
-                ["wrk", "-t1", "-c16", "-d\(seconds)s", "-s", script, "-H", "Connection: close", url], within: .seconds(90)
+                ["wrk", "-t1", "-c16", "--timeout", "30s", "-d\(seconds)s", "-s", script, "-H", "Connection: close", url], within: .seconds(90)
             ).succeeded()
             return try [kept.line("checked:"), closed.line("checked:")]
         }
