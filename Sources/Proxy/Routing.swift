@@ -5,8 +5,6 @@
 // beyond the call.
 import Decisions
 import Model
-import Statistics
-import Synchronization
 import SystemCalls
 
 /// The routing of one pool as a value: who takes new connections now, and under which rules.
@@ -121,7 +119,8 @@ struct RouteTarget {
 
 /// A published block. Copying copies the reference; `free` is the control plane's alone.
 struct Route: Sendable {
-    /// Allocations that live and die together; nothing writes to them after `init`, but for `room`, whose words are atomic.
+    // Invariant: allocations that live and die together; nothing writes to them after `init`, but for `room`, whose words
+    // are atomic.
     private struct Block {
         let header: RouteHeader
         let targets: Row<RouteTarget.Block>
@@ -162,6 +161,7 @@ struct Route: Sendable {
 
     private static var noIndex: UInt16 { .max }
 
+    var room: RoomBits { block.value.room }
     var header: RouteHeader { @inline(__always) _read { yield block.value.header } }
     func target(_ index: Int) -> RouteTarget { RouteTarget(block: block.value.targets.pointer(to: index)) }
     func slot(_ index: Int) -> Int { Int(block.value.slots[index]) }
@@ -198,45 +198,6 @@ struct Route: Sendable {
     }
 }
 
-// Who has room. A bit too many costs one look at the tickets; one too few would hide a backend, so whoever clears one
-// looks at the tickets once more.
-extension Route {
-    /// Whether the backend has room, as far as is known at once.
-    func hasRoom(_ index: Int) -> Bool { !header.hasLimits || block.value.room.isSet(index) }
-
-    /// The first with room at or after `index`, going round.
-    func withRoom(from index: Int) -> Int? { header.hasLimits ? block.value.room.firstSet(from: index) : index }
-
-    /// A ticket has come back of a backend of which `before` were out.
-    func noteReturned(_ index: Int, before: Int) {
-        if before >= limit(index) { block.value.room.set(index) }
-    }
-
-    /// Takes a ticket, if there is one below the limit. Whoever waits is to be served afterwards: a bit that is cleared
-    /// for a moment may have been looked for.
-    func takeTicket(_ index: Int, _ segment: SegmentView) -> Bool {
-        let tickets = segment.tickets(slot: slot(index))
-        guard header.hasLimits else {
-            tickets.take()
-            return true
-        }
-        let isTaken = tickets.take(below: limit(index))
-        if tickets.held >= limit(index) { clearRoom(index, tickets) }
-        return isTaken
-    }
-
-    /// Sets every bit anew from the tickets: what others gave back by an older routing is not in these.
-    func lookForRoom(_ segment: SegmentView) {
-        guard header.hasLimits else { return }
-        for index in 0..<header.targetCount where segment.tickets(slot: slot(index)).held < limit(index) { block.value.room.set(index) }
-    }
-
-    private func clearRoom(_ index: Int, _ tickets: Tickets) {
-        block.value.room.clear(index)
-        if tickets.held < limit(index) { block.value.room.set(index) }
-    }
-}
-
 extension WhenFull {
     fileprivate var lengthMax: Int {
         switch self {
@@ -250,51 +211,6 @@ extension WhenFull {
         case .refuse: .zero
         case .queue(_, let timeout): timeout
         }
-    }
-}
-
-/// A bit for each backend, set where it may have room, shared by all workers. 64 in a word: of 1,000 full backends 16
-/// words tell.
-private struct RoomBits: @unchecked Sendable {
-    // Invariant: owned by the route; only atomics are read and written through it.
-    private let words: UnsafeMutablePointer<Atomic<UInt64>>
-    private let count: Int
-    private var wordCount: Int { (count + 63) / 64 }
-
-    /// All set.
-    init(count: Int) {
-        self.count = count
-        words = .allocate(capacity: max(1, (count + 63) / 64))
-        for word in 0..<wordCount {
-            let bits = min(64, count - 64 * word)
-            (words + word).initialize(to: Atomic(bits == 64 ? .max : (1 << UInt64(bits)) - 1))
-        }
-    }
-
-    private func mask(_ index: Int) -> UInt64 { 1 << UInt64(index & 63) }
-
-    func isSet(_ index: Int) -> Bool {
-        words[index >> 6].load(ordering: .sequentiallyConsistent) & mask(index) != 0
-    }
-
-    func set(_ index: Int) { words[index >> 6].bitwiseOr(mask(index), ordering: .sequentiallyConsistent) }
-    func clear(_ index: Int) { words[index >> 6].bitwiseAnd(~mask(index), ordering: .sequentiallyConsistent) }
-
-    func firstSet(from index: Int) -> Int? {
-        // The first word is looked at twice: above the start, and in the end below it.
-        var above = ~(mask(index) - 1)
-        for step in 0...wordCount {
-            let word = ((index >> 6) + step) % wordCount
-            let bits = words[word].load(ordering: .sequentiallyConsistent) & above
-            if bits != 0 { return word << 6 + bits.trailingZeroBitCount }
-            above = .max
-        }
-        return nil
-    }
-
-    func free() {
-        words.deinitialize(count: wordCount)
-        words.deallocate()
     }
 }
 
@@ -316,47 +232,4 @@ private struct BalancingTables {
             schedule = RoundRobinSchedule.entries(weights: weights)
         }
     }
-}
-
-/// One value in memory of its own, read where it lies, without reference counting. Its owner frees it.
-struct Cell<Value: Sendable>: @unchecked Sendable {
-    // Invariant: nothing writes to it after `init`; nobody reads it after `free`.
-    private let pointer: UnsafeMutablePointer<Value>
-
-    init(_ value: Value) {
-        pointer = .allocate(capacity: 1)
-        pointer.initialize(to: value)
-    }
-
-    var value: Value { @inline(__always) unsafeAddress { UnsafePointer(pointer) } }
-
-    func free() { pointer.deallocate() }
-}
-
-/// Plain values in a row of memory, without reference counting. Its owner frees it.
-struct Row<Element: BitwiseCopyable>: @unchecked Sendable {
-    private let start: UnsafeMutablePointer<Element>
-    let count: Int
-
-    init(_ elements: [Element]) {
-        count = elements.count
-        start = .allocate(capacity: max(1, count))
-        for (index, element) in elements.enumerated() { (start + index).initialize(to: element) }
-    }
-
-    subscript(index: Int) -> Element {
-        assert((0..<count).contains(index), "within the row")
-        return start[index]
-    }
-
-    func pointer(to index: Int) -> UnsafePointer<Element> {
-        assert((0..<count).contains(index), "within the row")
-        return UnsafePointer(start + index)
-    }
-
-    func withSpan<Result>(_ body: (Span<Element>) -> Result) -> Result {
-        body(UnsafeBufferPointer(start: start, count: count).span)
-    }
-
-    func free() { start.deallocate() }
 }

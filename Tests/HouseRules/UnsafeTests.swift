@@ -5,7 +5,7 @@ struct UnsafeTests {
     /// Whole modules whose duty is the kernel's or shared memory.
     private static let modules = ["SystemCalls", "Statistics"]
     private static let files = [
-        "Proxy/Connection", "Proxy/Worker", "Proxy/Accept", "Proxy/Mailbox", "Proxy/Direction", "Proxy/Pipes", "Proxy/Routing",
+        "Proxy/Connection", "Proxy/Worker", "Proxy/Accept", "Proxy/Mailbox", "Proxy/Direction", "Proxy/Pipes", "Proxy/Routing", "Proxy/Room", "Proxy/FlatMemory",
         "Proxy/Arrivals", "Proxy/SourceCounts", "Proxy/SourceRates", "Proxy/Stripes",
         "EventLoop/Loop", "EventLoop/Wait", "EventLoop/ControlPlane", "EventLoop/AsyncSocket", "Configuration/YamlNode",
     ]
