@@ -138,8 +138,8 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
-    /// Monotonic nanoseconds: of the accept while a header is awaited, of the beginning of the wait while queued, of the connect's start (or of the wait for
-    /// resources) while connecting, then of the last byte either way.
+    /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
+    /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
     /// A short read was taken for the end of what is there: to be checked at the next tick (see Relay).
     var needsSweep = false
