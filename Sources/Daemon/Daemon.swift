@@ -17,11 +17,11 @@ package struct DaemonError: Error, CustomStringConvertible {
     /// As lbd was started with; what runs now is `reconfiguration`'s.
     private let configuration: BalancerConfiguration
     private let logger: Logger
-    private let events: EventLog
-    private let plane: DataPlane
-    private let table: PoolTable
-    private let listeners: Listeners
-    private let reconfiguration: Reconfiguration
+    let events: EventLog
+    let plane: DataPlane
+    let table: PoolTable
+    let listeners: Listeners
+    let reconfiguration: Reconfiguration
     private let handler: CommandHandler
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.

@@ -153,6 +153,8 @@ struct PreparedListeners {
         if let sockets {
             listener.endpoint = sockets.endpoint
             removePath(of: endpoint, new.name, unless: keepingPath)
+            // The sockets that had told so are gone.
+            if full.removeValue(forKey: listener.index)?.isEmpty == false { events.record(.listenerHasRoom(new.name)) }
             events.record(.listenerMoved(new.name, from: endpoint, to: sockets.endpoint))
         }
         if new.pool != old.pool { events.record(.listenerRedirected(new.name, to: new.pool)) }
@@ -198,10 +200,12 @@ struct PreparedListeners {
         }
     }
 
-    /// Resets whoever came through listeners that are closed.
-    func endRemovals() {
-        for listener in closing { listener.isHasty = true }
+    /// Resets whoever came through closed listeners of this name; false: there are none.
+    func endRemoval(of name: ListenerName) -> Bool {
+        let ending = closing.filter { $0.configuration.name == name }
+        for listener in ending { listener.isHasty = true }
         settle()
+        return !ending.isEmpty
     }
 
     // MARK: News

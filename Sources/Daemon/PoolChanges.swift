@@ -24,6 +24,7 @@ extension PoolTable {
     /// Those that were added, for their leases.
     func change(to configurations: [PoolConfiguration], saved: [BackendReference: SavedWish], atStart: Bool) -> [Backend] {
         var added: [Backend] = []
+        taken = ([], [])
         for configuration in configurations {
             let pool = pool(configuration.name) ?? add(configuration, atStart: atStart)
             if pool.isRemoving { takeBack(pool) }
@@ -54,7 +55,8 @@ extension PoolTable {
             pool.retirement = .leaving(since: plane.generation)
         }
         sort(by: configurations)
-        if now { endRemovals() }
+        if now { end(taken.backends, taken.addresses) }
+        taken = ([], [])
         settle()
     }
 
@@ -121,7 +123,9 @@ extension PoolTable {
         if configuration.address == old {
             backend.follow(configuration, of: pool.configuration)
         } else {
-            pool.leaving.append(backend.move(to: configuration, slot: slots.take(), of: pool.configuration))
+            let former = backend.move(to: configuration, slot: slots.take(), of: pool.configuration)
+            pool.leaving.append(former)
+            taken.addresses.append(former)
             bySlot[backend.slot] = backend
             events.record(.backendMoved(backend.reference, from: old, to: configuration.address))
         }
@@ -131,6 +135,7 @@ extension PoolTable {
 
     private func remove(_ backend: Backend) {
         backend.beRemoved()
+        taken.backends.append(backend)
         events.record(.backendRemoving(backend.reference))
         mark(backend)
     }
@@ -160,16 +165,16 @@ extension PoolTable {
         }
     }
 
-    /// Resets whoever holds what is on its way out; it is gone from the table at once.
-    func endRemovals() {
-        for pool in pools where pool.isLosing {
-            let backends = pool.backends.filter(\.isRemoving)
-            let slots = backends.map(\.slot) + pool.leaving.map(\.slot)
-            guard !slots.isEmpty else { continue }
-            plane.resetConnections(.slots(Set(slots)))
-            for former in pool.leaving { end(former, of: pool) }
-            for backend in backends { end(backend, of: pool) }
+    /// Resets whoever holds what is on its way out already; it is gone from the table at once.
+    func end(_ backends: [Backend], _ addresses: [FormerAddress] = []) {
+        let slots = backends.map(\.slot) + addresses.map(\.slot)
+        guard !slots.isEmpty else { return }
+        plane.resetConnections(.slots(Set(slots)))
+        for pool in pools {
+            for former in addresses where pool.leaving.contains(where: { $0 === former }) { end(former, of: pool) }
+            for backend in backends where pool.backends.contains(where: { $0 === backend }) { end(backend, of: pool) }
         }
+        settle()
     }
 
     private func end(_ former: FormerAddress, of pool: Pool) {

@@ -16,6 +16,8 @@ import SystemCalls
     var indices: Numbers
     /// Of pools that are gone, until the generation is settled.
     var indicesLeaving: [(index: Int, generation: UInt64)] = []
+    /// What the change under way has taken out.
+    var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
     let plane: DataPlane
     let events: EventLog
     /// Called when a backend is in the table no longer.

@@ -51,6 +51,18 @@ import SystemCalls
         carryOut(new, prepared, now: now, atStart: false)
     }
 
+    /// For what was removed without `now` and is waited for: its connections are reset after all.
+    func endRemoval(of reference: BackendReference) throws(Failure) {
+        guard let backend = table.backend(reference), backend.isRemoving else {
+            throw Failure(.failed, "\(reference) is not being removed")
+        }
+        table.end([backend])
+    }
+
+    func endRemoval(of listener: ListenerName) throws(Failure) {
+        guard listeners.endRemoval(of: listener) else { throw Failure(.failed, "listener '\(listener)' is not being removed") }
+    }
+
     // MARK: What can fail
 
     private struct Prepared {
@@ -59,9 +71,10 @@ import SystemCalls
     }
 
     private func prepare(_ new: BalancerConfiguration) throws(Failure) -> Prepared {
-        for pool in new.pools { try checkSource(of: pool) }
-        if let shortage = table.shortage(for: new.pools) { throw Failure(.failed, shortage) }
-        let saved = try savedWishes(for: new.pools)
+        let changed = new.pools.filter { table.pool($0.name)?.configuration != $0 }
+        for pool in changed { try checkSource(of: pool) }
+        if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
+        let saved = try savedWishes(for: changed)
         return Prepared(listeners: try listeners.prepare(new.listeners), saved: saved)
     }
 
