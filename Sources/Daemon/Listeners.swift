@@ -54,6 +54,8 @@ struct PreparedListeners {
         numbers = Numbers(max: listenersMax)
     }
 
+    var numbersAvailable: Int { numbers.available }
+
     private func find(_ name: ListenerName) -> OpenListener? { open.first { $0.configuration.name == name } }
 
     /// By its number; nil where it is gone.

@@ -88,6 +88,9 @@ import Testing
         }
     }
 
+    /// Slots, pools and listeners that are still to be had.
+    var numbersLeft: (Int, Int, Int) { (daemon.table.slots.available, daemon.table.indices.available, daemon.listeners.numbersAvailable) }
+
     func pool(_ name: String = "a") throws -> Pool { try #require(daemon.table.pool(PoolName(name))) }
 
     func backend(_ name: String) throws -> Backend { try #require(daemon.table.backend(BackendReference(name))) }

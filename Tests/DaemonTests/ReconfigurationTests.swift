@@ -28,12 +28,13 @@ struct ReconfigurationTests {
             try await onLoop { try await lbd.settle() }
             try greet(client.socket)
             try await onLoop {
-                #expect(try lbd.pool("b").routing == routing)
+                let (pool, backend) = (try lbd.pool("b"), try lbd.backend("b/1"))
+                #expect(pool.routing == routing)
                 #expect(lbd.daemon.plane.generation == generation)
-                #expect(try lbd.backend("b/1").slot == slot)
-                #expect(ObjectIdentifier(try lbd.backend("b/1").prober) == prober)
+                #expect(backend.slot == slot)
+                #expect(ObjectIdentifier(backend.prober) == prober)
                 #expect(lbd.status().pools[1].backends[0].connectionsTotal == 1)
-                #expect(try lbd.pool("a").published?.count == 2)
+                #expect(lbd.status().pools[0].eligible == 2)
             }
         }
     }
@@ -55,7 +56,8 @@ struct ReconfigurationTests {
             let others = try (0..<3).map { _ in try BlockingSocket.connect(to: endpoint) }
             let served = others.map { $0.receive(max: 1) }.filter { if case .success(["1".utf8.first!]) = $0 { true } else { false } }
             #expect(served.count == (client.backend == "1" ? 0 : 1))
-            try await onLoop { #expect(try lbd.backend("a/1").configuration.connectionsMax == 1) }
+            let most = try await onLoop { try lbd.backend("a/1").configuration.connectionsMax }
+            #expect(most == 1)
         }
     }
 
@@ -115,7 +117,8 @@ struct ReconfigurationTests {
                 try lbd.apply { $0.pools[0].backends.append(try backend(name, at[removed])) }
                 try await lbd.waitUntil("it is available again") { try lbd.backend("a/\(name)").availability == .available }
                 #expect(lbd.events("backendTakenBack").count == 1)
-                #expect(try lbd.backend("a/\(name)").holders >= 1)
+                let holders = try lbd.backend("a/\(name)").holders
+                #expect(holders >= 1)
                 try lbd.apply { $0.pools[0].backends.removeLast() }
             }
             for client in clients { client.socket.close() }
@@ -185,22 +188,25 @@ struct ReconfigurationTests {
             let before = try Limits.openDescriptors()
             try await onLoop {
                 let generation = lbd.daemon.plane.generation
-                #expect(throws: Failure.self) {
-                    try lbd.apply {
-                        $0.pools.append(try pool("b", [at]))
-                        $0.listeners.append(try listener("new", pool: "b"))
-                        $0.listeners[0].backlog = 7
-                        // Somebody listens there.
-                        $0.listeners.append(try listener("taken", pool: "b", bind: taken))
+                for _ in 0..<200 {
+                    #expect(throws: Failure.self) {
+                        try lbd.apply {
+                            $0.pools.append(try pool("b", [at]))
+                            $0.listeners.append(try listener("new", pool: "b"))
+                            $0.listeners[0].backlog = 7
+                            // Somebody listens there.
+                            $0.listeners.append(try listener("taken", pool: "b", bind: taken))
+                        }
                     }
                 }
                 #expect(lbd.daemon.plane.generation == generation)
                 #expect(lbd.status().pools.count == 1 && lbd.status().listeners.count == 1)
                 #expect(lbd.daemon.reconfiguration.current.pools.count == 1)
             }
-            #expect(try connect(try await onLoop { try lbd.endpoint() }).backend == "a")
-            // Other tests of this process open and close meanwhile.
-            #expect(try Limits.openDescriptors() - before < 50)
+            let endpoint = try await onLoop { try lbd.endpoint() }
+            #expect(try connect(endpoint).backend == "a")
+            // Other tests of this process open and close meanwhile; a socket left each time would be 400.
+            #expect(try Limits.openDescriptors() - before < 300)
         }
     }
 }
