@@ -113,8 +113,7 @@ struct PreparedListeners {
     func change(to configurations: [ListenerConfiguration], _ prepared: PreparedListeners, now: Bool, pool: (PoolName) -> Pool?) {
         let names = Set(configurations.map(\.name))
         let paths = Set(configurations.map(\.bind))
-        for listener in open where !names.contains(listener.configuration.name) { close(listener, now: now, keepingPath: paths.contains(listener.endpoint)) }
-        open.removeAll(where: \.isClosing)
+        for (name, sockets) in prepared.opened { tellFailure(of: name) { () throws(SystemError) in try sockets.takePlace() } }
         for configuration in configurations {
             guard let pool = pool(configuration.pool) else {
                 preconditionFailure("the configuration was checked: listener \(configuration.name) has a pool")
@@ -126,6 +125,11 @@ struct PreparedListeners {
                 add(configuration, sockets, pool)
             }
         }
+        // Last: a Unix path is the new one's already.
+        for listener in open where !names.contains(listener.configuration.name) {
+            close(listener, now: now, keepingPath: paths.contains(listener.endpoint))
+        }
+        open.removeAll(where: \.isClosing)
         let order = Dictionary(uniqueKeysWithValues: configurations.enumerated().map { ($1.name, $0) })
         open.sort { order[$0.configuration.name] ?? .max < order[$1.configuration.name] ?? .max }
     }
@@ -135,10 +139,7 @@ struct PreparedListeners {
         open.append(OpenListener(
             configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index)))
         plane.statistics.tickets(listener: index).watch(false)
-        tellFailure(of: configuration.name) { () throws(SystemError) in
-            try plane.listen(
-                index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
-        }
+        plane.listen(index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
         events.record(.listenerOpened(configuration.name, sockets.endpoint))
     }
 
@@ -148,10 +149,7 @@ struct PreparedListeners {
         let (old, endpoint) = (listener.configuration, listener.endpoint)
         guard new != old else { return }
         listener.configuration = new
-        tellFailure(of: new.name) { () throws(SystemError) in
-            try plane.change(
-                listener: listener.index, to: sockets, pool: pool.index, connectionsMax: new.connectionsMax, rules: new.rules)
-        }
+        plane.change(listener: listener.index, to: sockets, pool: pool.index, connectionsMax: new.connectionsMax, rules: new.rules)
         if let sockets {
             listener.endpoint = sockets.endpoint
             removePath(of: endpoint, new.name, unless: keepingPath)

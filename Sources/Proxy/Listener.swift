@@ -48,7 +48,8 @@ package struct ListenerSockets: Sendable {
 
     /// From now on it stands where another stood. A Unix socket listens already when it takes the place in the folder:
     /// no client finds nothing there.
-    func takePlace() throws(SystemError) {
+    /// Before the other is closed.
+    package func takePlace() throws(SystemError) {
         guard let waitingAt, case .unix(let path) = endpoint else { return }
         try Files.move(waitingAt, to: path)
     }
