@@ -41,7 +41,7 @@ struct PreparedListeners {
     private(set) var closing: [OpenListener] = []
     private var numbers: Numbers
     /// Of listeners that are gone, until the generation is settled.
-    private var numbersLeaving: [(index: Int, generation: UInt64)] = []
+    private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
 
@@ -59,7 +59,7 @@ struct PreparedListeners {
     private func find(_ name: ListenerName) -> OpenListener? { open.first { $0.configuration.name == name } }
 
     /// By its number; nil where it is gone.
-    func listener(index: Int) -> OpenListener? { open.first { $0.index == index } ?? closing.first { $0.index == index } }
+    func listener(index: Int) -> OpenListener? { (open + closing + leaving.map(\.listener)).first { $0.index == index } }
 
     /// Since it was opened.
     func totals(_ listener: OpenListener) -> ListenerTotals { plane.statistics.totals(listener: listener.index) - listener.baseline }
@@ -188,14 +188,14 @@ struct PreparedListeners {
             listener.isHasty = false
             guard plane.statistics.tickets(listener: listener.index).held == 0 else { continue }
             plane.statistics.tickets(listener: listener.index).watch(false)
-            numbersLeaving.append((listener.index, plane.forget(listener: listener.index)))
+            leaving.append((listener, plane.forget(listener: listener.index)))
             full[listener.index] = nil
             closing.removeAll { $0 === listener }
             events.record(.listenerRemoved(listener.configuration.name))
         }
-        numbersLeaving.removeAll { entry in
+        leaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
-            numbers.give(entry.index)
+            numbers.give(entry.listener.index)
             return true
         }
     }
