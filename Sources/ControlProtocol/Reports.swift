@@ -263,6 +263,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var to: String?
     package var by: String?
     package var reason: String?
+    /// Of a change of the configuration, as in `ChangeRecord`; `from` and `to` are its old and new values.
+    package var change: String?
+    package var key: String?
     package var text: String
 
     package init(_ event: Event) {
@@ -279,6 +282,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
+        case .configurationChanged(let change, let by):
+            let record = ChangeRecord(change)
+            (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)
         case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break

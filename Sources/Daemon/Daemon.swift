@@ -20,20 +20,18 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let plane: DataPlane
     private let table: PoolTable
     private let listeners: Listeners
+    private let reconfiguration: Reconfiguration
+    private let running: RunningConfiguration
     private let handler: CommandHandler
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
     private let stopped = Broadcast()
 
-    /// Most backends and listeners that the statistics have room for.
-    private static let slotsMax = 16_384
-    private static let listenersMax = 1024
-
     package init(
-        _ configuration: BalancerConfiguration, logger: Logger, checkConfiguration: @escaping @Sendable () -> [String]
+        _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: LogSettings, logger: Logger
     ) throws {
-        self.configuration = configuration
+        configuration = content.loaded.configuration
         self.logger = logger
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
@@ -45,8 +43,10 @@ package struct DaemonError: Error, CustomStringConvertible {
         listeners = Listeners(plane: plane, events: events)
         let drains = Drains(table: table, saved: saved)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
+        reconfiguration = Reconfiguration(configuration)
+        running = RunningConfiguration(file, content, reconfiguration, log: log, events: events)
         handler = CommandHandler(
-            table: table, drains: drains, events: events, status: status, checkConfiguration: checkConfiguration)
+            table: table, drains: drains, events: events, status: status, running: running, reconfiguration: reconfiguration)
     }
 
     /// An address that this host does not have would make every connection wait for it, and none come about.
@@ -59,15 +59,12 @@ package struct DaemonError: Error, CustomStringConvertible {
 
     private static func plane(for configuration: BalancerConfiguration) throws -> DataPlane {
         let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
-        guard backends <= slotsMax, configuration.listeners.count <= listenersMax else {
-            throw DaemonError(description: "\(backends) backends and \(configuration.listeners.count) listeners: at most \(slotsMax) and \(listenersMax)")
-        }
         let workers = switch configuration.workers {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
         return try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax),
+            layout: SegmentLayout(workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax),
             descriptorLimit: try Limits.raiseDescriptors(),
             descriptorsOpen: try Limits.openDescriptors() + workers * configuration.listeners.count,
             backends: backends, connectionsMax: configuration.connectionsMax)
@@ -112,9 +109,23 @@ package struct DaemonError: Error, CustomStringConvertible {
                 logger.info("\(Signals.name(signal)) received: ending at once")
                 _ = try listeners.closeAll()
                 return
+            case SIGHUP:
+                logger.info("\(Signals.name(signal)) received: config reload")
+                reload()
             default:
                 logger.warning("\(Signals.name(signal)) received: this version does nothing on it; go on")
             }
+        }
+    }
+
+    /// `config reload` without anybody to answer to: what is wrong goes to the log.
+    private func reload() {
+        do throws(RunningConfiguration.ReloadFailure) {
+            let changes = try running.reload(by: "SIGHUP")
+            logger.info("config reload: \(changes.isEmpty ? "no change" : counted(changes.count, "change"))")
+        } catch {
+            for line in error.lines { logger.error("\(line)") }
+            logger.error("config reload: nothing has changed; mend the file and reload again")
         }
     }
 

@@ -38,7 +38,7 @@ extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
-            .stopping, .stopped: .info
+            .configurationChanged, .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
             switch to {

@@ -42,6 +42,21 @@ package struct ConfigurationChange: Equatable, Sendable {
         self.kind = kind
     }
 
+    package var waitsForStart: Bool {
+        switch kind {
+        case .added, .removed, .changed(_, _, _, .atOnce): false
+        case .changed(_, _, _, .atNextStart): true
+        }
+    }
+
+    /// The subject and, of a changed option, its key.
+    package var topic: String {
+        switch kind {
+        case .added, .removed: subject.description
+        case .changed(let key, _, _, _): "\(subject) \(key)"
+        }
+    }
+
     /// `health.interval 2s -> 1s`
     package var text: String {
         switch kind {

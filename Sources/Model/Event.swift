@@ -48,6 +48,8 @@ package struct Event: Equatable, Sendable {
         case sourceRefused(ListenerName, source: IPAddress, reason: String, besides: Int)
         /// Told when it begins: a second was quiet before.
         case rateReached(ListenerName, perSecond: Int)
+        /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
+        case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -66,6 +68,12 @@ extension Event.Change {
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
+        case .configurationChanged(let change, _):
+            switch change.subject {
+            // As in all events of a backend.
+            case .backend(let reference): reference.description
+            case .lbd, .listener, .pool: change.subject.description
+            }
         }
     }
 
@@ -93,6 +101,7 @@ extension Event.Change {
         case .headerRefused: "headerRefused"
         case .sourceRefused: "sourceRefused"
         case .rateReached: "rateReached"
+        case .configurationChanged: "configurationChanged"
         case .stopping: "stopping"
         case .stopped: "stopped"
         }
@@ -134,6 +143,7 @@ extension Event.Change {
         case .sourceRefused(_, let source, let reason, let besides):
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
+        case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
         }
