@@ -46,17 +46,17 @@ struct Loader {
         let pools = pools(file)
         guard let control, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
         else { return nil }
-        checkCounts(file, listeners: listeners.count, backends: pools.reduce(0) { $0 + $1.backends.count })
+        checkCounts(file, listeners: listeners.count, pools: pools.count, backends: pools.reduce(0) { $0 + $1.backends.count })
         return BalancerConfiguration(
             control: control, stateDirectory: stateDirectory, stopDeadline: stopDeadline, workers: workers,
             connectionsMax: connectionsMax.value, log: log, listeners: listeners, pools: pools)
     }
 
     /// What lbd has room for.
-    private mutating func checkCounts(_ file: SectionReader, listeners: Int, backends: Int) {
+    private mutating func checkCounts(_ file: SectionReader, listeners: Int, pools: Int, backends: Int) {
         for (section, noun, count, most) in [
             (Declared.listeners, "listener", listeners, BalancerConfiguration.listenersMax),
-            (Declared.pools, "backend", backends, BalancerConfiguration.backendsMax),
+            (Declared.pools, "pool", pools, BalancerConfiguration.poolsMax), (Declared.pools, "backend", backends, BalancerConfiguration.backendsMax),
         ] where count > most {
             findings.add(
                 file.entry(section.name)?.value.place ?? file.place, "\(counted(count, noun)) are too many; write at most \(most)")

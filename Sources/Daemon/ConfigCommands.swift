@@ -103,20 +103,20 @@ extension CommandHandler {
         let start = LoopClock().now
         var told: [ConfigurationSubject: Int?] = [:]
         while true {
-            let seen = reconfiguration.departures.version
+            let seen = table.changes.version
             let waited = start.duration(to: LoopClock().now)
-            for subject in subjects {
-                let holders = reconfiguration.holders(of: subject)
-                guard told[subject] != .some(holders) else { continue }
+            let holders = subjects.map { ($0, reconfiguration.holders(of: $0)) }
+            for (subject, holders) in holders where told[subject] != .some(holders) {
                 told[subject] = .some(holders)
                 try await answer.tell(RemovalRecord(subject: subject.description, connections: holders, waited: waited.inSeconds))
             }
-            let left = subjects.filter { reconfiguration.holders(of: $0) != nil }
+            let left = holders.filter { $0.1 != nil }.map(\.0.description).joined(separator: ", ")
             guard !left.isEmpty else { return }
             guard waited < deadline else {
-                throw Failure(.deadlinePassed, "still held after \(waited.spoken): \(left.map(\.description).joined(separator: ", ")); removed all the same, and gone when empty")
+                throw Failure(.deadlinePassed, "still held after \(waited.spoken): \(left); removed all the same, and gone when empty")
             }
-            guard await reconfiguration.departures.next(after: seen, timeout: deadline - waited) != .cancelled else {
+            // Not every connection that ends is told of: those in between are counted once a second.
+            guard await table.changes.next(after: seen, timeout: min(.seconds(1), deadline - waited)) != .cancelled else {
                 throw Failure(.failed, "interrupted")
             }
         }

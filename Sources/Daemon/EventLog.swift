@@ -37,8 +37,11 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
+        case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
+        case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
+            .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft: .info
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
-            .configurationChanged, .stopping, .stopped: .info
+            .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
             switch to {

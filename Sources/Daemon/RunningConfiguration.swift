@@ -14,17 +14,13 @@ import SystemCalls
     /// What stood in the file when it was last loaded or saved.
     private(set) var bytes: [UInt8]
     private let reconfiguration: Reconfiguration
-    private let log: LogSettings
-    private let events: EventLog
 
-    init(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ reconfiguration: Reconfiguration, log: LogSettings, events: EventLog) {
+    init(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ reconfiguration: Reconfiguration) {
         self.file = file
         wanted = content.loaded
         started = content.loaded
         bytes = content.bytes
         self.reconfiguration = reconfiguration
-        self.log = log
-        self.events = events
     }
 
     /// All of the edits, or none.
@@ -81,10 +77,8 @@ import SystemCalls
     private func change(to new: LoadedConfiguration, now: Bool, by user: String) throws(Failure) -> [ConfigurationChange] {
         guard new.document != wanted.document else { return [] }
         let changes = Configuration.difference(from: wanted.document, to: new.document)
-        try reconfiguration.apply(new.configuration.keeping(started.configuration), now: now, by: user)
+        try reconfiguration.apply(new.configuration.keeping(started.configuration), now: now, by: user, changes: changes)
         wanted = new
-        log.set(new.configuration.log)
-        for change in changes { events.record(.configurationChanged(change, by: user)) }
         return changes
     }
 }

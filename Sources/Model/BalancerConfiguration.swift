@@ -30,6 +30,7 @@ package struct BalancerConfiguration: Equatable, Sendable {
 
     /// What lbd has room for.
     package static let listenersMax = 1024
+    package static let poolsMax = 4096
     package static let backendsMax = 16_384
 
     /// `1 listener, 2 pools`

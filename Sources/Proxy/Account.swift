@@ -50,7 +50,7 @@ extension ConnectionHandle {
         case .queueTimedOut:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: true)
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .outOfResources: break
         }
     }
 }
