@@ -69,15 +69,16 @@ import Testing
         #expect(new[3].probe == .down && new[3].connectFailures == old[3].connectFailures, "a dead backend was tried")
         for (old, new) in zip(old, new) { #expect(new.probeSequence > old.probeSequence, "\(new.name)") }
         for (old, new) in zip(old, new).prefix(2) { #expect(new.connectionsTotal > old.connectionsTotal, "\(new.name)") }
-        #expect(!events.events.contains { $0.subject == "web/dead" && $0.event == "availability" })
+        #expect(events.events.count { $0.subject == "web/dead" && $0.event == "availability" } <= 1, "the finding wavered")
     }
 
     /// Pools, backends and listeners come and go at random, with their connections; in the end it is as in the beginning.
     @Test("after random reloads under traffic memory, descriptors and threads are as before")
     func nothingIsLeft() throws {
         var random = SeededRandom(seed: 1)
-        let servers = try (1...4).map { try TestServer.named("\($0)", lab) }
-        let first = ConfigurationText([("b0", servers[0])])
+        let server = try TestServer.named("b", lab, at: .ipv4(0, port: 0))
+        let port = try #require(server.endpoint.port)
+        let first = ConfigurationText(backends: [("b0", "127.0.0.1:\(port)")])
         let balancer = try Balancer(lab, first)
         let events = try EventFollower(balancer, lab)
         let idle = try Baseline(balancer)
@@ -93,7 +94,8 @@ import Testing
             var text = first
             text.settings = ["stop-deadline: \(10 + round)s"]
             for number in 1...Int.random(in: 1...6, using: &random) {
-                let backends = (0...Int.random(in: 0...20, using: &random)).map { ("b\($0)", "\"\(servers.randomElement(using: &random)!.endpoint)\"") }
+                let addresses = (1...200).shuffled(using: &random).prefix(Int.random(in: 1...20, using: &random))
+                let backends = addresses.enumerated().map { ("b\($0.offset)", "127.0.1.\($0.element):\(port)") }
                 text.pools.append(.init(name: "p\(number)", settings: ["balance: source-hash"], backends: backends))
                 text.listeners.append(.init(name: "l\(number)", pool: "p\(number)"))
             }
