@@ -279,7 +279,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
-        case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
+        case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

@@ -32,7 +32,8 @@ import Statistics
         self.slot = slot
         self.plane = plane
         wish = configuration.wish
-        prober = Prober(health, endpoint: configuration.address, sendProxy: sendProxy, source: source) {
+        let target = ProbeTarget(reference, at: configuration.address, sendProxy: sendProxy, source: source)
+        prober = Prober(health, of: target) {
             [unowned self] old, reason in
             found(self, old, reason)
         }

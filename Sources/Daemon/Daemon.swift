@@ -187,6 +187,8 @@ package struct DaemonError: Error, CustomStringConvertible {
             events.record(.connectsFailing(
                 backend.reference, count: count, reason: SystemError.words(for: errorNumber), retried: retried,
                 isAlone: pool.published.map { $0.count <= 1 } ?? true))
+            table.noteFailures(count, slot: slot)
+        case .earlyResets(let slot, let count): table.noteFailures(count, slot: slot)
         case .poolUnreachable(let pool, let reset): events.record(.poolUnreachable(configuration.pools[pool].name, reset: reset))
         case .listenerFull(let listener, let worker): listeners.fill(listener, worker: worker)
         case .listenerHasRoom(let listener, let worker): listeners.makeRoom(listener, worker: worker)

@@ -133,6 +133,11 @@ package final class DataPlane {
         for mailbox in mailboxes { mailbox.post(.closeConnections) }
     }
 
+    /// Resets what a backend has taken. A connect to it that is under way goes on: it fails, and another backend is tried.
+    package func resetConnections(slot: Int) {
+        for mailbox in mailboxes { mailbox.post(.resetConnections(slot: slot)) }
+    }
+
     // MARK: From the workers
 
     /// Becomes readable when there is news.

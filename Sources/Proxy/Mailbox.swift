@@ -19,6 +19,8 @@ enum WorkerMessage: Sendable {
     case adopt(client: Int32, listener: Int, pool: Int)
     case closeListeners(generation: UInt64)
     case closeConnections
+    /// Those that a backend has taken: nothing more is to be had from it.
+    case resetConnections(slot: Int)
     case end
 
     /// The generation that is acknowledged by having read the message; nil for those that carry none.
@@ -26,7 +28,7 @@ enum WorkerMessage: Sendable {
         switch self {
         case .route(_, let route, _): route.header.generation
         case .closeListeners(let generation): generation
-        case .rules, .listen, .admit, .adopt, .serve, .closeConnections, .end: nil
+        case .rules, .listen, .admit, .adopt, .serve, .closeConnections, .resetConnections, .end: nil
         }
     }
 }
@@ -87,6 +89,8 @@ package enum WorkerReport: Sendable {
     /// So many connects to a backend have failed since the last such report, at last with this error; `retried` of
     /// them were followed by another attempt.
     case connectsFailing(slot: Int, count: Int, errorNumber: Int32, retried: Int)
+    /// So many connections were reset by a backend that had not said a byte yet; since the last such report.
+    case earlyResets(slot: Int, count: Int)
     /// Clients were reset because no backend could be connected; since the last such report.
     case poolUnreachable(pool: Int, reset: Int)
     /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.

@@ -46,6 +46,8 @@ extension WorkerHandle {
             settleReports(atOnce: true)
         case .closeConnections:
             while let connection = state.wheel.first { connection.close(.stopping) }
+        case .resetConnections(let slot):
+            resetConnections(slot: slot)
         case .end:
             state.isEnding = true
         }

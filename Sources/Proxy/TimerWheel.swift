@@ -87,6 +87,20 @@ struct TimerWheel {
         count == 0 ? nil : buckets.lazy.compactMap { $0 }.first
     }
 
+    /// All connections, in no order: every live one lies in the wheel. To be copied before any is ended.
+    var all: [ConnectionHandle] {
+        var found: [ConnectionHandle] = []
+        found.reserveCapacity(count)
+        for first in buckets {
+            var next = first
+            while let connection = next {
+                found.append(connection)
+                next = connection.record.wheelNext
+            }
+        }
+        return found
+    }
+
     /// Nanoseconds (monotonic) of the next tick with something in it; nil when empty.
     func nextTick() -> Int64? {
         guard count > 0 else { return nil }

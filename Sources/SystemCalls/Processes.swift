@@ -102,3 +102,26 @@ package enum Processes {
 
     package static var ownUser: UInt32 { getuid() }
 }
+
+/// A pipe for what a child prints, where that is read while it runs.
+package enum ChildOutput {
+    /// Both ends are the caller's to own. Ours does not block; the child's does, as programs expect of their output.
+    package static func open() throws(SystemError) -> (readEnd: Int32, writeEnd: Int32) {
+        var ends: [Int32] = [-1, -1]
+        try checked("pipe2") { pipe2(&ends, O_CLOEXEC) }
+        let result = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        precondition(result == 0, "a fresh pipe takes a flag")
+        return (ends[0], ends[1])
+    }
+
+    /// What is there now; empty: nobody can write any more; nil: nothing yet.
+    package static func read(_ descriptor: Int32, bytesMax: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: bytesMax)
+        while true {
+            let count = Glibc.read(descriptor, &bytes, bytesMax)
+            if count >= 0 { return Array(bytes[..<count]) }
+            if errno == EAGAIN { return nil }
+            if errno != EINTR { return [] }
+        }
+    }
+}
