@@ -76,6 +76,7 @@ let package = Package(
         tests("ControlProtocolTests", ["TestSupport", "ControlProtocol", "Model"]),
         tests("SystemCallsTests", ["TestSupport", "SystemCalls", "Model"]),
         tests("EventLoopTests", ["TestSupport", "EventLoop", "SystemCalls", "Model"]),
+        tests("ProbingTests", ["TestSupport", "Probing", "EventLoop", "Decisions", "SystemCalls", "Model"]),
         tests("StatisticsTests", ["TestSupport", "Statistics", "SystemCalls"]),
         tests("ProxyTests", ["TestSupport", "Proxy", "Statistics", "Decisions", "SystemCalls", "Model"]),
         // The tree as text: arrows, unsafe pointers, banned words, sizes, README.

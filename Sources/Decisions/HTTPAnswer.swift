@@ -77,7 +77,7 @@ package struct HTTPAnswer: ProbeAnswer {
         let end = rest.firstIndex(of: 0x0A)
         let piece = rest[..<(end ?? rest.endIndex)]
         line += piece
-        headBytes += piece.count + 1
+        headBytes += piece.count + (end == nil ? 0 : 1)
         rest = end.map { rest[($0 + 1)...] } ?? []
         guard headBytes <= HTTPAnswer.headBytesMax else {
             return failure("the head is longer than \(HTTPAnswer.headBytesMax) bytes: \(soFar ?? "")")
@@ -101,7 +101,7 @@ package struct HTTPAnswer: ProbeAnswer {
             part = size == 0 ? .trailer : .chunk(left: size)
         case .chunkEnd:
             guard line.isEmpty else { return failure("a chunk is longer than its size says") }
-            part = .chunkSize
+            (part, headBytes) = (.chunkSize, 0)
         case .trailer:
             if line.isEmpty { return judged() }
         case .body, .bodyToTheEnd, .chunk: preconditionFailure("a body has no lines")
