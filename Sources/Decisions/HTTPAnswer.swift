@@ -82,12 +82,12 @@ package struct HTTPAnswer: ProbeAnswer {
         guard headBytes <= HTTPAnswer.headBytesMax else {
             return failure("the head is longer than \(HTTPAnswer.headBytesMax) bytes: \(soFar ?? "")")
         }
+        if end != nil, line.last == 0x0D { line.removeLast() }
         // What does not begin as an answer is none, however much is still to come.
         if part == .statusLine, !Array("HTTP/1.".utf8).starts(with: line.prefix(7)) {
             return failure("no HTTP answer: \(line.shown(bytesMax: 80))")
         }
         guard end != nil else { return nil }
-        if line.last == 0x0D { line.removeLast() }
         defer { line = [] }
         return lineEnded()
     }

@@ -34,7 +34,7 @@ import SystemCalls
         output = OutputTail(owning: Descriptor(owning: pipe.readEnd))
         // Ours goes with the end of this function: then the children alone hold it.
         let writing = Descriptor(owning: pipe.writeEnd)
-        child = try ChildProcess(starting: arguments, output: writing.number)
+        child = try ChildProcess(starting: arguments, output: writing.number, leading: .closedGroup)
     }
 
     private func result(within timeout: Duration) async -> ProbeResult {

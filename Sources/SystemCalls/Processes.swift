@@ -26,6 +26,8 @@ package struct ChildProcess: ~Copyable, Sendable {
     package enum Leads: Sendable {
         /// A process group: it still belongs to our terminal and inherits what is not close-on-exec.
         case group
+        /// The same, with no descriptor but the three.
+        case closedGroup
         /// A session, and no descriptor but the three: it outlives us and whoever started us.
         case session
     }
@@ -53,6 +55,10 @@ package struct ChildProcess: ~Copyable, Sendable {
         posix_spawnattr_setsigdefault(&attributes, &signals)
         switch leading {
         case .group:
+            posix_spawnattr_setpgroup(&attributes, 0)
+            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+        case .closedGroup:
+            posix_spawn_file_actions_addclosefrom_np(&actions, 3)
             posix_spawnattr_setpgroup(&attributes, 0)
             posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         case .session:

@@ -79,11 +79,11 @@ struct LoadHealthTests {
             "9:31: 'path' of 'health' of pool 'web' goes with check: http and the check is connect; write check: http, or take 'path' out"),
         ("check: connect, status: [200]",
             "9:31: 'status' of 'health' of pool 'web' goes with check: http and the check is connect; write check: http, or take 'status' out"),
-        ("check: http, path: up", "9:28: 'path' of 'health' of pool 'web' is 'up'; write a text that begins with '/'"),
+        ("check: http, path: up", "9:34: 'path' of 'health' of pool 'web' is 'up'; write a text that begins with '/'"),
         ("check: http, path: \"/a b\"",
-            "9:28: 'path' of 'health' of pool 'web' is '/a b'; a request holds no blanks and ASCII letters only: write %20 and the like"),
-        ("check: http, status: 299-200", "9:30: 'status' of 'health' of pool 'web' is '299-200'; write a status or a range such as 200-299, from 100 to 599"),
-        ("check: http, status: [20, 200]", "9:31: item 1 in 'status' of 'health' of pool 'web' is '20'; write a status or a range such as 200-299, from 100 to 599"),
+            "9:34: 'path' of 'health' of pool 'web' is '/a b'; a request holds no blanks and ASCII letters only: write %20 and the like"),
+        ("check: http, status: 299-200", "9:36: 'status' of 'health' of pool 'web' is '299-200'; write a status or a range such as 200-299, from 100 to 599"),
+        ("check: http, status: [20, 200]", "9:37: item 1 in 'status' of 'health' of pool 'web' is '20'; write a status or a range such as 200-299, from 100 to 599"),
         ("check: htpp", "9:22: 'check' of 'health' of pool 'web' is 'htpp'; write none, connect, banner, http or command, did you mean 'http'?"),
     ])
     func refused(settings: String, error: String) {

@@ -111,7 +111,7 @@ struct HTTPAnswerTests {
     }
 
     @Test("what is no HTTP is told as what it is", arguments: [
-        ("SSH-2.0-OpenSSH_9.2\r\n", "http: no HTTP answer: 'SSH-2.0-OpenSSH_9.2\\r\\n'"),
+        ("SSH-2.0-OpenSSH_9.2\r\n", "http: no HTTP answer: 'SSH-2.0-OpenSSH_9.2'"),
         ("<html>", "http: no HTTP answer: '<html>'"),
         ("HTTP/1.1 OK 200\r\n\r\n", "http: no HTTP answer: 'HTTP/1.1 OK 200'"),
         ("HTTP/1.1 +20 x\r\n\r\n", "http: no HTTP answer: 'HTTP/1.1 +20 x'"),
