@@ -158,8 +158,17 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         let rest = deadline.map { max(.zero, Clocks.monotonic().duration(to: $0)) }
         switch await wait(for: interest, on: descriptor.number, timeout: rest) {
         case .ready: return
-        case .timedOut: throw .deadlinePassed
+        case .timedOut:
+            // After a standstill of ours time is over for everything, whatever has come meanwhile.
+            guard isReady(for: interest) else { throw .deadlinePassed }
         case .cancelled: throw .cancelled
+        }
+    }
+
+    private func isReady(for interest: Interest) -> Bool {
+        switch interest {
+        case .readable: Sockets.isReadable(descriptor.number)
+        case .writable: Sockets.isWritable(descriptor.number)
         }
     }
 }

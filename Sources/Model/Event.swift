@@ -126,7 +126,7 @@ extension Event.Change {
             counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
                 + sequel(failed: count, retried: retried, isAlone: isAlone)
         case .suspected(_, let failures, let within):
-            "\(counted(failures, "connection")) failed within \(within.spoken), by connects or by resets before an answer: probed at once"
+            "\(counted(failures, "connection")) failed within \(within.written), by connects or by resets before an answer: probed at once"
         case .connectionsReset(_, let count): "found down: \(counted(count, "connection")) reset, as when-down says"
         case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"

@@ -1,6 +1,7 @@
 // The checks themselves: one attempt each, asking for service and not for a sign of life.
 import Decisions
 import EventLoop
+import Glibc
 import Model
 import SystemCalls
 
@@ -38,7 +39,7 @@ import SystemCalls
             let socket = try await connect(target, timeout)
             let header = ProxyAnnouncement(.unknown, as: target.sendProxy)
             let first = (0..<header.count).map { header[$0] } + words
-            if !first.isEmpty { try await socket.send(first) }
+            if !first.isEmpty { try await say(first, on: socket) }
             while true {
                 let more = try await socket.receive(bytesMax: 4096)
                 guard !more.isEmpty else { return answer.end() }
@@ -46,6 +47,13 @@ import SystemCalls
             }
         } catch {
             return result(of: error, name, timeout, soFar: answer.soFar)
+        }
+    }
+
+    /// A backend that has spoken and left is heard all the same.
+    private static func say(_ words: [UInt8], on socket: AsyncSocket) async throws(SocketFailure) {
+        do throws(SocketFailure) { try await socket.send(words) } catch {
+            guard case .system(let failure) = error, failure.errorNumber == EPIPE || failure.errorNumber == ECONNRESET else { throw error }
         }
     }
 

@@ -120,7 +120,12 @@ package struct ProbeHistory: Sendable {
     /// False: cancelled.
     private func pause(_ rest: Wait, until next: MonotonicTime) async -> Bool {
         guard !isDueNow else { return !Task.isCancelled }
-        return await rest.pause(for: LoopClock().now.duration(to: next)) != .cancelled
+        let now = LoopClock().now
+        // After a standstill all backends are overdue, and would be probed at once, and at once again an interval later.
+        let isOverdue = next.duration(to: now) > configuration.interval
+        let rested = isOverdue
+            ? ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1)) : now.duration(to: next)
+        return await rest.pause(for: rested) != .cancelled
     }
 
     /// From the start of one probe to the next, as things stand.
