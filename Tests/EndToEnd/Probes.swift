@@ -97,8 +97,8 @@ import Testing
                 for backend in pool.backends { tenths[(backend.probedAt ?? "").prefix(21), default: 0] += 1 }
             }
             #expect(tenths.values.reduce(0, +) == 1000)
-            // A share is 50 to 100; a machine that stands still for a moment makes it more.
-            #expect(tenths.values.max()! < 500, "\(tenths.sorted { $0.key < $1.key })")
+            // A share is 50 to 100; a machine that is busy elsewhere makes it more.
+            #expect(tenths.values.max()! < 300, "\(tenths.sorted { $0.key < $1.key })")
         }
     }
 
