@@ -20,21 +20,18 @@ package struct ProbeHealth: Equatable, Sendable {
     private var rise: Int
     private var fall: Int
 
-    /// `rise` and `fall`: 1 or more.
-    package init(rise: Int, fall: Int) {
+    /// `rise` and `fall`: 1 or more. `finding`: where it goes on from.
+    package init(rise: Int, fall: Int, finding: ProbeFinding = .unknown) {
         precondition(rise >= 1 && fall >= 1, "rise and fall count results")
         self.rise = rise
         self.fall = fall
-    }
-
-    /// Other numbers from now on; what was found stays found.
-    package mutating func reconfigure(rise: Int, fall: Int) {
-        self = ProbeHealth(finding, rise: rise, fall: fall)
-    }
-
-    private init(_ finding: ProbeFinding, rise: Int, fall: Int) {
-        self.init(rise: rise, fall: fall)
         self.finding = finding
+    }
+
+    /// Other rules from now on; what was found and counted stays.
+    package mutating func follow(rise: Int, fall: Int) {
+        precondition(rise >= 1 && fall >= 1, "rise and fall count results")
+        (self.rise, self.fall) = (rise, fall)
     }
 
     /// Something is known, and the last result agreed with it: until then probes hurry.

@@ -16,10 +16,11 @@ package struct ProbeHistory: Sendable {
 
 @ControlPlane package final class Prober {
     private var configuration: HealthConfiguration
-    private let target: ProbeTarget
+    private var target: ProbeTarget
     private var health: ProbeHealth
     private var burst = FailureBurst()
-    private var isStarted = false
+    /// Started and not stopped since; without a check there is nothing to do for it.
+    private var isWanted = false
     private var regular: Task<Void, Never>?
     /// Between two regular probes.
     private var rest: Wait?
@@ -42,17 +43,17 @@ package struct ProbeHistory: Sendable {
     }
 
     package func start() {
-        isStarted = true
+        isWanted = true
         guard configuration.check != .none, regular == nil else { return }
         regular = EventLoop.start { [weak self] in await self?.probeRegularly() }
     }
 
     package func stop() {
-        isStarted = false
-        cancel()
+        isWanted = false
+        endRegular()
     }
 
-    private func cancel() {
+    private func endRegular() {
         regular?.cancel()
         (regular, rest) = (nil, nil)
     }
@@ -64,28 +65,23 @@ package struct ProbeHistory: Sendable {
         change(to: .unknown, because: "not probed any more")
     }
 
-    /// Another way to probe from now on. What was found stays found until the new probes say otherwise; only a backend
-    /// that was up for want of a check has to be looked at first.
-    package func reconfigure(_ new: HealthConfiguration) {
-        guard new != configuration else { return }
-        let old = configuration
-        configuration = new
-        health.reconfigure(rise: new.rise, fall: new.fall)
-        switch (old.check == .none, new.check == .none) {
-        case (true, true): return
-        case (false, true):
-            cancel()
+    /// Other probes from now on. What was found stays until they find something else. A probe that is under way goes with
+    /// its task.
+    package func change(to new: HealthConfiguration, of newTarget: ProbeTarget) {
+        guard new != configuration || newTarget != target else { return }
+        let hadNoCheck = configuration.check == .none
+        (configuration, target) = (new, newTarget)
+        endRegular()
+        if new.check == .none {
+            health = ProbeHealth(rise: new.rise, fall: new.fall, finding: .up)
+            history.failure = nil
             if history.finding != .up { change(to: .up, because: "not checked any more") }
-        case (true, false):
-            health = ProbeHealth(rise: new.rise, fall: new.fall)
-            change(to: .unknown, because: "checked from now on")
-            if isStarted { start() }
-        case (false, false):
-            guard isStarted else { return }
-            // A probe of the old kind that is under way must not count: it goes with its task.
-            cancel()
-            start()
+        } else if hadNoCheck {
+            health = ProbeHealth(rise: new.rise, fall: new.fall, finding: history.finding)
+        } else {
+            health.follow(rise: new.rise, fall: new.fall)
         }
+        if isWanted { start() }
     }
 
     /// Clients' connections have failed, so many since the last time: when they are a burst the backend is probed at

@@ -31,10 +31,10 @@ enum CloseReason {
     case sourceLimit
     /// No PROXY header came where one has to, or a bad one: see HeaderRefusal.
     case badHeader
-    /// Its backend was found down, and the pool says reset.
-    case backendDown
     /// lbd ends: its stop-deadline has passed.
     case stopping
+    /// Its backend or its listener was removed, or its backend found down, and its end not waited for.
+    case removed
     case outOfResources
 
     /// An end of ours that loses bytes, or comes after a reset, is never told as a clean one.
@@ -44,7 +44,7 @@ enum CloseReason {
         case .idle, .halfClosed, .lifetime, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .sourceLimit,
-            .badHeader, .backendDown, .outOfResources: true
+            .badHeader, .removed, .outOfResources: true
         }
     }
 }
@@ -120,16 +120,5 @@ extension ConnectionHandle {
         Glibc.close(record[party].descriptor)
         unwatch(party)
         record[party].descriptor = -1
-    }
-}
-
-extension WorkerHandle {
-    func resetConnections(slot: Int) {
-        for connection in state.wheel.all where connection.record.slot == slot {
-            switch connection.record.phase {
-            case .relaying, .resetting: connection.close(.backendDown)
-            case .free, .awaitingHeader, .queued, .connecting, .closed: continue
-            }
-        }
     }
 }

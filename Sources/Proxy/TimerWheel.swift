@@ -87,18 +87,17 @@ struct TimerWheel {
         count == 0 ? nil : buckets.lazy.compactMap { $0 }.first
     }
 
-    /// All connections, in no order: every live one lies in the wheel. To be copied before any is ended.
-    var all: [ConnectionHandle] {
-        var found: [ConnectionHandle] = []
-        found.reserveCapacity(count)
-        for first in buckets {
-            var next = first
+    /// All connections that a condition names, for ending them.
+    func connections(where isWanted: (ConnectionHandle) -> Bool) -> [ConnectionHandle] {
+        var wanted: [ConnectionHandle] = []
+        for bucket in buckets {
+            var next = bucket
             while let connection = next {
-                found.append(connection)
+                if isWanted(connection) { wanted.append(connection) }
                 next = connection.record.wheelNext
             }
         }
-        return found
+        return wanted
     }
 
     /// Nanoseconds (monotonic) of the next tick with something in it; nil when empty.

@@ -66,7 +66,7 @@ struct ProbeHealthTests {
     @Test func otherNumbersKeepWhatWasFound() {
         var health = ProbeHealth(rise: 2, fall: 3)
         _ = findings(&health, [.success, failure, failure])
-        health.reconfigure(rise: 1, fall: 2)
+        health.follow(rise: 1, fall: 4)
         #expect(health.finding == .up)
         #expect(findings(&health, [failure, failure, .success]) == [nil, .down, .up])
     }

@@ -14,11 +14,13 @@ import Testing
 @ControlPlane private final class Subject {
     let backend: TestBackend
     var said: [(ProbeFinding, String)] = []
+    let target: ProbeTarget
     var prober: Prober!
 
     init(_ configuration: HealthConfiguration, at endpoint: Endpoint? = nil) throws {
         backend = try TestBackend { while case .success = $0.receive() {} }
-        prober = Prober(configuration, of: ProbeTarget(try BackendReference("web/web-1"), at: endpoint ?? backend.endpoint)) {
+        target = ProbeTarget(try BackendReference("web/web-1"), at: endpoint ?? backend.endpoint)
+        prober = Prober(configuration, of: target) {
             [unowned self] _, reason in
             said.append((prober.history.finding, reason))
         }
@@ -108,32 +110,32 @@ private func connect(
             subject.prober.start()
             #expect(await subject.time { subject.prober.history.finding == .up } != nil)
             let before = subject.prober.history.sequence
-            subject.prober.reconfigure(connect(interval: .milliseconds(100), rise: 1, fall: 1))
+            subject.prober.change(to: connect(interval: .milliseconds(100), rise: 1, fall: 1), of: subject.target)
             #expect(subject.prober.history.finding == .up)
             #expect(subject.said.count == 1, "told something new: \(subject.said)")
             #expect(await subject.time { subject.prober.history.sequence >= before + 3 } != nil, "the old pace goes on")
             // Another check takes over too.
             let silent = HealthConfiguration(
                 check: .banner(send: nil, expect: "220"), interval: .milliseconds(100), timeout: .milliseconds(100), rise: 1, fall: 2)
-            subject.prober.reconfigure(silent)
+            subject.prober.change(to: silent, of: subject.target)
             #expect(subject.prober.history.finding == .up)
             #expect(await subject.time { subject.prober.history.finding == .down } != nil)
         }
     }
 
-    @Test func withoutACheckItIsUpAndWithOneAgainItIsLookedAtFirst() async throws {
+    @Test func withoutACheckItIsUpAndWithOneAgainItStaysSoUntilTheProbesSayOtherwise() async throws {
         try await onLoop {
             let none = HealthConfiguration(check: .none, interval: .seconds(2), timeout: .seconds(1), rise: 2, fall: 3)
             let subject = try Subject(none)
             defer { subject.end() }
             subject.prober.start()
             #expect(subject.prober.history.finding == .up)
-            subject.prober.reconfigure(connect(interval: .milliseconds(100)))
-            #expect(subject.prober.history.finding == .unknown, "nobody has looked yet")
-            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            subject.prober.change(to: connect(interval: .milliseconds(100)), of: subject.target)
+            #expect(subject.prober.history.finding == .up)
+            #expect(await subject.time { subject.prober.history.sequence > 0 } != nil)
             subject.backend.stop()
             #expect(await subject.time { subject.prober.history.finding == .down } != nil)
-            subject.prober.reconfigure(none)
+            subject.prober.change(to: none, of: subject.target)
             #expect(subject.prober.history.finding == .up)
             let sequence = subject.prober.history.sequence
             await pause(for: .milliseconds(300))
@@ -148,7 +150,7 @@ private func connect(
             subject.prober.start()
             #expect(await subject.time { subject.prober.history.finding == .up } != nil)
             subject.prober.stop()
-            subject.prober.reconfigure(connect(interval: .milliseconds(60)))
+            subject.prober.change(to: connect(interval: .milliseconds(60)), of: subject.target)
             let sequence = subject.prober.history.sequence
             await pause(for: .milliseconds(300))
             #expect(subject.prober.history.sequence == sequence)

@@ -78,7 +78,7 @@ struct FailingBackendTests {
             for client in clients { try greet(client) }
             let held = plane.plane.statistics.tickets(slot: 0).held
             #expect(held > 5 && held < 40)
-            plane.plane.resetConnections(slot: 0)
+            plane.plane.resetConnections(.taken(slot: 0))
             try plane.waitUntilFree(slot: 0)
             var reset = 0
             for client in clients {
