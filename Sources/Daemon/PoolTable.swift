@@ -83,6 +83,25 @@ import SystemCalls
     func found(_ backend: Backend, _ old: ProbeFinding, _ reason: String) {
         events.record(.probe(backend.reference, from: old, to: backend.history.finding, reason: reason))
         refresh(backend)
+        endConnections(of: backend)
+    }
+
+    /// What happens to clients' connections only ever asks for a probe.
+    func noteFailures(_ count: Int, slot: Int) {
+        guard let (pool, backend) = entry(slot: slot), let rule = pool.configuration.health.passive,
+            let failures = backend.prober.noteFailures(count)
+        else { return }
+        events.record(.suspected(backend.reference, failures: failures, within: rule.within))
+    }
+
+    /// Behind the routing that takes the backend out, so that none comes after.
+    private func endConnections(of backend: Backend) {
+        guard backend.history.finding == .down, byReference[backend.reference]?.pool.configuration.health.whenDown == .reset,
+            backend.holders > 0
+        else { return }
+        publishNow()
+        events.record(.connectionsReset(backend.reference, count: backend.holders))
+        plane.resetConnections(.taken(slot: backend.slot))
     }
 
     /// A worker's news: something may be empty now.
