@@ -176,6 +176,7 @@ package struct DaemonError: Error, CustomStringConvertible {
                 table.lookAgain()
                 stopped.announce()
             }
+            // Behind all that was told: what goes now is not heard of any more.
             table.settle()
             listeners.settle()
         }

@@ -88,7 +88,8 @@ import SystemCalls
 
     /// What happens to clients' connections only ever asks for a probe.
     func noteFailures(_ count: Int, slot: Int) {
-        guard let (pool, backend) = entry(slot: slot), let rule = pool.configuration.health.passive,
+        // Of a former address it says nothing about the one that is probed.
+        guard let (pool, backend) = entry(slot: slot), backend.slot == slot, let rule = pool.configuration.health.passive,
             let failures = backend.prober.noteFailures(count)
         else { return }
         events.record(.suspected(backend.reference, failures: failures, within: rule.within))
@@ -108,7 +109,6 @@ import SystemCalls
     func lookAgain(slot: Int? = nil) {
         let backends = slot.map { bySlot[$0].map { [$0.backend] } ?? [] } ?? pools.flatMap(\.backends)
         for backend in backends where !backend.isGone && (backend.wish != .ready || backend.isRemoving) { announce(backend) }
-        settle()
         changes.announce()
     }
 
