@@ -1,4 +1,4 @@
-// The pools of a configuration file, with their backends, probes and restarts.
+// The pools of a configuration file, with their backends and restarts.
 import Model
 
 extension Loader {
@@ -94,53 +94,6 @@ extension Loader {
         let timeout = section.value(Declared.restartTimeout, &findings)
         guard let command, let timeout else { return nil }
         return RestartConfiguration(command: command, timeout: timeout)
-    }
-}
-
-// Probes.
-extension Loader {
-    fileprivate mutating func health(_ pool: SectionReader) -> HealthConfiguration? {
-        guard let section = pool.open(Declared.health, &findings) else { return nil }
-        let check = check(section)
-        let interval = section.value(Declared.interval, &findings)
-        let timeout = section.value(Declared.timeout, &findings)
-        let rise = section.value(Declared.rise, &findings)
-        let fall = section.value(Declared.fall, &findings)
-        guard let check, let interval, let timeout, let rise, let fall else { return nil }
-        return HealthConfiguration(check: check, interval: interval, timeout: timeout, rise: rise, fall: fall)
-    }
-
-    private mutating func check(_ health: SectionReader) -> HealthConfiguration.Check? {
-        let word = health.value(Declared.check, &findings)
-        let expect = health.value(Declared.expect, &findings)
-        let send = health.value(Declared.send, &findings)
-        switch word {
-        case nil: return nil
-        case .some(.none):
-            refuseTexts(health, of: .none)
-            return HealthConfiguration.Check.none
-        case .connect:
-            refuseTexts(health, of: .connect)
-            return .connect
-        case .banner:
-            if let expect { return .banner(send: send, expect: expect) }
-            if health.entry(Declared.expect.name) == nil {
-                let place = health.entry(Declared.check.name)?.value.place ?? health.place
-                findings.add(
-                    place,
-                    "\(health.phrase(Declared.check.name)) is banner, which needs 'expect'; add expect: and how a good backend's words begin")
-            }
-            return nil
-        }
-    }
-
-    private mutating func refuseTexts(_ health: SectionReader, of check: CheckWord) {
-        for name in [Declared.expect.name, Declared.send.name] {
-            guard let entry = health.entry(name) else { continue }
-            findings.add(
-                entry.place,
-                "\(health.phrase(name)) goes with check: banner and the check is \(check.rawValue); write check: banner, or take '\(name)' out")
-        }
     }
 }
 

@@ -323,7 +323,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
             (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

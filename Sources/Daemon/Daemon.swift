@@ -200,6 +200,8 @@ package struct DaemonError: Error, CustomStringConvertible {
             events.record(.connectsFailing(
                 backend.reference, count: count, reason: SystemError.words(for: errorNumber), retried: retried,
                 isAlone: pool.published.map { $0.count <= 1 } ?? true))
+            table.noteFailures(count, slot: slot)
+        case .earlyResets(let slot, let count): table.noteFailures(count, slot: slot)
         case .poolUnreachable(let pool, let reset):
             guard let pool = table.pool(index: pool) else { return }
             events.record(.poolUnreachable(pool.configuration.name, reset: reset))

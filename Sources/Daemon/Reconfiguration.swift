@@ -11,7 +11,7 @@ import SystemCalls
     private let plane: DataPlane
     private let table: PoolTable
     private let listeners: Listeners
-    private let drains: Drains
+    let drains: Drains
     private let saved: SavedWishes
     private let events: EventLog
     private let logger: Logger

@@ -218,33 +218,6 @@ package struct BackendConfiguration: Equatable, Sendable {
     }
 }
 
-package struct HealthConfiguration: Equatable, Sendable {
-    package enum Check: Equatable, Sendable {
-        /// No probes: the backend counts as up.
-        case none
-        /// A TCP connect that succeeds.
-        case connect
-        /// A connect, then `send` where given, then `expect` at the start of what the backend says.
-        case banner(send: String?, expect: String)
-    }
-
-    package var check: Check
-    package var interval: Duration
-    package var timeout: Duration
-    /// Successes in a row that turn `down` into `up`.
-    package var rise: Int
-    /// Failures in a row that turn `up` into `down`.
-    package var fall: Int
-
-    package init(check: Check, interval: Duration, timeout: Duration, rise: Int, fall: Int) {
-        self.check = check
-        self.interval = interval
-        self.timeout = timeout
-        self.rise = rise
-        self.fall = fall
-    }
-}
-
 /// How a rollout restarts one backend.
 package struct RestartConfiguration: Equatable, Sendable {
     /// What may stand in braces in a command.

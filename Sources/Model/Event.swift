@@ -52,6 +52,10 @@ package struct Event: Equatable, Sendable {
         /// So many connects have failed since the last such event, `retried` of them followed by another attempt;
         /// `isAlone`: new connections have no other backend to go to.
         case connectsFailing(BackendReference, count: Int, reason: String, retried: Int, isAlone: Bool)
+        /// So many of its clients' connections have failed in a short time: it is probed at once, and quickly for a while.
+        case suspected(BackendReference, failures: Int, within: Duration)
+        /// The backend was found down, and its pool says `when-down: reset`.
+        case connectionsReset(BackendReference, count: Int)
         /// Clients were reset, every attempt of theirs to connect a backend having failed; since the last such event.
         case poolUnreachable(PoolName, reset: Int)
         /// All connections that a listener may have are in use: the backlog waits.
@@ -90,7 +94,7 @@ extension Event.Change {
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
-            .connectsFailing(let backend, _, _, _, _):
+            .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
@@ -131,6 +135,8 @@ extension Event.Change {
         case .poolServes: "poolServes"
         case .poolFull: "poolFull"
         case .connectsFailing: "connectsFailing"
+        case .suspected: "suspected"
+        case .connectionsReset: "connectionsReset"
         case .poolUnreachable: "poolUnreachable"
         case .listenerFull: "listenerFull"
         case .listenerHasRoom: "listenerHasRoom"
@@ -182,6 +188,9 @@ extension Event.Change {
         case .connectsFailing(_, let count, let reason, let retried, let isAlone):
             counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
                 + sequel(failed: count, retried: retried, isAlone: isAlone)
+        case .suspected(_, let failures, let within):
+            "\(counted(failures, "connection")) failed within \(within.written), by connects or by resets before an answer: probed at once"
+        case .connectionsReset(_, let count): "found down: \(counted(count, "connection")) reset, as when-down says"
         case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
