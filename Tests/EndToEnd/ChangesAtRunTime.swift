@@ -26,9 +26,12 @@ import Testing
     func backends() throws {
         let third = try TestServer.named("web-3", lab)
         try expectDone("backend", "add", "web/web-3", "\(third.endpoint)", "weight=2")
-        #expect(try balancer.census(40) == ["web-1": 10, "web-2": 10, "web-3": 20])
+        // Each worker goes round by itself.
+        let shares = try balancer.census(80)
+        #expect(shares.count == 3 && (34...46).contains(shares["web-3"] ?? 0), "\(shares)")
         try expectDone("backend", "set", "web/web-3", "weight=")
-        #expect(try balancer.census(30) == ["web-1": 10, "web-2": 10, "web-3": 10])
+        let equal = try balancer.census(60)
+        #expect(equal.values.allSatisfy { (14...26).contains($0) }, "\(equal)")
         try expectDone("backend", "remove", "web/web-1", "web/web-2", "--wait")
         #expect(try balancer.census(10) == ["web-3": 10])
         #expect(try balancer.status().pools[0].backends.map(\.name) == ["web-3"])
