@@ -14,12 +14,14 @@ enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
 enum DrainEnd: String, CaseIterable, Sendable { case keep }
 
 enum Declared {
-    static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660")
+    static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660",
+        effect: .atNextStart)
     static let stateDirectory = Option("state-directory", .path, .means("run"),
-        "folder of the lock and the saved wishes; relative paths start at this file's folder")
+        "folder of the lock and the saved wishes; relative paths start at this file's folder", effect: .atNextStart)
     static let stopDeadline = Option("stop-deadline", .duration(.zero ... .days(30)), .means("1m"),
         "after SIGTERM: what is still connected then is closed")
-    static let workers = Option("workers", .workers(1...64), .means("auto"), "data-plane threads; auto: one for each processor")
+    static let workers = Option("workers", .workers(1...64), .means("auto"), "data-plane threads; auto: one for each processor",
+        effect: .atNextStart)
     static let connectionsMax = Option("connections-max", .connections, .isNothing(example: "9000"),
         "of all listeners at once; reached: no more is accepted, the backlog waits; without it what the descriptor limit carries")
 

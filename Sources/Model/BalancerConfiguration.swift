@@ -28,6 +28,11 @@ package struct BalancerConfiguration: Equatable, Sendable {
         self.pools = pools
     }
 
+    /// What lbd has room for.
+    package static let listenersMax = 1024
+    package static let poolsMax = 4096
+    package static let backendsMax = 16_384
+
     /// `1 listener, 2 pools`
     package var summary: String { "\(counted(listeners.count, "listener")), \(counted(pools.count, "pool"))" }
 }

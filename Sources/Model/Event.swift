@@ -21,7 +21,6 @@ package struct Event: Equatable, Sendable {
         case listenerRedirected(ListenerName, to: PoolName)
         /// The last connection of a closed listener has ended.
         case listenerRemoved(ListenerName)
-        case configurationChanged(by: String)
         /// `atStart`: one of those that lbd was started with.
         case poolAdded(PoolName, atStart: Bool)
         case poolRemoving(PoolName)
@@ -74,6 +73,8 @@ package struct Event: Equatable, Sendable {
         case sourceRefused(ListenerName, source: IPAddress, reason: String, besides: Int)
         /// Told when it begins: a second was quiet before.
         case rateReached(ListenerName, perSecond: Int)
+        /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
+        case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -83,7 +84,7 @@ extension Event.Change {
     /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
     package var subject: String {
         switch self {
-        case .started, .stopping, .stopped, .processFull, .processHasRoom, .configurationChanged: "lbd"
+        case .started, .stopping, .stopped, .processFull, .processHasRoom: "lbd"
         case .poolAdded(let pool, _), .poolRemoving(let pool), .poolTakenBack(let pool), .poolRemoved(let pool): "pool \(pool)"
         case .backendAdded(let backend, _, _, _, _, _), .backendRemoving(let backend), .backendTakenBack(let backend, _),
             .backendRemoved(let backend, _), .backendMoved(let backend, _, _), .backendLeft(let backend, _):
@@ -97,6 +98,12 @@ extension Event.Change {
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
+        case .configurationChanged(let change, _):
+            switch change.subject {
+            // As in all events of a backend.
+            case .backend(let reference): reference.description
+            case .lbd, .listener, .pool: change.subject.description
+            }
         }
     }
 
@@ -154,7 +161,6 @@ extension Event.Change {
         case .listenerMoved(_, let from, let to): "listens on \(to) now; \(from) is closed, its connections go on"
         case .listenerRedirected(_, let pool): "new connections go to pool \(pool) now; others stay where they are"
         case .listenerRemoved: "removed: its last connection has ended"
-        case .configurationChanged(let by): "configuration changed by \(by)"
         case .poolAdded: "added"
         case .poolRemoving: "being removed: takes no new connections, gone when its last one has ended"
         case .poolTakenBack: "taken back before it was removed"
@@ -200,6 +206,7 @@ extension Event.Change {
         case .sourceRefused(_, let source, let reason, let besides):
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
+        case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
         }

@@ -29,13 +29,6 @@ struct LoadPoolTests {
         #expect(errors(goodFile + "  other: { backends: { a: 127.0.0.1:9001 } }\n") == [])
     }
 
-    @Test("a pool without backends can only refuse")
-    func noBackends() {
-        #expect(errors("control: a\nlisteners: { web: { bind: 127.0.0.1:1, pool: web } }\npools: { web: { backends: {} } }") == [
-            "lb.yaml:3:27: 'backends' of pool 'web' is empty; add at least one backend"
-        ])
-    }
-
     @Test("a name that stands twice hides one of two backends")
     func duplicateName() {
         #expect(errors(changed("      b: {", "      a: {")) == [

@@ -69,4 +69,14 @@ struct OptionsTextTests {
             #expect(!option.doc.isEmpty && !option.doc.contains("\n"))
         }
     }
+
+    @Test("what waits for the next start says so, in the table and in the reference file; all the rest holds at once")
+    func effects() throws {
+        let waiting = optionDescriptions().filter { $0.effect == .atNextStart }.map(\.path)
+        #expect(waiting == ["control", "state-directory", "workers"])
+        for path in waiting {
+            #expect(optionsText().split(separator: "\n").contains { $0.hasPrefix(path + " ") && $0.contains("at-next-start") })
+        }
+        #expect(referenceYaml().split(separator: "\n").filter { $0.hasSuffix("; next start)") }.count == waiting.count)
+    }
 }
