@@ -7,13 +7,18 @@ extension Loader {
         var pools: [PoolConfiguration] = []
         for entry in entries {
             if let pool = known?.pool(entry) {
-                if hasNewListener { checkListeners(of: pool) }
+                recall(pool)
                 pools.append(pool)
             } else if let pool = pool(entry) {
                 pools.append(pool)
             }
         }
         return pools
+    }
+
+    /// What loading the pool again would have noted for the checks across sections.
+    private mutating func recall(_ pool: PoolConfiguration) {
+        if hasNewListener { checkListeners(of: pool) }
     }
 
     private mutating func pool(_ entry: YamlNode.Entry) -> PoolConfiguration? {

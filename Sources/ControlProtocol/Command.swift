@@ -145,6 +145,7 @@ struct Arguments {
     init(verb: Verb, words: ArraySlice<String>) throws(LineError) {
         self.verb = verb
         var plain: [String] = []
+        var seen: Set<String> = []
         for word in words {
             guard let equals = word.firstIndex(of: "=") else {
                 plain.append(word)
@@ -152,7 +153,7 @@ struct Arguments {
             }
             let key = String(word[..<equals])
             if verb.takesSettings, key != "output" {
-                guard !settings.contains(where: { $0.key == key }) else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
+                guard seen.insert(key).inserted else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
                 settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
                 continue
             }
