@@ -17,6 +17,8 @@ struct Loader {
     var findings: Findings
     /// What the listeners bind, for the backends.
     var bound: [Endpoint: ListenerName] = [:]
+    /// Of the pools that have one.
+    var diverts: [Divert] = []
 
     init(findings: Findings) { self.findings = findings }
 
@@ -32,6 +34,7 @@ struct Loader {
         let log = log(file)
         let listeners = listeners(file)
         let pools = pools(file)
+        checkDiverts(file)
         guard let control, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
         else { return nil }
         return BalancerConfiguration(

@@ -182,6 +182,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
         case .poolFull(let pool, let refused, let timedOut):
             events.record(.poolFull(configuration.pools[pool].name, refused: refused, timedOut: timedOut))
+        case .holdLost(let pool, let reset, let timedOut):
+            events.record(.holdLost(configuration.pools[pool].name, reset: reset, timedOut: timedOut))
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
             guard let (pool, backend) = table.entry(slot: slot) else { return }
             events.record(.connectsFailing(

@@ -37,7 +37,7 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
-        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
+        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
@@ -45,7 +45,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .poolFull, .poolUnreachable, .connectsFailing, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .poolUnreachable, .connectsFailing, .listenerFull, .processFull, .acceptPaused, .holdLost, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

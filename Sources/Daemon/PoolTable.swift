@@ -12,6 +12,8 @@ import SystemCalls
     let backends: [Backend]
     /// Slots in the routing that was published last.
     var published: [Int]?
+    /// Their shares there, where they are held back.
+    var publishedShares: [Int?] = []
     /// As last announced: nobody takes new connections.
     var refuses = false
 
@@ -28,6 +30,7 @@ import SystemCalls
     private let bySlot: [Backend]
     private let plane: DataPlane
     private let events: EventLog
+    private let returns: Returns
     /// Announced whenever a backend's state, its emptiness or its holders' news changed.
     let changes = Broadcast()
 
@@ -50,7 +53,9 @@ import SystemCalls
             uniqueKeysWithValues: pools.flatMap { pool in pool.backends.map { ($0.reference, (pool, $0)) } })
         self.plane = plane
         self.events = events
+        returns = Returns(plane: plane)
         relay.table = self
+        returns.changed = { [weak self] pool in self?.follow(pool) }
     }
 
     /// Publishes every pool's first routing and starts the probes. `saved`: wishes that win over the file's.
@@ -68,6 +73,7 @@ import SystemCalls
     }
 
     func stop() {
+        returns.stop()
         for backend in bySlot { backend.prober.stop() }
     }
 
@@ -132,11 +138,26 @@ import SystemCalls
         changes.announce()
     }
 
+    /// The share of some backend that has come back is another one.
+    private func follow(_ pool: Pool) {
+        publish(pool)
+        for backend in pool.backends where backend.wish == .ready { announce(backend) }
+        changes.announce()
+    }
+
     private func announce(_ pool: Pool) {
         let refuses = pool.published == []
         guard refuses != pool.refuses else { return }
         pool.refuses = refuses
-        events.record(refuses ? .poolRefuses(pool.configuration.name) : .poolServes(pool.configuration.name))
+        events.record(refuses ? outage(of: pool.configuration) : .poolServes(pool.configuration.name))
+    }
+
+    private func outage(of pool: PoolConfiguration) -> Event.Change {
+        switch pool.whenNone {
+        case .refuse: .poolRefuses(pool.name)
+        case .hold(let lengthMax, let timeout): .poolHolds(pool.name, lengthMax: lengthMax, timeout: timeout)
+        case .divert(let other): .poolDiverts(pool.name, to: other)
+        }
     }
 
     /// Who looks at the file alone would not expect it.
@@ -159,22 +180,36 @@ import SystemCalls
         let eligible = Availability.eligible(in: pool.backends.map { ($0.availability, $0.configuration.backup) })
         let targets = eligible.map { pool.backends[$0] }
         let slots = targets.map(\.slot)
-        guard slots != pool.published else { return }
+        returns.follow(pool, targets)
+        let shares = targets.map(\.share)
+        guard slots != pool.published || shares != pool.publishedShares else { return }
         let generation = plane.publish(
             PoolRouting(
                 balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
                 connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
-                transport: pool.configuration.transport, whenFull: pool.configuration.whenFull,
+                transport: pool.configuration.transport, whenFull: pool.configuration.whenFull, whenNone: whenNone(of: pool),
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,
-                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax)
+                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax, share: $0.share)
                 }),
             pool: pool.index)
-        pool.published = slots
+        (pool.published, pool.publishedShares) = (slots, shares)
         let named = Set(slots)
         for backend in pool.backends {
             backend.outSince = named.contains(backend.slot) ? nil : backend.outSince ?? generation
+        }
+    }
+}
+
+extension PoolTable {
+    private func whenNone(of pool: Pool) -> PoolRouting.WhenNone {
+        switch pool.configuration.whenNone {
+        case .refuse: .refuse
+        case .hold(let lengthMax, let timeout): .hold(lengthMax: lengthMax, timeout: timeout)
+        case .divert(let name):
+            // The configuration was checked: there is such a pool.
+            self.pool(name).map { .divert(pool: $0.index) } ?? .refuse
         }
     }
 }

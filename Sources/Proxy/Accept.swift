@@ -162,7 +162,7 @@ struct ListenerHandle {
     /// Who it is the kernel is asked only where somebody wants to know.
     private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
         let isAsked = worker.gate(of: pointer.pointee.listener).asksForPeer
-        guard isAsked || worker.route(of: pointer.pointee.pool).header.asksForClient else {
+        guard isAsked || worker.route(of: worker.destination(of: pointer.pointee.pool)).header.asksForClient else {
             let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
             return (accepted, nil, failure)
         }
@@ -270,6 +270,7 @@ extension WorkerHandle {
         connection.record.pool = pool
         connection.record.splice = route(of: pool).header.splice
         connection.beginLife()
+        connection.followDiverts()
         connection.begin(from: peer)
     }
 }

@@ -1,5 +1,6 @@
 // What is counted, and when: the only place where the data path writes statistics.
 import Statistics
+import SystemCalls
 
 extension ConnectionHandle {
     func account(bytes: Int, from source: Party) {
@@ -17,7 +18,9 @@ extension ConnectionHandle {
     }
 
     func accountConnected() {
-        worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnection()
+        let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
+        counters.countConnection()
+        if record.connectBegan > 0 { counters.countConnect(nanoseconds: Clocks.monotonic().nanoseconds - record.connectBegan) }
     }
 
     /// `retried`: another attempt follows.
@@ -50,6 +53,12 @@ extension ConnectionHandle {
         case .queueTimedOut:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: true)
+        case .holdFull:
+            counters.countRefused()
+            worker.reportHoldLost(record.pool, timedOut: false)
+        case .holdTimedOut:
+            counters.countRefused()
+            worker.reportHoldLost(record.pool, timedOut: true)
         case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .outOfResources: break
         }
     }

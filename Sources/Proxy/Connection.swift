@@ -132,6 +132,14 @@ struct ConnectionRecord {
     var attempts: Int32 = 0
     /// The tick at which it began to wait for a backend with room; 0: it never has.
     var queuedAt: UInt32 = 0
+    /// In line because no backend was available, not because all were full.
+    var isHeld = false
+    /// Out of the line, on its way to a backend.
+    var isReleased = false
+    /// Pools that it has been diverted from.
+    var diverts: UInt8 = 0
+    /// Monotonic nanoseconds, where connects are timed; 0: they are not.
+    var connectBegan: Int64 = 0
     /// In the pool's line, while `queued`.
     var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.

@@ -12,9 +12,10 @@ extension WorkerHandle {
                 state.queues.append(nil)
                 state.balancing.append(Balancing(cursor: UInt32(state.index)))
             }
+            let old = state.routes[pool]
             state.routes[pool] = route
             state.queues[pool] = queue
-            prepareBalancing(pool: pool, route)
+            prepareBalancing(pool: pool, route, insteadOf: old)
             followRouting(pool: pool, route)
         case .serve(let waiter, let place, let slot, let pool):
             waiter.connection.served(slot: slot, pool: pool, place: place)

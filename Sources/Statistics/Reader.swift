@@ -8,6 +8,7 @@ package struct BackendTotals: Equatable, Sendable {
     package var clientResets: UInt64 = 0
     package var bytesToBackend: UInt64 = 0
     package var bytesToClient: UInt64 = 0
+    package var connectTimes = ConnectTimes(word: 0)
 }
 
 package struct ListenerTotals: Equatable, Sendable {
@@ -29,6 +30,7 @@ extension SegmentView {
             totals.clientResets &+= line.pointee.clientResets.load(ordering: .relaxed)
             totals.bytesToBackend &+= line.pointee.bytesToBackend.load(ordering: .relaxed)
             totals.bytesToClient &+= line.pointee.bytesToClient.load(ordering: .relaxed)
+            totals.connectTimes.add(ConnectTimes(word: line.pointee.connectTimes.load(ordering: .relaxed)))
         }
         return totals
     }
