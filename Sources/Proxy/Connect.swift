@@ -64,7 +64,7 @@ extension ConnectionHandle {
     }
 
     private func startConnect(to target: RouteTarget, _ first: FirstBytes) -> ConnectStart {
-        record.connectBegan = worker.route(of: record.pool).header.holdsBack ? Clocks.monotonic().nanoseconds : 0
+        record.connectBegan = worker.route(of: record.pool).header.holdsBack ? max(1, microsecondsNow) : 0
         if let failure = openSocket(for: target) { return .failed(errorNumber: failure) }
         let socket = record.backend.descriptor
         record.delaysAcknowledgements = !first.isEmpty && target.address.family != AF_UNIX

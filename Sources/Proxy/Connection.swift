@@ -115,6 +115,12 @@ struct ConnectionRecord {
     var sourcePlace: Int32 = -1
     /// As the pool has it when the connection begins.
     var splice = Splicing.auto
+    /// In line because no backend was available, not because all were full.
+    var isHeld = false
+    /// Out of the line, on its way to a backend.
+    var isReleased = false
+    /// Pools that it has been diverted from.
+    var diverts: UInt8 = 0
     /// The tick at which its lifetime is over; 0: never.
     var lifeEnds: UInt32 = 0
     var listener = 0
@@ -132,18 +138,12 @@ struct ConnectionRecord {
     var attempts: Int32 = 0
     /// The tick at which it began to wait for a backend with room; 0: it never has.
     var queuedAt: UInt32 = 0
-    /// In line because no backend was available, not because all were full.
-    var isHeld = false
-    /// Out of the line, on its way to a backend.
-    var isReleased = false
-    /// Pools that it has been diverted from.
-    var diverts: UInt8 = 0
-    /// Monotonic nanoseconds, where connects are timed; 0: they are not.
-    var connectBegan: Int64 = 0
     /// In the pool's line, while `queued`.
     var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
+    /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
+    var connectBegan: UInt32 = 0
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the

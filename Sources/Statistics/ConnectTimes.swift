@@ -20,8 +20,8 @@
     @inlinable package var count: UInt64 { word >> ConnectTimes.bits }
     @inlinable package var microseconds: UInt64 { word & ConnectTimes.microsecondsMask }
 
-    @inlinable func adding(nanoseconds: Int64) -> ConnectTimes {
-        ConnectTimes(count: count &+ 1, microseconds: microseconds &+ UInt64(max(0, nanoseconds)) / 1000)
+    @inlinable func adding(_ taken: UInt32) -> ConnectTimes {
+        ConnectTimes(count: count &+ 1, microseconds: microseconds &+ UInt64(taken))
     }
 
     mutating func add(_ other: ConnectTimes) {
