@@ -19,10 +19,8 @@ import Statistics
     var leaseUntil: Timestamp?
     /// Routing from this generation on does not name the backend; nil while it does.
     var outSince: UInt64?
-    /// Held back after its return, to so many 1/256 of its fair share; nil: it is not. Set by `Returns`.
-    var share: Int?
-    /// Its slow start goes on. Set by `Returns`.
-    var isWarming = false
+    /// What `Returns` knows of it.
+    var comeback = Comeback()
     /// As last announced by an event.
     var announced = Availability.unknown
     private(set) var prober: Prober!
@@ -53,7 +51,7 @@ import Statistics
         return holders == 0
     }
 
-    var availability: Availability { Availability(wish: wish, finding: history.finding, isEmpty: isEmpty, isWarming: isWarming) }
+    var availability: Availability { Availability(wish: wish, finding: history.finding, isEmpty: isEmpty, isWarming: comeback.isWarming) }
 
     /// The one setter of the wish. The news of the last connection is asked for as long as it matters.
     func set(_ wish: Wish, drain: DrainLease?) {

@@ -140,6 +140,7 @@ import SystemCalls
 
     /// The share of some backend that has come back is another one.
     private func follow(_ pool: Pool) {
+        guard pools.contains(where: { $0 === pool }) else { return }
         publish(pool)
         for backend in pool.backends where backend.wish == .ready { announce(backend) }
         changes.announce()
@@ -181,7 +182,7 @@ import SystemCalls
         let targets = eligible.map { pool.backends[$0] }
         let slots = targets.map(\.slot)
         returns.follow(pool, targets)
-        let shares = targets.map(\.share)
+        let shares = targets.map(\.comeback.share)
         guard slots != pool.published || shares != pool.publishedShares else { return }
         let generation = plane.publish(
             PoolRouting(
@@ -191,7 +192,7 @@ import SystemCalls
                 targets: targets.map {
                     .init(
                         name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,
-                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax, share: $0.share)
+                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax, share: $0.comeback.share)
                 }),
             pool: pool.index)
         (pool.published, pool.publishedShares) = (slots, shares)

@@ -7,34 +7,42 @@ import Proxy
 import Statistics
 import SystemCalls
 
-@ControlPlane final class Returns {
-    /// One pool, as it was at the last look.
-    private final class Watched {
-        let pool: Pool
-        /// Those that take new connections.
-        var targets: [Backend] = []
-        /// Backends that have been out, or were not there when the pool began.
-        var out: Set<BackendReference> = []
-        var known: Set<BackendReference> = []
-        var ramps: [BackendReference: ReturnRamp] = [:]
-        /// As of the last look, of all that take connections.
-        var totals: [BackendReference: BackendTotals] = [:]
+/// What a backend carries of it.
+struct Comeback {
+    fileprivate var isKnown = false
+    fileprivate var hasBeenOut = false
+    /// It takes new connections.
+    fileprivate var isTaking = false
+    fileprivate var ramp: ReturnRamp?
+    /// As of the last look.
+    fileprivate var totals: BackendTotals?
+    /// In 1/256 of its fair share; nil: it is not held back.
+    fileprivate(set) var share: Int?
+    /// Its slow start goes on.
+    fileprivate(set) var isWarming = false
 
-        init(_ pool: Pool) { self.pool = pool }
-
-        /// Backends that are no more; others may have their names one day.
-        func forget(_ gone: Set<BackendReference>) {
-            for reference in gone {
-                out.remove(reference)
-                (ramps[reference], totals[reference]) = (nil, nil)
-            }
+    /// Small steps of a share are not worth a new routing.
+    fileprivate mutating func show(_ ramp: ReturnRamp) {
+        let exact = max(1, Int(ramp.share * 256))
+        switch ramp.stage {
+        case .over: (share, isWarming) = (nil, false)
+        case .catchingUp: (share, isWarming) = (exact, false)
+        case .warming:
+            isWarming = true
+            if let share, abs(exact - share) * 8 < share { return }
+            share = exact
         }
     }
 
+    fileprivate mutating func end() { (isTaking, ramp, totals, share, isWarming) = (false, nil, nil, nil, false) }
+}
+
+@ControlPlane final class Returns {
     private static let interval = Duration.milliseconds(250)
 
     private let plane: DataPlane
-    private var watched: [PoolName: Watched] = [:]
+    /// Pools in which somebody's share is less than all.
+    private var pools: [Pool] = []
     private var stepping: Task<Void, Never>?
     /// Told of a pool in which somebody's share has changed.
     var changed: @ControlPlane (Pool) -> Void = { _ in }
@@ -44,61 +52,34 @@ import SystemCalls
     func stop() {
         stepping?.cancel()
         stepping = nil
+        pools = []
     }
 
     /// `targets`: those of the pool that take new connections from now on. Begins and ends what follows from that.
     func follow(_ pool: Pool, _ targets: [Backend]) {
-        let entry = entry(of: pool)
-        let isBeginning = entry.known.isEmpty
-        let taking = Set(targets.map(\.reference))
-        entry.targets = targets
-        entry.forget(entry.known.subtracting(pool.backends.map(\.reference)))
+        let isServing = pool.published != nil
         for backend in pool.backends {
-            if !entry.known.contains(backend.reference), !isBeginning { entry.out.insert(backend.reference) }
-            if backend.isOut { entry.out.insert(backend.reference) }
-            if !taking.contains(backend.reference) { end(backend, entry) }
+            if backend.isOut || (isServing && !backend.comeback.isKnown) { backend.comeback.hasBeenOut = true }
+            backend.comeback.isKnown = true
+            backend.comeback.isTaking = false
         }
-        entry.known = Set(pool.backends.map(\.reference))
-        for backend in targets where entry.out.remove(backend.reference) != nil { begin(backend, entry, besides: targets.count - 1) }
+        for backend in targets {
+            backend.comeback.isTaking = true
+            if backend.comeback.hasBeenOut { begin(backend, pool, besides: targets.count - 1) }
+        }
+        for backend in pool.backends where !backend.comeback.isTaking { backend.comeback.end() }
     }
 
-    /// A pool that was replaced by one of its name goes on with what is known of its backends.
-    private func entry(of pool: Pool) -> Watched {
-        if let entry = watched[pool.configuration.name], entry.pool === pool { return entry }
-        let entry = Watched(pool)
-        if let old = watched[pool.configuration.name] {
-            (entry.out, entry.known, entry.ramps, entry.totals) = (old.out, old.known, old.ramps, old.totals)
-        }
-        watched[pool.configuration.name] = entry
-        return entry
-    }
-
-    private func begin(_ backend: Backend, _ entry: Watched, besides others: Int) {
-        let configuration = entry.pool.configuration
-        let ramp = ReturnRamp(slowStart: configuration.slowStart, prefersEmpty: configuration.balance.prefersEmpty, now: now)
+    private func begin(_ backend: Backend, _ pool: Pool, besides others: Int) {
+        backend.comeback.hasBeenOut = false
+        let ramp = ReturnRamp(
+            slowStart: pool.configuration.slowStart, prefersEmpty: pool.configuration.balance.prefersEmpty, now: now)
         // Alone it takes everything, whatever its share.
         guard others > 0 || ramp.stage == .warming, ramp.stage != .over else { return }
-        entry.ramps[backend.reference] = ramp
-        show(ramp, backend)
+        backend.comeback.ramp = ramp
+        backend.comeback.show(ramp)
+        if !pools.contains(where: { $0 === pool }) { pools.append(pool) }
         if stepping == nil { stepping = start { [weak self] in await self?.stepRegularly() } }
-    }
-
-    private func end(_ backend: Backend, _ entry: Watched) {
-        (entry.ramps[backend.reference], entry.totals[backend.reference]) = (nil, nil)
-        (backend.share, backend.isWarming) = (nil, false)
-    }
-
-    /// Small steps of a share are not worth a new routing.
-    private func show(_ ramp: ReturnRamp, _ backend: Backend) {
-        let share = max(1, Int(ramp.share * 256))
-        switch ramp.stage {
-        case .over: (backend.share, backend.isWarming) = (nil, false)
-        case .catchingUp: (backend.share, backend.isWarming) = (share, false)
-        case .warming:
-            backend.isWarming = true
-            if let shown = backend.share, abs(share - shown) * 8 < shown { return }
-            backend.share = share
-        }
     }
 
     // MARK: Steps
@@ -106,61 +87,68 @@ import SystemCalls
     private var now: Double { Double(Clocks.monotonic().nanoseconds) / 1e9 }
 
     private func stepRegularly() async {
-        while await pause(for: Returns.interval), !Task.isCancelled {
-            for entry in watched.values where !entry.ramps.isEmpty { step(entry) }
-            guard watched.values.contains(where: { !$0.ramps.isEmpty }) else { break }
+        while !pools.isEmpty, await pause(for: Returns.interval), !Task.isCancelled {
+            for pool in pools { step(pool) }
+            pools.removeAll { pool in !pool.backends.contains { $0.comeback.ramp != nil } }
         }
         if !Task.isCancelled { stepping = nil }
     }
 
-    private func step(_ entry: Watched) {
-        let looks = looks(entry)
+    private func step(_ pool: Pool) {
+        let sight = Sight(pool, plane)
         var isNews = false
-        for backend in entry.targets {
-            guard var ramp = entry.ramps[backend.reference], let look = looks[backend.reference] else { continue }
-            let before = (backend.share, backend.isWarming)
-            ramp.step(look)
-            entry.ramps[backend.reference] = ramp.stage == .over ? nil : ramp
-            show(ramp, backend)
-            isNews = isNews || before != (backend.share, backend.isWarming)
+        for backend in pool.backends {
+            guard var ramp = backend.comeback.ramp else { continue }
+            let before = (backend.comeback.share, backend.comeback.isWarming)
+            ramp.step(sight.look(at: backend, now: now))
+            backend.comeback.ramp = ramp.stage == .over ? nil : ramp
+            backend.comeback.show(ramp)
+            isNews = isNews || before != (backend.comeback.share, backend.comeback.isWarming)
         }
-        if entry.ramps.isEmpty { entry.totals = [:] }
-        if isNews { changed(entry.pool) }
+        if isNews { changed(pool) }
     }
+}
 
-    private func looks(_ entry: Watched) -> [BackendReference: ReturnRamp.Look] {
-        var results: [BackendReference: ReturnRamp.Results] = [:]
-        var peers = ReturnRamp.Results()
-        var (weight, peersWeight, peersHolders) = (0, 0, 0)
-        for backend in entry.targets {
+/// What has become of a pool's connects since the last look.
+@ControlPlane private struct Sight {
+    private var results: [Int: ReturnRamp.Results] = [:]
+    private var peers = ReturnRamp.Results()
+    private var weight = 0
+    private var peersWeight = 0
+    private var peersHolders = 0
+
+    init(_ pool: Pool, _ plane: DataPlane) {
+        for backend in pool.backends where backend.comeback.isTaking {
             let totals = plane.statistics.totals(slot: backend.slot)
             // What happened before the first look tells nothing.
-            let result = ReturnRamp.Results(totals, since: entry.totals[backend.reference] ?? totals)
-            entry.totals[backend.reference] = totals
-            results[backend.reference] = result
+            let result = ReturnRamp.Results(totals, since: backend.comeback.totals ?? totals)
+            backend.comeback.totals = totals
             weight += backend.configuration.weight
-            guard entry.ramps[backend.reference] == nil else { continue }
-            peers = peers + result
-            peersWeight += backend.configuration.weight
-            peersHolders += backend.holders
+            if backend.comeback.ramp != nil {
+                results[backend.slot] = result
+            } else {
+                peers = peers + result
+                peersWeight += backend.configuration.weight
+                peersHolders += backend.holders
+            }
         }
-        let now = now
-        return entry.ramps.keys.reduce(into: [:]) { looks, reference in
-            guard let own = results[reference], let backend = entry.targets.first(where: { $0.reference == reference }) else { return }
-            looks[reference] = ReturnRamp.Look(
-                now: now, own: own, peers: peers, fairShare: Double(backend.configuration.weight) / Double(weight),
-                load: Double(backend.holders) / Double(backend.configuration.weight),
-                peersLoad: peersWeight > 0 ? Double(peersHolders) / Double(peersWeight) : 0)
-        }
+    }
+
+    func look(at backend: Backend, now: Double) -> ReturnRamp.Look {
+        let own = Double(backend.configuration.weight)
+        return ReturnRamp.Look(
+            now: now, own: results[backend.slot] ?? ReturnRamp.Results(), peers: peers, fairShare: own / Double(max(1, weight)),
+            load: Double(backend.holders) / own, peersLoad: peersWeight > 0 ? Double(peersHolders) / Double(peersWeight) : 0)
     }
 }
 
 extension Backend {
     /// Seen to take no connections, other than for want of a first probe.
     fileprivate var isOut: Bool {
-        switch availability {
-        case .available, .warming, .unknown: false
-        case .draining, .drained, .down, .maintenance: true
+        if wish != .ready { return true }
+        return switch history.finding {
+        case .up, .unknown: false
+        case .down: true
         }
     }
 }

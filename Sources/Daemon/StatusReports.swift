@@ -56,7 +56,7 @@ import SystemCalls
             connections: backend.holders, connectionsMax: backend.configuration.connectionsMax, connectionsTotal: totals.connections,
             connectFailures: totals.connectFailures, resets: totals.backendResets,
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
-            weight: backend.configuration.weight, share: backend.share.map { $0 * 100 / 256 }, backup: backend.configuration.backup,
+            weight: backend.configuration.weight, share: backend.comeback.share.map { $0 * 100 / 256 }, backup: backend.configuration.backup,
             probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
             drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) })
     }
