@@ -15,7 +15,17 @@ import SystemCalls
     init(table: PoolTable, saved: SavedWishes) {
         self.table = table
         self.saved = saved
-        for pool in table.pools { pool.backends.forEach(runLease) }
+    }
+
+    /// Of a backend that is new in the table: the lease that its saved wish came with.
+    func begin(_ backend: Backend) { runLease(backend) }
+
+    /// It is gone from the table: should its name come again, that is another backend.
+    func forget(_ backend: Backend) {
+        leases.removeValue(forKey: backend.reference)?.cancel()
+        endings[backend.reference] = nil
+        guard backend.wish != .ready || backend.configuration.wish != .ready else { return }
+        saveOrTell()
     }
 
     /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
@@ -33,6 +43,7 @@ import SystemCalls
             table.set(.drain, of: backend, drain: lease, by: by(owner, user), reason: order.reason)
             runLease(backend)
         }
+        table.publishNow()
         try save()
         guard await table.followed(table.generation) else { throw Failure(.failed, "interrupted") }
     }
@@ -46,6 +57,7 @@ import SystemCalls
             table.set(.ready, of: backend, drain: nil, by: by(name, user) + (force ? " (forced)" : ""), reason: nil)
             runLease(backend)
         }
+        table.publishNow()
         try save()
     }
 
@@ -58,6 +70,7 @@ import SystemCalls
             table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: nil)
             runLease(backend)
         }
+        table.publishNow()
         try save()
     }
 
@@ -144,6 +157,11 @@ import SystemCalls
         backend.leaseUntil = nil
         endings[backend.reference] = reason
         table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        table.publishNow()
+        saveOrTell()
+    }
+
+    private func saveOrTell() {
         do { try saved.write(table) } catch { table.reportFailure("wishes are not saved: \(error)") }
     }
 }

@@ -37,6 +37,9 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
+        case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
+        case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
+            .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft: .info
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error

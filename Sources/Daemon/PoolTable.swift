@@ -6,93 +6,67 @@ import Probing
 import Proxy
 import SystemCalls
 
-@ControlPlane final class Pool {
-    let configuration: PoolConfiguration
-    let index: Int
-    let backends: [Backend]
-    /// Slots in the routing that was published last.
-    var published: [Int]?
-    /// Their shares there, where they are held back.
-    var publishedShares: [Int?] = []
-    /// As last announced: nobody takes new connections.
-    var refuses = false
-
-    init(configuration: PoolConfiguration, index: Int, backends: [Backend]) {
-        self.configuration = configuration
-        self.index = index
-        self.backends = backends
-    }
-}
-
 @ControlPlane final class PoolTable {
-    let pools: [Pool]
-    private let byReference: [BackendReference: (pool: Pool, backend: Backend)]
-    private let bySlot: [Backend]
-    private let plane: DataPlane
-    private let events: EventLog
+    /// In the order of the configuration; those that are being removed come last.
+    var pools: [Pool] = []
+    var byReference: [BackendReference: (pool: Pool, backend: Backend)] = [:]
+    /// With former addresses, which count as their backend's.
+    var bySlot: [Int: Backend] = [:]
+    let slots: SlotTable
+    var indices: Numbers
+    /// Of pools that are gone, until the generation is settled.
+    var indicesLeaving: [(index: Int, generation: UInt64)] = []
+    /// What the change under way has taken out.
+    var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
+    let plane: DataPlane
+    let events: EventLog
     private let returns: Returns
+    /// Called when a backend is in the table no longer.
+    var gone: @ControlPlane (Backend) -> Void = { _ in }
     /// Announced whenever a backend's state, its emptiness or its holders' news changed.
     let changes = Broadcast()
 
-    init(_ configurations: [PoolConfiguration], plane: DataPlane, events: EventLog) {
-        let relay = FindingRelay()
-        var slots = 0
-        pools = configurations.enumerated().map { index, configuration in
-            let backends = configuration.backends.map { backend in
-                defer { slots += 1 }
-                return Backend(
-                    reference: BackendReference(pool: configuration.name, backend: backend.name),
-                    configuration: backend, slot: slots, health: configuration.health,
-                    sendProxy: configuration.sendProxy, source: configuration.transport.source, plane: plane,
-                    found: { backend, old, reason in relay.table?.found(backend, old, reason) })
-            }
-            return Pool(configuration: configuration, index: index, backends: backends)
-        }
-        bySlot = pools.flatMap(\.backends)
-        byReference = Dictionary(
-            uniqueKeysWithValues: pools.flatMap { pool in pool.backends.map { ($0.reference, (pool, $0)) } })
+    /// Pools whose routing may have to be published anew, and backends whose availability may be news.
+    private var dirtyPools: [Int: Pool] = [:]
+    private var dirtyBackends: [Backend] = []
+    private var publishing: Task<Void, Never>?
+    /// Between two publications because of findings: many backends that come up at once are one change of their pool.
+    private static let publishingPause = Duration.milliseconds(10)
+
+    init(plane: DataPlane, events: EventLog, poolsMax: Int) {
         self.plane = plane
         self.events = events
+        slots = SlotTable(plane: plane)
+        indices = Numbers(max: poolsMax)
         returns = Returns(plane: plane)
-        relay.table = self
         returns.changed = { [weak self] pool in self?.follow(pool) }
-    }
-
-    /// Publishes every pool's first routing and starts the probes. `saved`: wishes that win over the file's.
-    func start(saved: [BackendReference: SavedWish]) {
-        for pool in pools {
-            for backend in pool.backends {
-                let wish = saved[backend.reference]
-                backend.set(wish?.wish ?? backend.configuration.wish, drain: wish?.drain)
-                if let wish { announce(backend, keeps: wish) }
-            }
-            publish(pool)
-            for backend in pool.backends { backend.announced = backend.availability }
-            announce(pool)
-        }
     }
 
     func stop() {
         returns.stop()
-        for backend in bySlot { backend.prober.stop() }
+        for pool in pools { for backend in pool.backends { backend.prober.stop() } }
+        publishing?.cancel()
     }
 
     func backend(_ reference: BackendReference) -> Backend? { byReference[reference]?.backend }
 
-    /// By its slot, with its pool.
-    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { byReference[bySlot[slot].reference] }
+    /// By its slot, with its pool; nil where that is gone.
+    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { bySlot[slot].flatMap { byReference[$0.reference] } }
 
     func pool(_ name: PoolName) -> Pool? { pools.first { $0.configuration.name == name } }
 
+    /// By its number; nil where it is gone.
+    func pool(index: Int) -> Pool? { pools.first { $0.index == index } }
+
     /// The nearest name to one that is not there, of a backend or of a pool.
     func nearest(to text: String) -> String? {
-        text.nearest(among: bySlot.map(\.reference.description) + pools.map(\.configuration.name.text))
+        text.nearest(among: pools.flatMap { $0.backends.map(\.name) } + pools.map(\.configuration.name.text))
     }
 
     // MARK: What changes a backend
 
-    /// Sets an operator's wish. From the generation that this returns on, no worker sends the backend new
-    /// connections unless the wish is `ready`.
+    /// Sets an operator's wish. It is published soon; where somebody relies on it, `publishNow` comes next: from the
+    /// generation that follows no worker sends the backend new connections unless the wish is `ready`.
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
         // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
@@ -104,14 +78,16 @@ import SystemCalls
         refresh(backend)
     }
 
-    private func found(_ backend: Backend, _ old: ProbeFinding, _ reason: String) {
+    func found(_ backend: Backend, _ old: ProbeFinding, _ reason: String) {
         events.record(.probe(backend.reference, from: old, to: backend.history.finding, reason: reason))
         refresh(backend)
     }
 
     /// A worker's news: something may be empty now.
     func lookAgain(slot: Int? = nil) {
-        for backend in slot.map({ [bySlot[$0]] }) ?? bySlot where backend.wish != .ready { announce(backend) }
+        let backends = slot.map { bySlot[$0].map { [$0] } ?? [] } ?? pools.flatMap(\.backends)
+        for backend in backends where backend.wish != .ready || backend.isRemoving { announce(backend) }
+        settle()
         changes.announce()
     }
 
@@ -132,23 +108,46 @@ import SystemCalls
 
     private func refresh(_ backend: Backend) {
         guard let pool = byReference[backend.reference]?.pool else { return }
-        publish(pool)
-        announce(backend)
-        announce(pool)
+        dirtyPools[pool.index] = pool
+        dirtyBackends.append(backend)
+        guard publishing == nil else { return }
+        publishing = start { [weak self] in await self?.publishInTurns() }
+    }
+
+    /// What comes about in the same turn of the loop, and soon after, is one publication.
+    private func publishInTurns() async {
+        repeat {
+            publishNow()
+            guard await pause(for: PoolTable.publishingPause) else { return }
+        } while !dirtyPools.isEmpty
+        publishing = nil
+    }
+
+    /// The configuration of the pool has changed: it is published with the next `publishNow`.
+    func mark(_ pool: Pool) { dirtyPools[pool.index] = pool }
+
+    func mark(_ backend: Backend) { dirtyBackends.append(backend) }
+
+    func publishNow() {
+        let (pools, backends) = (dirtyPools.values.sorted { $0.index < $1.index }, dirtyBackends)
+        (dirtyPools, dirtyBackends) = ([:], [])
+        for pool in pools { publish(pool) }
+        for backend in backends where !backend.isGone { announce(backend) }
+        for pool in pools { announce(pool) }
         changes.announce()
     }
 
     /// The share of some backend that has come back is another one.
     private func follow(_ pool: Pool) {
         guard pools.contains(where: { $0 === pool }) else { return }
-        publish(pool)
-        for backend in pool.backends where backend.wish == .ready { announce(backend) }
-        changes.announce()
+        mark(pool)
+        for backend in pool.backends where backend.wish == .ready { mark(backend) }
+        publishNow()
     }
 
     private func announce(_ pool: Pool) {
         let refuses = pool.published == []
-        guard refuses != pool.refuses else { return }
+        guard refuses != pool.refuses, !pool.isRemoving else { return }
         pool.refuses = refuses
         events.record(refuses ? outage(of: pool.configuration) : .poolServes(pool.configuration.name))
     }
@@ -159,14 +158,6 @@ import SystemCalls
         case .hold(let lengthMax, let timeout): .poolHolds(pool.name, lengthMax: lengthMax, timeout: timeout)
         case .divert(let other): .poolDiverts(pool.name, to: other)
         }
-    }
-
-    /// Who looks at the file alone would not expect it.
-    private func announce(_ backend: Backend, keeps saved: SavedWish) {
-        let overrides = saved.wish != backend.configuration.wish
-        guard saved.wish != .ready || overrides else { return }
-        events.record(.wishKept(
-            backend.reference, saved.wish, by: saved.drain?.owner, since: saved.drain?.since, overrides: overrides))
     }
 
     private func announce(_ backend: Backend) {
@@ -180,42 +171,42 @@ import SystemCalls
     private func publish(_ pool: Pool) {
         let eligible = Availability.eligible(in: pool.backends.map { ($0.availability, $0.configuration.backup) })
         let targets = eligible.map { pool.backends[$0] }
-        let slots = targets.map(\.slot)
         returns.follow(pool, targets)
-        let shares = targets.map(\.comeback.share)
-        guard slots != pool.published || shares != pool.publishedShares else { return }
-        let generation = plane.publish(
-            PoolRouting(
-                balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
-                connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
-                transport: pool.configuration.transport, whenFull: pool.configuration.whenFull, whenNone: whenNone(of: pool),
-                targets: targets.map {
-                    .init(
-                        name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,
-                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax, share: $0.comeback.share)
-                }),
-            pool: pool.index)
-        (pool.published, pool.publishedShares) = (slots, shares)
-        let named = Set(slots)
-        for backend in pool.backends {
-            backend.outSince = named.contains(backend.slot) ? nil : backend.outSince ?? generation
+        let routing = PoolRouting(pool.configuration, to: targets, whenNone: whenNone(of: pool))
+        if routing != pool.routing {
+            plane.publish(routing, pool: pool.index)
+            pool.routing = routing
         }
+        let named = Set(pool.published ?? [])
+        for backend in pool.backends {
+            backend.outSince = named.contains(backend.slot) ? nil : backend.outSince ?? plane.generation
+        }
+        for former in pool.leaving { former.outSince = former.outSince ?? plane.generation }
     }
 }
 
 extension PoolTable {
     private func whenNone(of pool: Pool) -> PoolRouting.WhenNone {
-        switch pool.configuration.whenNone {
+        // Nobody is held for backends that do not come back, nor sent to a pool that may be gone first.
+        guard !pool.isRemoving else { return .refuse }
+        return switch pool.configuration.whenNone {
         case .refuse: .refuse
         case .hold(let lengthMax, let timeout): .hold(lengthMax: lengthMax, timeout: timeout)
-        case .divert(let name):
-            // The configuration was checked: there is such a pool.
-            self.pool(name).map { .divert(pool: $0.index) } ?? .refuse
+        // The configuration was checked: there is such a pool.
+        case .divert(let name): self.pool(name).map { .divert(pool: $0.index) } ?? .refuse
         }
     }
 }
 
-/// Breaks the circle between the table and the probers that it makes.
-@ControlPlane private final class FindingRelay {
-    weak var table: PoolTable?
+extension PoolRouting {
+    @ControlPlane fileprivate init(_ pool: PoolConfiguration, to targets: [Backend], whenNone: WhenNone) {
+        self.init(
+            balance: pool.balance, timeouts: pool.timeouts, connectRetries: pool.connectRetries, sendProxy: pool.sendProxy,
+            transport: pool.transport, whenFull: pool.whenFull, whenNone: whenNone,
+            targets: targets.map {
+                .init(
+                    name: $0.name, slot: $0.slot, address: $0.configuration.address, weight: $0.configuration.weight,
+                    connectionsMax: $0.configuration.connectionsMax, share: $0.comeback.share)
+            })
+    }
 }

@@ -62,7 +62,7 @@ extension ConnectionHandle {
         case .holdTimedOut:
             counters.countRefused()
             worker.reportHoldLost(record.pool, timedOut: true)
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .outOfResources: break
         }
     }
 }

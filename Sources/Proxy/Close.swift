@@ -37,6 +37,8 @@ enum CloseReason {
     case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
+    /// Its backend or its listener was removed, and its end not waited for.
+    case removed
     case outOfResources
 
     /// An end of ours that loses bytes, or comes after a reset, is never told as a clean one.
@@ -46,7 +48,7 @@ enum CloseReason {
         case .idle, .halfClosed, .lifetime, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull, .holdTimedOut, .clientLeft, .denied, .sourceLimit,
-            .badHeader, .outOfResources: true
+            .badHeader, .removed, .outOfResources: true
         }
     }
 }

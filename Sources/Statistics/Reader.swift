@@ -9,6 +9,16 @@ package struct BackendTotals: Equatable, Sendable {
     package var bytesToBackend: UInt64 = 0
     package var bytesToClient: UInt64 = 0
     package var connectTimes = ConnectTimes(word: 0)
+
+    /// What came since.
+    package static func - (now: BackendTotals, before: BackendTotals?) -> BackendTotals {
+        guard let before else { return now }
+        return BackendTotals(
+            connections: now.connections &- before.connections, connectFailures: now.connectFailures &- before.connectFailures,
+            backendResets: now.backendResets &- before.backendResets, clientResets: now.clientResets &- before.clientResets,
+            bytesToBackend: now.bytesToBackend &- before.bytesToBackend, bytesToClient: now.bytesToClient &- before.bytesToClient,
+            connectTimes: now.connectTimes.since(before.connectTimes))
+    }
 }
 
 package struct ListenerTotals: Equatable, Sendable {
@@ -17,6 +27,12 @@ package struct ListenerTotals: Equatable, Sendable {
     package var refused: UInt64 = 0
     /// Connections open now. `closed` is read first, so the difference is never negative.
     package var open: Int { accepted > closed ? Int(accepted - closed) : 0 }
+
+    /// What came since.
+    package static func - (now: ListenerTotals, before: ListenerTotals) -> ListenerTotals {
+        ListenerTotals(
+            accepted: now.accepted &- before.accepted, closed: now.closed &- before.closed, refused: now.refused &- before.refused)
+    }
 }
 
 extension SegmentView {
