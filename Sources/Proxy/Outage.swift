@@ -95,6 +95,8 @@ extension ConnectionHandle {
         worker.queue(of: record.pool).countDiverted()
         record.diverts += 1
         (record.attempts, record.tried, record.queuedAt) = (0, ConnectionRecord.nothingTried, 0)
+        worker.leavePool(record.pool)
+        worker.state.poolConnections[pool] += 1
         record.pool = pool
         record.splice = worker.route(of: pool).header.splice
         beginLife()
