@@ -4,9 +4,7 @@ enum Unavailable {
     /// By the section's name; empty for the top level.
     static let keys: [String: [String]] = [
         "": ["admin"],
-        "health": ["path", "status", "command"],
     ]
 
-    static let checks = ["http", "command"]
     static let drainEnds = ["close", "reset"]
 }

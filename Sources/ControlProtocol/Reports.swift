@@ -301,6 +301,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var to: String?
     package var by: String?
     package var reason: String?
+    /// Of a change of the configuration, as in `ChangeRecord`; `from` and `to` are its old and new values.
+    package var change: String?
+    package var key: String?
     /// Where the subject stands now; of a backend's former address, that one.
     package var address: String?
     /// Of a backend that is new; its availability is `to`.
@@ -323,16 +326,18 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
         case .poolDiverts(_, let other): to = other.text
+        case .configurationChanged(let change, let by):
+            let record = ChangeRecord(change)
+            (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)
         case .listenerOpened(_, let endpoint), .backendTakenBack(_, let endpoint), .backendLeft(_, let endpoint):
             address = endpoint.description
         case .listenerMoved(_, let from, let to), .backendMoved(_, let from, let to):
             (self.from, self.to, address) = (from.description, to.description, to.description)
         case .listenerRedirected(_, let pool): to = pool.text
-        case .configurationChanged(let by): self.by = by
         case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
             (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolHolds, .holdLost, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolHolds, .holdLost, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

@@ -8,19 +8,20 @@ import Model
     let drains: Drains
     let events: EventLog
     let status: StatusReports
-    let checkConfiguration: @Sendable () -> [String]
+    let running: RunningConfiguration
+    let reconfiguration: Reconfiguration
     var isStopping = false
 
-    /// `checkConfiguration`: the errors of the file on disk, empty when it is well.
     init(
-        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports,
-        checkConfiguration: @escaping @Sendable () -> [String]
+        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, running: RunningConfiguration,
+        reconfiguration: Reconfiguration
     ) {
         self.table = table
         self.drains = drains
         self.events = events
         self.status = status
-        self.checkConfiguration = checkConfiguration
+        self.running = running
+        self.reconfiguration = reconfiguration
     }
 
     /// `user`: whoever asks, for the log and as the owner of what is ordered.
@@ -36,7 +37,7 @@ import Model
         case .maintain(let references, let owner): try await maintain(references, owner, by: user, answer)
         case .probe(let references, let timeout): try await probe(references, timeout, answer)
         case .events(let follow): try await tellEvents(follow, answer)
-        case .configCheck: try await tellConfigurationErrors(answer)
+        case .configuration(let command): try await configure(command, by: user, answer)
         }
     }
 

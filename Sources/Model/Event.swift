@@ -21,7 +21,6 @@ package struct Event: Equatable, Sendable {
         case listenerRedirected(ListenerName, to: PoolName)
         /// The last connection of a closed listener has ended.
         case listenerRemoved(ListenerName)
-        case configurationChanged(by: String)
         /// `atStart`: one of those that lbd was started with.
         case poolAdded(PoolName, atStart: Bool)
         case poolRemoving(PoolName)
@@ -60,6 +59,10 @@ package struct Event: Equatable, Sendable {
         /// So many connects have failed since the last such event, `retried` of them followed by another attempt;
         /// `isAlone`: new connections have no other backend to go to.
         case connectsFailing(BackendReference, count: Int, reason: String, retried: Int, isAlone: Bool)
+        /// So many of its clients' connections have failed in a short time: it is probed at once, and quickly for a while.
+        case suspected(BackendReference, failures: Int, within: Duration)
+        /// The backend was found down, and its pool says `when-down: reset`.
+        case connectionsReset(BackendReference, count: Int)
         /// Clients were reset, every attempt of theirs to connect a backend having failed; since the last such event.
         case poolUnreachable(PoolName, reset: Int)
         /// All connections that a listener may have are in use: the backlog waits.
@@ -77,6 +80,8 @@ package struct Event: Equatable, Sendable {
         case sourceRefused(ListenerName, source: IPAddress, reason: String, besides: Int)
         /// Told when it begins: a second was quiet before.
         case rateReached(ListenerName, perSecond: Int)
+        /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
+        case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -86,7 +91,7 @@ extension Event.Change {
     /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
     package var subject: String {
         switch self {
-        case .started, .stopping, .stopped, .processFull, .processHasRoom, .configurationChanged: "lbd"
+        case .started, .stopping, .stopped, .processFull, .processHasRoom: "lbd"
         case .poolAdded(let pool, _), .poolRemoving(let pool), .poolTakenBack(let pool), .poolRemoved(let pool): "pool \(pool)"
         case .backendAdded(let backend, _, _, _, _, _), .backendRemoving(let backend), .backendTakenBack(let backend, _),
             .backendRemoved(let backend, _), .backendMoved(let backend, _, _), .backendLeft(let backend, _):
@@ -96,12 +101,18 @@ extension Event.Change {
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
-            .connectsFailing(let backend, _, _, _, _):
+            .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
             .poolDiverts(let pool, _), .holdLost(let pool, _, _):
             "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
+        case .configurationChanged(let change, _):
+            switch change.subject {
+            // As in all events of a backend.
+            case .backend(let reference): reference.description
+            case .lbd, .listener, .pool: change.subject.description
+            }
         }
     }
 
@@ -136,6 +147,8 @@ extension Event.Change {
         case .holdLost: "holdLost"
         case .poolFull: "poolFull"
         case .connectsFailing: "connectsFailing"
+        case .suspected: "suspected"
+        case .connectionsReset: "connectionsReset"
         case .poolUnreachable: "poolUnreachable"
         case .listenerFull: "listenerFull"
         case .listenerHasRoom: "listenerHasRoom"
@@ -160,7 +173,6 @@ extension Event.Change {
         case .listenerMoved(_, let from, let to): "listens on \(to) now; \(from) is closed, its connections go on"
         case .listenerRedirected(_, let pool): "new connections go to pool \(pool) now; others stay where they are"
         case .listenerRemoved: "removed: its last connection has ended"
-        case .configurationChanged(let by): "configuration changed by \(by)"
         case .poolAdded: "added"
         case .poolRemoving: "being removed: takes no new connections, gone when its last one has ended"
         case .poolTakenBack: "taken back before it was removed"
@@ -194,6 +206,9 @@ extension Event.Change {
         case .connectsFailing(_, let count, let reason, let retried, let isAlone):
             counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
                 + sequel(failed: count, retried: retried, isAlone: isAlone)
+        case .suspected(_, let failures, let within):
+            "\(counted(failures, "connection")) failed within \(within.written), by connects or by resets before an answer: probed at once"
+        case .connectionsReset(_, let count): "found down: \(counted(count, "connection")) reset, as when-down says"
         case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
@@ -209,6 +224,7 @@ extension Event.Change {
         case .sourceRefused(_, let source, let reason, let besides):
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
+        case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
         }

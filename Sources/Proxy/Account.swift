@@ -9,7 +9,9 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch source {
         case .client: counters.countBytesToBackend(bytes)
-        case .backend: counters.countBytesToClient(bytes)
+        case .backend:
+            record.isAnswered = true
+            counters.countBytesToClient(bytes)
         }
     }
 
@@ -38,7 +40,9 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch party {
         case .client: counters.countClientReset()
-        case .backend: counters.countBackendReset()
+        case .backend:
+            counters.countBackendReset()
+            if !record.isAnswered { worker.reportEarlyReset(slot: record.slot) }
         }
     }
 

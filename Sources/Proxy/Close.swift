@@ -37,7 +37,7 @@ enum CloseReason {
     case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
-    /// Its backend or its listener was removed, and its end not waited for.
+    /// Its backend or its listener was removed, or its backend found down, and its end not waited for.
     case removed
     case outOfResources
 

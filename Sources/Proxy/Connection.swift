@@ -142,6 +142,8 @@ struct ConnectionRecord {
     var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
+    /// The backend has said something.
+    var isAnswered = false
     /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
     var connectBegan: UInt32 = 0
     /// Bytes that were read from the client before a backend was reached: counted when one is.
