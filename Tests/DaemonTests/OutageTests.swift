@@ -34,7 +34,6 @@ struct OutageTests {
                 try lbd.apply { $0.pools[0].slowStart = .seconds(60) }
                 // Another address is another server.
                 try lbd.apply { $0.pools[0].backends[3].address = at[0]; $0.pools[0].backends[0].address = at[3] }
-                try await lbd.settle()
                 #expect(try lbd.backend("a/4").availability == .warming)
                 let shares = lbd.status().pools[0].backends.map(\.share)
                 #expect(shares.map { $0.map { (9...20).contains($0) } } == [true, nil, nil, true], "\(shares)")
