@@ -196,6 +196,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .poolFull(let pool, let refused, let timedOut):
             guard let pool = table.pool(index: pool) else { return }
             events.record(.poolFull(pool.configuration.name, refused: refused, timedOut: timedOut))
+        case .holdLost(let pool, let reset, let timedOut):
+            guard let pool = table.pool(index: pool) else { return }
+            events.record(.holdLost(pool.configuration.name, reset: reset, timedOut: timedOut))
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
             guard let (pool, backend) = table.entry(slot: slot) else { return }
             events.record(.connectsFailing(
