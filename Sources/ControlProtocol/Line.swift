@@ -118,6 +118,14 @@ package enum ReplyLine: Equatable, Sendable {
         }
     }
 
+    /// The bytes as sent. A line never holds a second newline, whatever went into it.
+    package func append(to bytes: inout [UInt8]) {
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        for index in start..<bytes.count where bytes[index] == 0x0A || bytes[index] == 0x0D { bytes[index] = UInt8(ascii: " ") }
+        bytes.append(0x0A)
+    }
+
     /// Reads what `text` wrote; nil for a status line that no version of the protocol has.
     package init?(_ line: String) {
         switch line.utf8.first {

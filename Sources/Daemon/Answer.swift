@@ -2,19 +2,49 @@
 import ControlProtocol
 import EventLoop
 
-@ControlPlane struct Answer {
+@ControlPlane final class Answer {
     let output: Output
-    /// Hands data lines to whoever asked, together; throws when nobody listens any more.
-    let send: @ControlPlane ([String]) async throws(Failure) -> Void
+    /// Hands whole lines to whoever asked; throws when nobody listens any more.
+    private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
+    private var pending: [UInt8] = []
+
+    /// A long answer leaves in pieces of this size, and between two of them everybody else has a turn on the loop.
+    private static let pieceSize = 32 * 1024
+
+    init(_ output: Output, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
+        self.output = output
+        self.send = send
+    }
 
     func tell(_ record: some Record) async throws(Failure) { try await tell([record]) }
 
-    /// What is known at once is told at once: it leaves in one piece.
-    func tell(_ records: [some Record]) async throws(Failure) {
-        guard !records.isEmpty else { return }
-        switch output {
-        case .text: try await send(records.flatMap(\.lines))
-        case .json: try await send(records.map { JSONText.line($0) })
+    /// What is known at once leaves together.
+    func tell(_ records: some Sequence<some Record>) async throws(Failure) {
+        for record in records {
+            try await write { bytes in
+                switch output {
+                case .text: for line in record.lines { ReplyLine.data(line).append(to: &bytes) }
+                case .json:
+                    JSONText.append(record, to: &bytes)
+                    bytes.append(0x0A)
+                }
+            }
         }
+        try await flush()
+    }
+
+    /// A part of the answer that may be followed by more of it at once; `flush` ends it.
+    func write(_ part: (inout [UInt8]) -> Void) async throws(Failure) {
+        part(&pending)
+        guard pending.count >= Answer.pieceSize else { return }
+        try await flush()
+        await Task.yield()
+    }
+
+    func flush() async throws(Failure) {
+        guard !pending.isEmpty else { return }
+        let piece = pending
+        pending = []
+        try await send(piece)
     }
 }

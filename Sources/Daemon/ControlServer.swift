@@ -107,8 +107,8 @@ import SystemCalls
 
     private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> ReplyLine {
         do throws(Failure) {
-            let answer = Answer(output: request.output) { lines throws(Failure) in
-                guard await peer.say(lines.map(ReplyLine.data)) else { throw Failure(.failed, "the peer is gone") }
+            let answer = Answer(request.output) { bytes throws(Failure) in
+                guard await peer.send(bytes) else { throw Failure(.failed, "the peer is gone") }
             }
             try await handler.handle(request.command, by: user, answer)
             return .ok
@@ -122,27 +122,19 @@ import SystemCalls
 @ControlPlane private struct Conversation {
     let socket: AsyncSocket
 
-    func say(_ line: ReplyLine) async -> Bool { await say([line]) }
+    func say(_ line: ReplyLine) async -> Bool {
+        var bytes: [UInt8] = []
+        line.append(to: &bytes)
+        return await send(bytes)
+    }
 
     /// False: the peer is gone.
-    func say(_ lines: [ReplyLine]) async -> Bool {
-        var bytes: [UInt8] = []
-        for line in lines {
-            bytes += line.text.oneLine.utf8
-            bytes.append(0x0A)
-        }
+    func send(_ bytes: [UInt8]) async -> Bool {
         do throws(SocketFailure) {
             try await socket.send(bytes)
             return true
         } catch {
             return false
         }
-    }
-}
-
-extension String {
-    /// A reply line never holds a newline, whatever went into it.
-    fileprivate var oneLine: String {
-        contains(where: \.isNewline) ? split(whereSeparator: \.isNewline).joined(separator: " ") : self
     }
 }

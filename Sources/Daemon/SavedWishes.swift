@@ -1,4 +1,5 @@
 // What operators wish of backends, kept over a restart of lbd: one small file, replaced atomically.
+import ControlProtocol
 import EventLoop
 import FoundationEssentials
 import Model
@@ -56,7 +57,9 @@ struct SavedWishesError: Error, CustomStringConvertible {
                 wish: backend.wish, owner: backend.drain?.owner, reason: backend.drain?.reason,
                 since: backend.drain?.since.milliseconds, lease: backend.drain?.lease?.wholeMilliseconds)
         }
-        try Files.replace(path, with: JSONText.bytes(entries, pretty: true))
+        var text: [UInt8] = []
+        JSONText.append(entries, to: &text)
+        try Files.replace(path, with: text)
     }
 }
 

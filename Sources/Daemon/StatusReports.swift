@@ -15,9 +15,8 @@ import SystemCalls
     func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
         let pools = table.pools.filter { scope.includes($0) }
         let shown: [ListenerReport] = switch scope {
-        case .everything, .pool: listeners.open.filter { listener in
-            pools.contains { $0.configuration.name == listener.configuration.pool }
-        }.map(report)
+        case .everything: listeners.open.map(report)
+        case .pool(let name): listeners.open.filter { $0.configuration.pool == name }.map(report)
         case .backend: []
         }
         return StatusReport(

@@ -2,7 +2,6 @@
 import ControlClient
 import ControlProtocol
 import EventLoop
-import FoundationEssentials
 import Model
 
 @ControlPlane struct Fleet {
@@ -79,15 +78,5 @@ struct Attributed<Content: Encodable>: Encodable {
         var keys = encoder.container(keyedBy: Key.self)
         try keys.encode(control, forKey: .control)
         try content.encode(to: encoder)
-    }
-}
-
-enum JSONText {
-    static func line(_ value: some Encodable) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
-            preconditionFailure("reports are plain values: \(error)")
-        }
     }
 }
