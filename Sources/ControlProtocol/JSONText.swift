@@ -15,14 +15,18 @@ package enum JSONText {
         writer.exchange(&bytes)
     }
 
-    /// Leaves the array that stands last in the value, an empty one, open: its elements follow, and `close`.
-    package static func appendOpen(_ value: some Encodable, to bytes: inout [UInt8]) {
+    /// The text before and after the elements of an array that is empty in `value`: for those who write them one by one.
+    package static func around(array key: String, of value: some Encodable) -> (head: [UInt8], tail: [UInt8]) {
+        var bytes: [UInt8] = []
         append(value, to: &bytes)
-        precondition(bytes.suffix(2).elementsEqual(close), "an empty array stands last in what is to be continued")
-        bytes.removeLast(2)
+        // Not within a text: a quote there has a backslash before it.
+        let mark = Array("\"\(key)\":[]".utf8)
+        guard let start = bytes.indices.first(where: { bytes[$0] == mark[0] && bytes[$0...].starts(with: mark) }) else {
+            preconditionFailure("there is an empty array '\(key)'")
+        }
+        let middle = start + mark.count - 1
+        return (Array(bytes[..<middle]), Array(bytes[middle...]))
     }
-
-    package static let close: [UInt8] = Array("]}".utf8)
 }
 
 /// One value while it is written. A class because a value's containers all write on in the same text.

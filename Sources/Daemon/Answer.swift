@@ -6,20 +6,28 @@ import EventLoop
     let output: Output
     /// Hands whole lines to whoever asked; throws when nobody listens any more.
     private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
+    private let turns: Turns
     private var pending: [UInt8] = []
 
     /// A long answer leaves in pieces of this size, and between two of them everybody else has a turn on the loop.
     private static let pieceSize = 32 * 1024
 
-    init(_ output: Output, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
+    init(_ output: Output, turns: Turns, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
         self.output = output
+        self.turns = turns
         self.send = send
     }
 
     func tell(_ record: some Record) async throws(Failure) { try await tell([record]) }
 
     /// What is known at once leaves together.
-    func tell(_ records: some Sequence<some Record>) async throws(Failure) {
+    func tell(_ records: [some Record]) async throws(Failure) {
+        try await add(records)
+        try await flush()
+    }
+
+    /// As `tell`, but more follows at once; `flush` ends it.
+    func add(_ records: [some Record]) async throws(Failure) {
         for record in records {
             try await write { bytes in
                 switch output {
@@ -30,15 +38,14 @@ import EventLoop
                 }
             }
         }
-        try await flush()
     }
 
-    /// A part of the answer that may be followed by more of it at once; `flush` ends it.
+    /// A part of a line or some lines; `flush` ends it.
     func write(_ part: (inout [UInt8]) -> Void) async throws(Failure) {
         part(&pending)
         guard pending.count >= Answer.pieceSize else { return }
         try await flush()
-        await Task.yield()
+        await turns.next()
     }
 
     func flush() async throws(Failure) {

@@ -44,7 +44,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         table.start(saved: try saved.read())
         listeners = Listeners(plane: plane, events: events)
         let drains = Drains(table: table, saved: saved)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, checkConfiguration: checkConfiguration)
     }

@@ -62,7 +62,7 @@ import SystemCalls
                 if let wish { announce(backend, keeps: wish) }
             }
             publish(pool)
-            for backend in pool.backends { backend.announced = backend.availability }
+            for backend in pool.backends { announceAdded(backend) }
             announce(pool)
         }
     }
@@ -90,10 +90,10 @@ import SystemCalls
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
         // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
-        let isNews = old != wish || backend.drain?.reason != drain?.reason || backend.drain?.owner != drain?.owner
+        let isNews = old != wish || backend.drain != drain
         backend.set(wish, drain: drain)
         if isNews {
-            events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason))
+            events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason, drain: drain))
         }
         refresh(backend)
     }
@@ -143,8 +143,19 @@ import SystemCalls
     private func announce(_ backend: Backend, keeps saved: SavedWish) {
         let overrides = saved.wish != backend.configuration.wish
         guard saved.wish != .ready || overrides else { return }
-        events.record(.wishKept(
-            backend.reference, saved.wish, by: saved.drain?.owner, since: saved.drain?.since, overrides: overrides))
+        events.record(.wishKept(backend.reference, saved.wish, drain: saved.drain, overrides: overrides))
+    }
+
+    private func announceAdded(_ backend: Backend) {
+        backend.announced = backend.availability
+        events.record(.backendAdded(
+            backend.reference, backend.configuration.address, backend.wish, backend.history.finding, backend.announced, atStart: true))
+    }
+
+    /// The lease of its drain has begun anew.
+    func announceLease(of backend: Backend) {
+        guard let drain = backend.drain, let until = backend.leaseUntil else { return }
+        events.record(.leased(backend.reference, drain, until: until))
     }
 
     private func announce(_ backend: Backend) {

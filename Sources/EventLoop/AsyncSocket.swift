@@ -67,7 +67,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         return try await receiveMore(bytesMax: bytesMax)
     }
 
-    private func receiveMore(bytesMax: Int) async throws(SocketFailure) -> [UInt8] {
+    private func receiveMore(bytesMax: Int, until end: MonotonicTime? = nil) async throws(SocketFailure) -> [UInt8] {
         while true {
             var transfer = Transfer.wouldBlock
             let bytes = [UInt8](unsafeUninitializedCapacity: bytesMax) { buffer, count in
@@ -77,7 +77,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
             switch transfer {
             case .bytes: return bytes
             case .end: return []
-            case .wouldBlock: try await ready(for: .readable)
+            case .wouldBlock: try await ready(for: .readable, timeout: end.map { LoopClock().now.duration(to: $0) })
             case .failed(let failure): throw .system(SystemError("receive", failure))
             }
         }
@@ -93,8 +93,9 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         case end
     }
 
-    /// The next line of at most `bytesMax` bytes.
-    package func line(bytesMax: Int) async throws(SocketFailure) -> Line {
+    /// The next line of at most `bytesMax` bytes; ETIMEDOUT when it is not there `within` (nil: in any) time.
+    package func line(bytesMax: Int, within limit: Duration? = nil) async throws(SocketFailure) -> Line {
+        let end = limit.map { LoopClock().now.advanced(by: $0) }
         var searched = 0
         var isTooLong = false
         while true {
@@ -111,12 +112,13 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
                 (received, searched) = ([], 0)
             }
             guard !receivedEnd else { return isTooLong ? .tooLong : .end }
-            let more = try await receiveMore(bytesMax: 16 * 1024)
+            let more = try await receiveMore(bytesMax: 16 * 1024, until: end)
             if more.isEmpty { receivedEnd = true } else { received += more }
         }
     }
 
-    package func send(_ bytes: [UInt8]) async throws(SocketFailure) {
+    /// ETIMEDOUT when the peer takes nothing more for `patience` (nil: however long).
+    package func send(_ bytes: [UInt8], patience: Duration? = nil) async throws(SocketFailure) {
         var sent = 0
         while sent < bytes.count {
             let transfer = bytes.withUnsafeBytes {
@@ -124,7 +126,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
             }
             switch transfer {
             case .bytes(let count): sent += count
-            case .wouldBlock: try await ready(for: .writable)
+            case .wouldBlock: try await ready(for: .writable, timeout: patience)
             case .end: preconditionFailure("a write has no end of stream")
             case .failed(let failure): throw .system(SystemError("send", failure))
             }
@@ -148,8 +150,12 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
     }
 
-    private func ready(for interest: Interest) async throws(SocketFailure) {
-        guard await wait(for: interest, on: descriptor.number) == .ready else { throw .cancelled }
+    private func ready(for interest: Interest, timeout: Duration? = nil) async throws(SocketFailure) {
+        switch await wait(for: interest, on: descriptor.number, timeout: timeout) {
+        case .ready: return
+        case .timedOut: throw .system(SystemError("wait", ETIMEDOUT))
+        case .cancelled: throw .cancelled
+        }
     }
 }
 

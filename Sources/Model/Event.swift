@@ -16,10 +16,14 @@ package struct Event: Equatable, Sendable {
         case started(version: String, process: Int32)
         case listenerOpened(ListenerName, Endpoint)
         case listenerClosed(ListenerName)
-        /// `by` is the drain's owner or the user behind the socket.
-        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
+        /// `atStart`: one of those that lbd was started with.
+        case backendAdded(BackendReference, Endpoint, Wish, ProbeFinding, Availability, atStart: Bool)
+        /// `by` is the drain's owner or the user behind the socket; `drain`: whose it is now.
+        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?, drain: DrainLease?)
         /// At the start: the wish was saved by an earlier run; `overrides`: the file's is another one.
-        case wishKept(BackendReference, Wish, by: String?, since: Timestamp?, overrides: Bool)
+        case wishKept(BackendReference, Wish, drain: DrainLease?, overrides: Bool)
+        /// The lease of its drain runs from now on.
+        case leased(BackendReference, DrainLease, until: Timestamp)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
         /// No backend of the pool takes new connections: clients are reset.
@@ -61,7 +65,8 @@ extension Event.Change {
         case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
-        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
+        case .backendAdded(let backend, _, _, _, _, _), .leased(let backend, _, _): backend.description
+        case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
             .connectsFailing(let backend, _, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
@@ -75,8 +80,10 @@ extension Event.Change {
         case .started: "started"
         case .listenerOpened: "listenerOpened"
         case .listenerClosed: "listenerClosed"
+        case .backendAdded: "backendAdded"
         case .wish: "wish"
         case .wishKept: "wishKept"
+        case .leased: "leased"
         case .probe: "probe"
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
@@ -104,10 +111,14 @@ extension Event.Change {
         case .started(let version, let process): "started, version \(version), pid \(process)"
         case .listenerOpened(_, let endpoint): "listens on \(endpoint)"
         case .listenerClosed: "closed: no more connections are accepted"
-        case .wish(_, let from, let to, let by, let reason):
+        case .backendAdded(_, let address, let wish, let probe, let availability, _):
+            "added at \(address): wish \(wish.rawValue), probe \(probe.rawValue), availability \(availability.rawValue)"
+        case .wish(_, let from, let to, let by, let reason, _):
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
-        case .wishKept(_, let wish, let by, let since, let overrides):
-            "starts in \(wish.rawValue): saved wish" + (by.map { " of \($0)" } ?? "") + (since.map { " since \($0.rfc3339)" } ?? "")
+        case .leased(_, let drain, let until):
+            "lease of \(drain.owner)" + (drain.lease.map { " for \($0.spoken)" } ?? "") + ", until \(until.rfc3339)"
+        case .wishKept(_, let wish, let drain, let overrides):
+            "starts in \(wish.rawValue): saved wish" + (drain.map { " of \($0.owner) since \($0.since.rfc3339)" } ?? "")
                 + (overrides ? ", overrides the file" : "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"

@@ -9,6 +9,9 @@ import Model
     let console: Console
     let isJSON: Bool
 
+    /// A balancer that is well answers at once, and while it waits for something tells so each second.
+    static let silenceMax = Duration.seconds(10)
+
     init(_ global: GlobalOptions, _ console: Console) {
         balancers = global.balancers
         self.console = console
@@ -38,12 +41,12 @@ import Model
         return worst
     }
 
-    /// Prints a command's answer a record a line, as it comes.
+    /// Prints a command's answer a record a line, as it comes. `silenceMax` nil: it may take as long as it likes.
     func report<Record: Codable & Sendable>(
-        _ command: Command, as type: Record.Type, text: @escaping @ControlPlane @Sendable (Record) -> String
+        _ command: Command, as type: Record.Type, silenceMax: Duration? = Fleet.silenceMax, text: @escaping @ControlPlane @Sendable (Record) -> String
     ) async -> ExitStatus {
         await each { balancer throws(Failure) in
-            try await balancer.perform(command, decoding: type) {
+            try await balancer.perform(command, decoding: type, silenceMax: silenceMax) {
                 show($0, of: balancer, text: text($0))
                 warn($0, of: balancer)
             }

@@ -91,12 +91,14 @@ struct JSONTextTests {
         #expect(JSONText.line(Named(content: record)) == #"{"control":"run/lbd.sock","backend":"web/a","probe":"up","probeSequence":3}"#)
     }
 
-    @Test("an array that is left open takes its elements later")
-    func open() {
-        var bytes: [UInt8] = []
-        JSONText.appendOpen(Inner(name: "x", values: []), to: &bytes)
-        JSONText.append([1], to: &bytes)
-        bytes += JSONText.close
-        #expect(String(decoding: bytes, as: UTF8.self) == #"{"name":"x","values":[[1]]}"#)
+    @Test("an array's elements may be written later, wherever it stands, and whatever a text before it says")
+    func around() {
+        struct Outline: Encodable {
+            var reason = #""values":[]"#
+            var values: [Int] = []
+            var after = [Int]()
+        }
+        let (head, tail) = JSONText.around(array: "values", of: Outline())
+        #expect(String(decoding: head + [0x31] + tail, as: UTF8.self) == #"{"reason":"\"values\":[]","values":[1],"after":[]}"#)
     }
 }
