@@ -8,9 +8,13 @@ import EventLoop
     private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
     private let turns: Turns
     private var pending: [UInt8] = []
+    /// When the piece in hand was begun.
+    private var began = LoopClock().now
 
-    /// A long answer leaves in pieces of this size, and between two of them everybody else has a turn on the loop.
+    /// A long answer leaves in pieces, and between two of them everybody else has a turn on the loop. A piece ends at
+    /// this size, or when it has taken so long to write.
     private static let pieceSize = 32 * 1024
+    private static let pieceTime = Duration.milliseconds(1)
 
     init(_ output: Output, turns: Turns, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
         self.output = output
@@ -43,9 +47,10 @@ import EventLoop
     /// A part of a line or some lines; `flush` ends it.
     func write(_ part: (inout [UInt8]) -> Void) async throws(Failure) {
         part(&pending)
-        guard pending.count >= Answer.pieceSize else { return }
+        guard pending.count >= Answer.pieceSize || began.duration(to: LoopClock().now) >= Answer.pieceTime else { return }
         try await flush()
         await turns.next()
+        began = LoopClock().now
     }
 
     func flush() async throws(Failure) {

@@ -12,6 +12,8 @@ import SystemCalls
     private static let lastingMax = 32
     /// Who has not taken its answer for so long makes room.
     private static let deafMax = Duration.seconds(1)
+    /// A longer line takes time to read: one of those in a round of the loop.
+    private static let shortLine = 4096
     /// Accepted at a time, before the loop does something else.
     private static let acceptsInARow = 16
 
@@ -128,6 +130,7 @@ import SystemCalls
     }
 
     private func answer(_ line: [UInt8], _ peer: Conversation, _ user: String) async -> Bool {
+        if line.count > ControlServer.shortLine { await turns.next() }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))
