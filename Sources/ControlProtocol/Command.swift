@@ -97,12 +97,13 @@ package enum Command: Equatable, Sendable {
 }
 
 extension Command {
-    /// Whether its answer may take as long as the asker likes.
+    /// Whether its answer may take seconds, or as long as the asker likes.
     package var lasts: Bool {
         switch self {
         case .events(let follow, _): follow
         case .drain(let order): order.waiting != .no
-        case .help, .status, .undrain, .maintain, .ready, .probe, .configCheck: false
+        case .probe: true
+        case .help, .status, .undrain, .maintain, .ready, .configCheck: false
         }
     }
 }

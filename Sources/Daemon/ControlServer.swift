@@ -10,8 +10,6 @@ import SystemCalls
     private static let conversationsMax = 40
     /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
     private static let lastingMax = 32
-    /// Who has not taken its answer for so long makes room.
-    private static let deafMax = Duration.seconds(1)
     /// A longer line takes time to read: one of those in a round of the loop.
     private static let shortLine = 4096
     /// Accepted at a time, before the loop does something else.
@@ -23,6 +21,8 @@ import SystemCalls
     private let turns = Turns()
     private var conversations: [ObjectIdentifier: Conversation] = [:]
     private var lasting = 0
+    /// Announced when one of them has gone.
+    private let left = Broadcast()
     private var accepting: Task<Void, Never>?
     /// Names of those who have asked: looking one up may go over a network.
     private var users: [UInt32: String] = [:]
@@ -56,7 +56,9 @@ import SystemCalls
         var accepted = 0
         while true {
             do throws(SocketFailure) {
-                await welcome(Conversation(socket: try await listener.accept()))
+                let peer = Conversation(socket: try await listener.accept())
+                guard await hasRoom() else { return }
+                welcome(peer)
             } catch {
                 switch error {
                 case .cancelled: return
@@ -70,36 +72,33 @@ import SystemCalls
         }
     }
 
-    private func welcome(_ peer: Conversation) async {
-        if conversations.count >= ControlServer.conversationsMax, let least = leastDeserving {
-            conversations[ObjectIdentifier(least)] = nil
-            least.end()
-        }
-        guard conversations.count < ControlServer.conversationsMax else {
-            // Whether the peer hears it or has gone already: the conversation ends here.
-            _ = await peer.say(.failure(Failure(.noAnswer, "busy: \(conversations.count) control connections are open; try again")))
-            return
-        }
+    private func welcome(_ peer: Conversation) {
         conversations[ObjectIdentifier(peer)] = peer
         peer.run { peer in
             await self.converse(with: peer)
-            self.conversations[ObjectIdentifier(peer)] = nil
+            self.leave(peer)
         }
     }
 
-    /// Whom a new peer may replace: one that has never asked, else one between two requests, else one that does not
-    /// take its answer; of these the one that is so the longest. Nobody who is served.
-    private var leastDeserving: Conversation? {
-        let now = LoopClock().now
-        let ranked = conversations.values.compactMap { peer -> (rank: Int, since: MonotonicTime, peer: Conversation)? in
-            switch peer.phase {
-            case .silent(let since): return (0, since, peer)
-            case .resting(let since): return (1, since, peer)
-            case .deaf(let since): return since.duration(to: now) > ControlServer.deafMax ? (2, since, peer) : nil
-            case .served: return nil
+    private func leave(_ peer: Conversation) {
+        guard conversations.removeValue(forKey: ObjectIdentifier(peer)) != nil else { return }
+        left.announce()
+    }
+
+    /// Returns when there is room for one more, if need be because somebody was made to go; false: cancelled. Who waits
+    /// meanwhile is in the backlog: not more than `lastingMax` may hold their places for long, so it is not for long.
+    private func hasRoom() async -> Bool {
+        while conversations.count >= ControlServer.conversationsMax {
+            let now = LoopClock().now
+            let candidates = conversations.values.compactMap { peer in peer.dispensability(now).map { (peer, $0) } }
+            if let (least, _) = candidates.min(by: { $0.1 < $1.1 }) {
+                leave(least)
+                least.end()
+            } else if await left.next(after: left.version, timeout: .milliseconds(50)) == .cancelled {
+                return false
             }
         }
-        return ranked.min { ($0.rank, $0.since) < ($1.rank, $1.since) }?.peer
+        return true
     }
 
     private func converse(with peer: Conversation) async {
@@ -153,6 +152,7 @@ import SystemCalls
                 return .failure(Failure(.noAnswer, "busy: \(lasting) control connections wait or follow already; try again"))
             }
             lasting += 1
+            peer.wait()
         }
         defer { if request.command.lasts { lasting -= 1 } }
         do throws(Failure) {

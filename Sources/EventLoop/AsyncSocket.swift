@@ -145,7 +145,8 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    private var isHungUp: Bool {
+    /// The peer is gone altogether, or the connection has failed.
+    package var isHungUp: Bool {
         var entry = pollfd(fd: descriptor.number, events: 0, revents: 0)
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
     }

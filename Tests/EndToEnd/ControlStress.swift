@@ -168,9 +168,9 @@ private struct AnswerTimes {
     var took: [Duration] = []
     var stutter: Duration = .zero
 
-    /// 50 ms, and twice what the machine itself was late: it has two processors, and here many more who want them.
+    /// 50 ms of lbd as it is shipped, and twice what the machine itself was late: it has two processors, and here many more who want them.
     func expectQuick(_ note: String) {
-        let bound = (.milliseconds(50) + stutter * 2) * Scale.patience
+        let bound = (.milliseconds(50) * Scale.slowness + stutter * 2) * Scale.patience
         let slow = took.filter { $0 > bound }
         #expect(took.count > 5 && slow.isEmpty, "\(slow.count) of \(took.count) answers took more than \(bound.spoken), up to \((slow.max() ?? .zero).spoken); \(note)")
     }
