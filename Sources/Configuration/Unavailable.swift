@@ -5,9 +5,7 @@ enum Unavailable {
     static let keys: [String: [String]] = [
         "": ["admin"],
         "pools": ["slow-start"],
-        "health": ["path", "status", "command"],
     ]
 
-    static let checks = ["http", "command"]
     static let drainEnds = ["close", "reset"]
 }

@@ -93,7 +93,7 @@ package enum Command: Equatable, Sendable {
     case probe([BackendReference], timeout: Duration?)
     /// `since`: only what came after the event of this number.
     case events(follow: Bool, since: UInt64?)
-    case configCheck
+    case configuration(ConfigurationCommand)
 }
 
 extension Command {
@@ -102,8 +102,9 @@ extension Command {
         switch self {
         case .events(let follow, _): follow
         case .drain(let order): order.waiting != .no
+        case .configuration(.remove(_, _, let waiting)): waiting != .no
         case .probe: true
-        case .help, .status, .undrain, .maintain, .ready, .configCheck: false
+        case .help, .status, .undrain, .maintain, .ready, .configuration: false
         }
     }
 }
@@ -114,6 +115,11 @@ package struct Verb: Sendable {
     package let arguments: String
     package let doc: String
     let keys: [String]
+    /// `KEY=VALUE` of the configuration file's options, besides its own keys.
+    var takesSettings = false
+
+    /// Words of the verb: `drain`, `config check`.
+    fileprivate var names: [Substring] { name.split(separator: " ") }
 
     package static let all: [Verb] = [
         Verb(name: "help", arguments: "[VERB]", doc: "this list, or one verb of it", keys: []),
@@ -137,19 +143,18 @@ package struct Verb: Sendable {
         Verb(
             name: "events", arguments: "[follow=yes] [since=SEQUENCE]",
             doc: "every state change, or those after one", keys: ["follow", "since"]),
-        Verb(name: "config", arguments: "check", doc: "checks the configuration file on disk", keys: []),
-    ]
+    ] + configuration
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
 }
 
 extension Verb {
-    init(named name: String) throws(LineError) {
-        guard let verb = Verb.all.first(where: { $0.name == name }) else {
-            let nearest = name.nearest(among: Verb.all.map(\.name)).map { "did you mean '\($0)'?" } ?? "try 'help'"
-            throw LineError(description: "unknown verb '\(name.escapedForOneLine)'; \(nearest)")
-        }
-        self = verb
+    /// One verb, or a group of them: `drain`, `config check`, `config`.
+    package static func named(_ text: String) -> [Verb] { all.filter { $0.name == text || $0.name.hasPrefix(text + " ") } }
+
+    static func unknown(_ name: String) -> LineError {
+        let nearest = name.nearest(among: Verb.all.map { String($0.names[0]) }).map { "did you mean '\($0)'?" } ?? "try 'help'"
+        return LineError(description: "unknown verb '\(name.escapedForOneLine)'; \(nearest)")
     }
 }
 
@@ -158,10 +163,23 @@ extension Request {
     package init(line: [UInt8]) throws(LineError) {
         let words = try RequestLine.words(line)
         guard let name = words.first else { throw LineError(description: "the line is empty: try 'help'") }
-        var arguments = try Arguments(verb: try Verb(named: name), words: words.dropFirst())
+        let group = Verb.all.filter { $0.names[0] == name }
+        guard let first = group.first else { throw Verb.unknown(name) }
+        guard let verb = first.names.count == 1 ? first : group.first(where: { words.dropFirst().starts(with: $0.names.dropFirst().map(String.init)) }) else {
+            throw Request.unknownAction(words.dropFirst().first, of: name, in: group)
+        }
+        var arguments = try Arguments(verb: verb, words: words.dropFirst(verb.names.count))
         let output = try arguments.output()
         self.init(try Command(&arguments), output: output)
         try arguments.finish()
+    }
+
+    private static func unknownAction(_ word: String?, of name: String, in group: [Verb]) -> LineError {
+        let actions = group.map { String($0.names[1]) }
+        let choice = group.map(\.name).joined(separator: ", ")
+        guard let word else { return LineError(description: "'\(name)' is not all of it: write \(choice)") }
+        let hint = word.nearest(among: actions).map { "did you mean '\(name) \($0)'?" } ?? "write \(choice)"
+        return LineError(description: "unknown verb '\(name) \(word.escapedForOneLine)'; \(hint)")
     }
 
     /// The line that reads back as this request.
@@ -172,20 +190,29 @@ extension Request {
 }
 
 /// The words of one request while they are taken apart.
-private struct Arguments {
+struct Arguments {
     let verb: Verb
     private var plain: ArraySlice<String>
     private var values: [String: String] = [:]
+    /// Options of the configuration file, in the order of the line.
+    private(set) var settings: [Setting] = []
 
     init(verb: Verb, words: ArraySlice<String>) throws(LineError) {
         self.verb = verb
         var plain: [String] = []
+        // A line holds thousands of them: looked up, not searched for.
+        var named: Set<String> = []
         for word in words {
             guard let equals = word.firstIndex(of: "=") else {
                 plain.append(word)
                 continue
             }
             let key = String(word[..<equals])
+            if verb.takesSettings, key != "output" {
+                guard named.insert(key).inserted else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
+                settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
+                continue
+            }
             guard key == "output" || verb.keys.contains(key) else {
                 let known = verb.keys + ["output"]
                 let nearest = key.nearest(among: known) ?? known.joined(separator: ", ")
@@ -199,6 +226,7 @@ private struct Arguments {
     }
 
     mutating func word() -> String? { plain.popFirst() }
+    var isMore: Bool { !plain.isEmpty }
 
     mutating func backends() throws(LineError) -> [BackendReference] {
         var backends: [BackendReference] = []
@@ -213,11 +241,11 @@ private struct Arguments {
         return backends
     }
 
-    /// Free text that goes into logs and status lines: printable, at most 200 bytes.
-    mutating func text(_ key: String) throws(LineError) -> String? {
+    /// Free text that goes into logs and status lines: printable, and not long.
+    mutating func text(_ key: String, bytesMax: Int = 200) throws(LineError) -> String? {
         guard let text = values.removeValue(forKey: key) else { return nil }
-        guard !text.isEmpty, text.utf8.count <= 200 else {
-            throw LineError(description: "\(key) is 1 to 200 bytes of text")
+        guard !text.isEmpty, text.utf8.count <= bytesMax else {
+            throw LineError(description: "\(key) is 1 to \(bytesMax) bytes of text")
         }
         // The line has no ASCII controls; these are the others that terminals obey.
         guard !text.unicodeScalars.contains(where: { (0x80...0x9F).contains($0.value) }) else {
@@ -266,7 +294,7 @@ private struct Arguments {
 extension Command {
     fileprivate init(_ arguments: inout Arguments) throws(LineError) {
         switch arguments.verb.name {
-        case "help": self = .help(verb: try arguments.word().map { word throws(LineError) in try Verb(named: word).name })
+        case "help": self = .help(verb: try Command.verb(&arguments))
         case "status":
             var scope = StatusScope.everything
             while let word = arguments.word() { scope = scope.and(try Command.scope(word)) }
@@ -283,11 +311,21 @@ extension Command {
                 try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
         case "probe": self = .probe(try arguments.backends(), timeout: try arguments.duration("timeout"))
         case "events": self = .events(follow: try arguments.flag("follow"), since: try arguments.sequence("since"))
-        case "config":
-            guard arguments.word() == "check" else { throw LineError(description: "write: config check") }
-            self = .configCheck
-        case let name: preconditionFailure("verb '\(name)' stands in the list but is not read")
+        case let name:
+            guard let command = try ConfigurationCommand(&arguments) else {
+                preconditionFailure("verb '\(name)' stands in the list but is not read")
+            }
+            self = .configuration(command)
         }
+    }
+
+    private static func verb(_ arguments: inout Arguments) throws(LineError) -> String? {
+        var words: [String] = []
+        while let word = arguments.word() { words.append(word) }
+        guard !words.isEmpty else { return nil }
+        let name = words.joined(separator: " ")
+        guard !Verb.named(name).isEmpty else { throw Verb.unknown(name) }
+        return name
     }
 
     private static func scope(_ word: String) throws(LineError) -> StatusScope {
@@ -311,7 +349,7 @@ extension Command {
 
     fileprivate var words: [String] {
         switch self {
-        case .help(let verb): return ["help"] + (verb.map { [$0] } ?? [])
+        case .help(let verb): return ["help"] + (verb?.split(separator: " ").map(String.init) ?? [])
         case .status(let scope): return ["status"] + scope.pools.sorted().map(\.text) + scope.backends.sorted().map(\.description)
         case .drain(let order):
             var words = ["drain"] + order.backends.map(\.description)
@@ -332,7 +370,7 @@ extension Command {
             return ["probe"] + backends.map(\.description) + key("timeout", timeout?.written)
         case .events(let follow, let since):
             return ["events"] + key("follow", follow ? "yes" : nil) + key("since", since.map { "\($0)" })
-        case .configCheck: return ["config", "check"]
+        case .configuration(let command): return command.words
         }
     }
 

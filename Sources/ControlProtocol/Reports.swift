@@ -50,11 +50,14 @@ package struct ListenerReport: Codable, Equatable, Sendable {
     package var refused: UInt64
     /// Its rate has held clients up within the last second.
     package var rateReached: Bool
+    /// Removed: nothing is accepted any more, and it goes when its last connection has ended.
+    package var closing: Bool
 
     package init(
         name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64,
-        rateReached: Bool = false
+        rateReached: Bool = false, closing: Bool = false
     ) {
+        self.closing = closing
         self.rateReached = rateReached
         self.connectionsMax = connectionsMax
         self.refused = refused
@@ -78,18 +81,37 @@ package struct PoolReport: Codable, Equatable, Sendable {
     package var queueTimeouts: UInt64
     /// Backends that new connections go to; none: they are reset.
     package var eligible: Int
+    /// It goes when its last connection has ended.
+    package var removing: Bool
     package var backends: [BackendReport]
+    /// Former addresses of backends that still have connections.
+    package var leaving: [LeavingReport]
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, eligible: Int, backends: [BackendReport]
+        queueTimeouts: UInt64 = 0, eligible: Int, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
     ) {
+        (self.removing, self.leaving) = (removing, leaving)
         (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
         self.name = name
         self.balance = balance
         self.drainDeadline = drainDeadline
         self.restart = restart
         self.backends = backends
+    }
+}
+
+/// A former address of a backend.
+package struct LeavingReport: Codable, Equatable, Sendable {
+    /// The backend's.
+    package var name: String
+    package var address: String
+    package var connections: Int
+
+    package init(name: String, address: String, connections: Int) {
+        self.name = name
+        self.address = address
+        self.connections = connections
     }
 }
 
@@ -126,13 +148,16 @@ package struct BackendReport: Codable, Equatable, Sendable {
     /// Why the last probe failed.
     package var probeFailure: String?
     package var drain: DrainReport?
+    /// Removed: it takes no new connections, and goes when its last one has ended.
+    package var removing: Bool
 
     package init(
         name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
         connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
         bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, backup: Bool,
-        probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?
+        probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?, removing: Bool = false
     ) {
+        self.removing = removing
         self.name = name
         self.address = address
         self.wish = wish
@@ -266,7 +291,10 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var to: String?
     package var by: String?
     package var reason: String?
-    /// Where the subject stands now.
+    /// Of a change of the configuration, as in `ChangeRecord`; `from` and `to` are its old and new values.
+    package var change: String?
+    package var key: String?
+    /// Where the subject stands now; of a backend's former address, that one.
     package var address: String?
     /// Of a backend that is new; its availability is `to`.
     package var wish: Wish?
@@ -285,8 +313,6 @@ package struct EventRecord: Codable, Equatable, Sendable {
         subject = event.change.subject
         text = event.change.text
         switch event.change {
-        case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
-            (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .wish(_, let from, let to, let by, let reason, let drain):
             (self.from, self.to, self.by, self.reason) = (from.rawValue, to.rawValue, by, reason)
             self.drain = drain.map { DrainReport($0) }
@@ -294,12 +320,22 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.to, self.by, self.reason) = (wish.rawValue, drain?.owner, drain?.reason)
             self.drain = drain.map { DrainReport($0) }
         case .leased(_, let drain, let until): (by, self.drain) = (drain.owner, DrainReport(drain, leaseUntil: until))
-        case .listenerOpened(_, let endpoint): address = endpoint.description
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
+        case .configurationChanged(let change, let by):
+            let record = ChangeRecord(change)
+            (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)
+        case .listenerOpened(_, let endpoint), .backendTakenBack(_, let endpoint), .backendLeft(_, let endpoint):
+            address = endpoint.description
+        case .listenerMoved(_, let from, let to), .backendMoved(_, let from, let to):
+            (self.from, self.to, address) = (from.description, to.description, to.description)
+        case .listenerRedirected(_, let pool): to = pool.text
+        case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
+            (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
+        case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

@@ -1,4 +1,5 @@
 // The status as a table for people: the same over the socket and from lbctl.
+import Model
 
 package enum StatusTable {
     /// Lines without trailing blanks. `wide` adds limits, failures, resets, bytes and the last probe's failure.
@@ -20,7 +21,9 @@ package enum StatusTable {
     }
 
     package static func lines(_ pool: PoolReport, wide: Bool = false) -> [String] {
-        ["", "pool \(pool.name) (\(pool.balance))" + fullness(pool)] + table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+        ["", "pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool))]
+            + table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+            + pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
     }
 
     private static func header(_ wide: Bool) -> [String] {
@@ -47,6 +50,7 @@ package enum StatusTable {
 
     /// Why it accepts nobody, where it does not.
     private static func note(_ listener: ListenerReport, _ report: StatusReport) -> String {
+        if listener.closing { return "removed: gone when its last connection ends" }
         if isFull(listener.connections, of: listener.connectionsMax) { return "full: the backlog waits" }
         if isFull(report.connections, of: report.connectionsMax) { return "the process is full: the backlog waits" }
         return listener.rateReached ? "at its rate: the rest waits in the backlog" : ""
@@ -56,6 +60,7 @@ package enum StatusTable {
 
     private static func note(_ backend: BackendReport) -> String {
         var notes: [String] = []
+        if backend.removing { notes.append("removed: gone when its last connection ends") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
         if let drain = backend.drain {
             let until = drain.leaseUntil.map { ", lease until \($0)" } ?? ""

@@ -8,25 +8,26 @@ import Model
     let drains: Drains
     let events: EventLog
     let status: StatusReports
-    let checkConfiguration: @Sendable () -> [String]
+    let running: RunningConfiguration
+    let reconfiguration: Reconfiguration
     var isStopping = false
 
-    /// `checkConfiguration`: the errors of the file on disk, empty when it is well.
     init(
-        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports,
-        checkConfiguration: @escaping @Sendable () -> [String]
+        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, running: RunningConfiguration,
+        reconfiguration: Reconfiguration
     ) {
         self.table = table
         self.drains = drains
         self.events = events
         self.status = status
-        self.checkConfiguration = checkConfiguration
+        self.running = running
+        self.reconfiguration = reconfiguration
     }
 
     /// `user`: whoever asks, for the log and as the owner of what is ordered.
     func handle(_ command: Command, by user: String, _ answer: Answer) async throws(Failure) {
         switch command {
-        case .help(let verb): try await answer.tell(Verb.all.filter { $0.name == verb ?? $0.name }.map(HelpRecord.init))
+        case .help(let verb): try await answer.tell((verb.map(Verb.named) ?? Verb.all).map(HelpRecord.init))
         case .status(let scope): try await showStatus(scope, answer)
         case .drain(let order): try await drain(order, by: user, answer)
         case .undrain(let references, let owner, let force):
@@ -36,7 +37,7 @@ import Model
         case .maintain(let references, let owner, let reason): try await maintain(references, owner, reason, by: user, answer)
         case .probe(let references, let timeout): try await probe(references, timeout, answer)
         case .events(let follow, let since): try await tellEvents(follow, since: since, answer)
-        case .configCheck: try await tellConfigurationErrors(answer)
+        case .configuration(let command): try await configure(command, by: user, answer)
         }
     }
 

@@ -15,7 +15,17 @@ import SystemCalls
     init(table: PoolTable, saved: SavedWishes) {
         self.table = table
         self.saved = saved
-        for pool in table.pools { pool.backends.forEach(runLease) }
+    }
+
+    /// Of a backend that is new in the table: the lease that its saved wish came with.
+    func begin(_ backend: Backend) { runLease(backend) }
+
+    /// It is gone from the table: should its name come again, that is another backend.
+    func forget(_ backend: Backend) {
+        leases.removeValue(forKey: backend.reference)?.cancel()
+        endings[backend.reference] = nil
+        guard backend.wish != .ready || backend.configuration.wish != .ready else { return }
+        saveOrTell()
     }
 
     /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
@@ -33,6 +43,7 @@ import SystemCalls
             table.set(.drain, of: backend, drain: lease, by: by(owner, user), reason: order.reason)
             runLease(backend)
         }
+        table.publishNow()
         let generation = table.generation
         try await save()
         guard await table.followed(generation) else { throw Failure(.failed, "interrupted") }
@@ -47,6 +58,7 @@ import SystemCalls
             table.set(.ready, of: backend, drain: nil, by: by(name, user) + (force ? " (forced)" : ""), reason: nil)
             runLease(backend)
         }
+        table.publishNow()
         try await save()
     }
 
@@ -59,6 +71,7 @@ import SystemCalls
             table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: reason)
             runLease(backend)
         }
+        table.publishNow()
         try await save()
     }
 
@@ -147,6 +160,11 @@ import SystemCalls
         backend.leaseUntil = nil
         endings[backend.reference] = reason
         table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        table.publishNow()
+        saveOrTell()
+    }
+
+    private func saveOrTell() {
         start {
             do { try await self.saved.write(self.table) } catch { self.table.reportFailure("wishes are not saved: \(error)") }
         }

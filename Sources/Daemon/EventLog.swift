@@ -37,9 +37,11 @@ import SystemCalls
 extension Event.Change {
     var logLevel: Logger.Level {
         switch self {
-        case .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
         // A rollout renews its leases all the time.
         case .leased: .debug
+        case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
+        case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
+            .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft: .info
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error
@@ -48,7 +50,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .poolFull, .poolUnreachable, .connectsFailing, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .poolUnreachable, .connectsFailing, .suspected, .connectionsReset, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

@@ -14,7 +14,7 @@ import SystemCalls
     let startedAt: Timestamp
 
     func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
-        let shown = listeners.open.filter { scope.includesListeners(of: $0.configuration.pool) }
+        let shown = (listeners.open + listeners.closing).filter { scope.includesListeners(of: $0.configuration.pool) }
         return StatusReport(
             version: sluiceVersion, pid: Processes.own, generation: plane.generation,
             startedAt: startedAt.rfc3339, stopping: stopping, workers: plane.workerCount,
@@ -24,12 +24,12 @@ import SystemCalls
     }
 
     private func report(_ listener: OpenListener) -> ListenerReport {
-        let totals = plane.statistics.totals(listener: listener.index)
+        let totals = listeners.totals(listener)
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
             pool: listener.configuration.pool.text, connections: plane.statistics.tickets(listener: listener.index).held,
             connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused,
-            rateReached: plane.isHeldByRate(listener: listener.index))
+            rateReached: plane.isHeldByRate(listener: listener.index), closing: listener.isClosing)
     }
 
     private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport? {
@@ -41,11 +41,14 @@ import SystemCalls
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
             restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
             queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts, eligible: pool.published?.count ?? 0,
-            backends: backends.map(report))
+            removing: pool.isRemoving, backends: backends.map(report),
+            leaving: pool.leaving.filter { scope.includes($0.reference) }.map {
+                LeavingReport(name: $0.reference.backend.text, address: $0.address.description, connections: $0.holders)
+            })
     }
 
     private func report(_ backend: Backend) -> BackendReport {
-        let totals = plane.statistics.totals(slot: backend.slot)
+        let totals = table.slots.totals(backend.slot)
         let history = backend.history
         return BackendReport(
             name: backend.reference.backend.text, address: backend.configuration.address.description,
@@ -55,6 +58,6 @@ import SystemCalls
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
             weight: backend.configuration.weight, backup: backend.configuration.backup,
             probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
-            drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) })
+            drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) }, removing: backend.isRemoving)
     }
 }

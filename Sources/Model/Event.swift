@@ -16,8 +16,27 @@ package struct Event: Equatable, Sendable {
         case started(version: String, process: Int32)
         case listenerOpened(ListenerName, Endpoint)
         case listenerClosed(ListenerName)
+        case listenerMoved(ListenerName, from: Endpoint, to: Endpoint)
+        /// Clients that come from now on go to this pool.
+        case listenerRedirected(ListenerName, to: PoolName)
+        /// The last connection of a closed listener has ended.
+        case listenerRemoved(ListenerName)
         /// `atStart`: one of those that lbd was started with.
+        case poolAdded(PoolName, atStart: Bool)
+        case poolRemoving(PoolName)
+        /// It was on its way out, and stays.
+        case poolTakenBack(PoolName)
+        case poolRemoved(PoolName)
         case backendAdded(BackendReference, Endpoint, Wish, ProbeFinding, Availability, atStart: Bool)
+        /// No new connections; gone when the last one has ended.
+        case backendRemoving(BackendReference)
+        case backendTakenBack(BackendReference, Endpoint)
+        /// `connections`: those that were reset, its end not having been waited for.
+        case backendRemoved(BackendReference, connections: Int)
+        /// New connections go to the new address; what is connected to the old one goes on.
+        case backendMoved(BackendReference, from: Endpoint, to: Endpoint)
+        /// Nobody is connected to the old address any more.
+        case backendLeft(BackendReference, Endpoint)
         /// `by` is the drain's owner or the user behind the socket; `drain`: whose it is now.
         case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?, drain: DrainLease?)
         /// At the start: the wish was saved by an earlier run; `overrides`: the file's is another one.
@@ -35,6 +54,10 @@ package struct Event: Equatable, Sendable {
         /// So many connects have failed since the last such event, `retried` of them followed by another attempt;
         /// `isAlone`: new connections have no other backend to go to.
         case connectsFailing(BackendReference, count: Int, reason: String, retried: Int, isAlone: Bool)
+        /// So many of its clients' connections have failed in a short time: it is probed at once, and quickly for a while.
+        case suspected(BackendReference, failures: Int, within: Duration)
+        /// The backend was found down, and its pool says `when-down: reset`.
+        case connectionsReset(BackendReference, count: Int)
         /// Clients were reset, every attempt of theirs to connect a backend having failed; since the last such event.
         case poolUnreachable(PoolName, reset: Int)
         /// All connections that a listener may have are in use: the backlog waits.
@@ -52,6 +75,8 @@ package struct Event: Equatable, Sendable {
         case sourceRefused(ListenerName, source: IPAddress, reason: String, besides: Int)
         /// Told when it begins: a second was quiet before.
         case rateReached(ListenerName, perSecond: Int)
+        /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
+        case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -62,15 +87,25 @@ extension Event.Change {
     package var subject: String {
         switch self {
         case .started, .stopping, .stopped, .processFull, .processHasRoom: "lbd"
-        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
+        case .poolAdded(let pool, _), .poolRemoving(let pool), .poolTakenBack(let pool), .poolRemoved(let pool): "pool \(pool)"
+        case .backendAdded(let backend, _, _, _, _, _), .backendRemoving(let backend), .backendTakenBack(let backend, _),
+            .backendRemoved(let backend, _), .backendMoved(let backend, _, _), .backendLeft(let backend, _):
+            backend.description
+        case .listenerMoved(let name, _, _), .listenerRedirected(let name, _), .listenerRemoved(let name), .listenerOpened(let name, _),
+            .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
-        case .backendAdded(let backend, _, _, _, _, _), .leased(let backend, _, _): backend.description
         case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
-            .connectsFailing(let backend, _, _, _, _):
+            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
+        case .configurationChanged(let change, _):
+            switch change.subject {
+            // As in all events of a backend.
+            case .backend(let reference): reference.description
+            case .lbd, .listener, .pool: change.subject.description
+            }
         }
     }
 
@@ -80,7 +115,20 @@ extension Event.Change {
         case .started: "started"
         case .listenerOpened: "listenerOpened"
         case .listenerClosed: "listenerClosed"
+        case .listenerMoved: "listenerMoved"
+        case .listenerRedirected: "listenerRedirected"
+        case .listenerRemoved: "listenerRemoved"
+        case .configurationChanged: "configurationChanged"
+        case .poolAdded: "poolAdded"
+        case .poolRemoving: "poolRemoving"
+        case .poolTakenBack: "poolTakenBack"
+        case .poolRemoved: "poolRemoved"
         case .backendAdded: "backendAdded"
+        case .backendRemoving: "backendRemoving"
+        case .backendTakenBack: "backendTakenBack"
+        case .backendRemoved: "backendRemoved"
+        case .backendMoved: "backendMoved"
+        case .backendLeft: "backendLeft"
         case .wish: "wish"
         case .wishKept: "wishKept"
         case .leased: "leased"
@@ -90,6 +138,8 @@ extension Event.Change {
         case .poolServes: "poolServes"
         case .poolFull: "poolFull"
         case .connectsFailing: "connectsFailing"
+        case .suspected: "suspected"
+        case .connectionsReset: "connectionsReset"
         case .poolUnreachable: "poolUnreachable"
         case .listenerFull: "listenerFull"
         case .listenerHasRoom: "listenerHasRoom"
@@ -111,8 +161,21 @@ extension Event.Change {
         case .started(let version, let process): "started, version \(version), pid \(process)"
         case .listenerOpened(_, let endpoint): "listens on \(endpoint)"
         case .listenerClosed: "closed: no more connections are accepted"
+        case .listenerMoved(_, let from, let to): "listens on \(to) now; \(from) is closed, its connections go on"
+        case .listenerRedirected(_, let pool): "new connections go to pool \(pool) now; others stay where they are"
+        case .listenerRemoved: "removed: its last connection has ended"
+        case .poolAdded: "added"
+        case .poolRemoving: "being removed: takes no new connections, gone when its last one has ended"
+        case .poolTakenBack: "taken back before it was removed"
+        case .poolRemoved: "removed: its last connection has ended"
         case .backendAdded(_, let address, let wish, let probe, let availability, _):
             "added at \(address): wish \(wish.rawValue), probe \(probe.rawValue), availability \(availability.rawValue)"
+        case .backendRemoving: "being removed: takes no new connections, gone when its last one has ended"
+        case .backendTakenBack(_, let address): "taken back at \(address) before it was removed"
+        case .backendRemoved(_, let connections):
+            connections == 0 ? "removed: no connection holds it" : "removed: \(counted(connections, "connection")) reset"
+        case .backendMoved(_, let from, let to): "new connections go to \(to) now; those to \(from) go on"
+        case .backendLeft(_, let address): "no connection to its former address \(address) is left"
         case .wish(_, let from, let to, let by, let reason, _):
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
         case .leased(_, let drain, let until):
@@ -130,6 +193,9 @@ extension Event.Change {
         case .connectsFailing(_, let count, let reason, let retried, let isAlone):
             counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
                 + sequel(failed: count, retried: retried, isAlone: isAlone)
+        case .suspected(_, let failures, let within):
+            "\(counted(failures, "connection")) failed within \(within.written), by connects or by resets before an answer: probed at once"
+        case .connectionsReset(_, let count): "found down: \(counted(count, "connection")) reset, as when-down says"
         case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
@@ -145,6 +211,7 @@ extension Event.Change {
         case .sourceRefused(_, let source, let reason, let besides):
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
+        case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
         }

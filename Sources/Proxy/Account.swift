@@ -8,7 +8,9 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch source {
         case .client: counters.countBytesToBackend(bytes)
-        case .backend: counters.countBytesToClient(bytes)
+        case .backend:
+            record.isAnswered = true
+            counters.countBytesToClient(bytes)
         }
     }
 
@@ -32,7 +34,9 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch party {
         case .client: counters.countClientReset()
-        case .backend: counters.countBackendReset()
+        case .backend:
+            counters.countBackendReset()
+            if !record.isAnswered { worker.reportEarlyReset(slot: record.slot) }
         }
     }
 
@@ -50,7 +54,7 @@ extension ConnectionHandle {
         case .queueTimedOut:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: true)
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .outOfResources: break
         }
     }
 }

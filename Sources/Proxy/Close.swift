@@ -33,6 +33,8 @@ enum CloseReason {
     case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
+    /// Its backend or its listener was removed, or its backend found down, and its end not waited for.
+    case removed
     case outOfResources
 
     /// An end of ours that loses bytes, or comes after a reset, is never told as a clean one.
@@ -42,7 +44,7 @@ enum CloseReason {
         case .idle, .halfClosed, .lifetime, .stopping:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .sourceLimit,
-            .badHeader, .outOfResources: true
+            .badHeader, .removed, .outOfResources: true
         }
     }
 }

@@ -136,6 +136,8 @@ struct ConnectionRecord {
     var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
+    /// The backend has said something.
+    var isAnswered = false
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the

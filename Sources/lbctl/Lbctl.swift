@@ -20,7 +20,8 @@ struct Lbctl: VerbGroup {
         version: sluiceVersion,
         subcommands: [
             StatusCommand.self, DrainCommand.self, UndrainCommand.self, MaintainCommand.self, ReadyCommand.self,
-            ProbeCommand.self, EventsCommand.self, ConfigCommand.self, RolloutCommand.self,
+            ProbeCommand.self, EventsCommand.self, BackendCommand.self, PoolCommand.self, ListenerCommand.self,
+            ConfigCommand.self, LogCommand.self, RolloutCommand.self,
         ])
 
     @OptionGroup var global: GlobalOptions
