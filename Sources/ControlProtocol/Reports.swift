@@ -8,6 +8,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
     /// Number of the routing that the workers follow; grows with every change.
     package var generation: UInt64
     package var startedAt: String
+    /// Number of the last event: `events since=` this number tells everything that came after this status.
+    package var eventSequence: UInt64
     package var stopping: Bool
     package var workers: Int
     /// Of the process, at all listeners.
@@ -19,8 +21,9 @@ package struct StatusReport: Codable, Equatable, Sendable {
 
     package init(
         version: String, pid: Int32, generation: UInt64, startedAt: String, stopping: Bool, workers: Int,
-        connections: Int, connectionsMax: Int, listeners: [ListenerReport], pools: [PoolReport]
+        connections: Int, connectionsMax: Int, listeners: [ListenerReport], pools: [PoolReport], eventSequence: UInt64 = 0
     ) {
+        self.eventSequence = eventSequence
         self.version = version
         self.pid = pid
         self.generation = generation
@@ -309,18 +312,27 @@ package struct EventRecord: Codable, Equatable, Sendable {
     /// Of a backend that is new; its availability is `to`.
     package var wish: Wish?
     package var probe: ProbeFinding?
+    /// Whose the wish is now; absent in an event of the wish: nobody's.
+    package var drain: DrainReport?
+    /// As in the log: debug, info, warning or error.
+    package var level: String
     package var text: String
 
-    package init(_ event: Event) {
+    package init(_ event: Event, level: String) {
+        self.level = level
         sequence = event.sequence
         time = event.time.rfc3339
         self.event = event.change.kind
         subject = event.change.subject
         text = event.change.text
         switch event.change {
-        case .wish(_, let from, let to, let by, let reason):
+        case .wish(_, let from, let to, let by, let reason, let drain):
             (self.from, self.to, self.by, self.reason) = (from.rawValue, to.rawValue, by, reason)
-        case .wishKept(_, let wish, let by, _, _): (self.to, self.by) = (wish.rawValue, by)
+            self.drain = drain.map { DrainReport($0) }
+        case .wishKept(_, let wish, let drain, _):
+            (self.to, self.by, self.reason) = (wish.rawValue, drain?.owner, drain?.reason)
+            self.drain = drain.map { DrainReport($0) }
+        case .leased(_, let drain, let until): (by, self.drain) = (drain.owner, DrainReport(drain, leaseUntil: until))
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)

@@ -45,7 +45,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         reconfiguration = Reconfiguration(
             configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
         reconfiguration.changeLog = { log.set($0) }
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(

@@ -76,10 +76,10 @@ import SystemCalls
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
         // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
-        let isNews = old != wish || backend.drain?.reason != drain?.reason || backend.drain?.owner != drain?.owner
+        let isNews = old != wish || backend.drain != drain
         backend.set(wish, drain: drain)
         if isNews {
-            events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason))
+            events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason, drain: drain))
         }
         refresh(backend)
     }
@@ -183,6 +183,12 @@ import SystemCalls
         case .hold(let lengthMax, let timeout): .poolHolds(pool.name, lengthMax: lengthMax, timeout: timeout)
         case .divert(let other): .poolDiverts(pool.name, to: other)
         }
+    }
+
+    /// The lease of its drain has begun anew.
+    func announceLease(of backend: Backend) {
+        guard let drain = backend.drain, let until = backend.leaseUntil else { return }
+        events.record(.leased(backend.reference, drain, until: until))
     }
 
     private func announce(_ backend: Backend) {

@@ -37,10 +37,12 @@ package struct Event: Equatable, Sendable {
         case backendMoved(BackendReference, from: Endpoint, to: Endpoint)
         /// Nobody is connected to the old address any more.
         case backendLeft(BackendReference, Endpoint)
-        /// `by` is the drain's owner or the user behind the socket.
-        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
+        /// `by` is the drain's owner or the user behind the socket; `drain`: whose it is now.
+        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?, drain: DrainLease?)
         /// At the start: the wish was saved by an earlier run; `overrides`: the file's is another one.
-        case wishKept(BackendReference, Wish, by: String?, since: Timestamp?, overrides: Bool)
+        case wishKept(BackendReference, Wish, drain: DrainLease?, overrides: Bool)
+        /// The lease of its drain runs from now on.
+        case leased(BackendReference, DrainLease, until: Timestamp)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
         /// No backend of the pool takes new connections: clients are reset.
@@ -100,8 +102,8 @@ extension Event.Change {
             .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
-        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
-            .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
+        case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
+            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
             .poolDiverts(let pool, _), .holdLost(let pool, _, _):
@@ -138,6 +140,7 @@ extension Event.Change {
         case .backendLeft: "backendLeft"
         case .wish: "wish"
         case .wishKept: "wishKept"
+        case .leased: "leased"
         case .probe: "probe"
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
@@ -185,10 +188,12 @@ extension Event.Change {
             connections == 0 ? "removed: no connection holds it" : "removed: \(counted(connections, "connection")) reset"
         case .backendMoved(_, let from, let to): "new connections go to \(to) now; those to \(from) go on"
         case .backendLeft(_, let address): "no connection to its former address \(address) is left"
-        case .wish(_, let from, let to, let by, let reason):
+        case .wish(_, let from, let to, let by, let reason, _):
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
-        case .wishKept(_, let wish, let by, let since, let overrides):
-            "starts in \(wish.rawValue): saved wish" + (by.map { " of \($0)" } ?? "") + (since.map { " since \($0.rfc3339)" } ?? "")
+        case .leased(_, let drain, let until):
+            "lease of \(drain.owner)" + (drain.lease.map { " for \($0.spoken)" } ?? "") + ", until \(until.rfc3339)"
+        case .wishKept(_, let wish, let drain, let overrides):
+            "starts in \(wish.rawValue): saved wish" + (drain.map { " of \($0.owner) since \($0.since.rfc3339)" } ?? "")
                 + (overrides ? ", overrides the file" : "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"

@@ -8,13 +8,14 @@ struct EventTests {
     @Test func texts() throws {
         let backend = try web1()
         let endpoint = try Endpoint("127.0.0.1:80")
+        let lease = DrainLease(owner: "ann", reason: nil, since: Timestamp(milliseconds: 0), lease: .seconds(90))
         let expected: [(Event.Change, String, String, String)] = [
             (.started(version: "0.1", process: 7), "lbd", "started", "started, version 0.1, pid 7"),
             (.listenerOpened(try ListenerName("l"), endpoint), "listener l", "listenerOpened", "listens on 127.0.0.1:80"),
             (.listenerClosed(try ListenerName("l")), "listener l", "listenerClosed", "closed: no more connections are accepted"),
-            (.wish(backend, from: .ready, to: .drain, by: "ann", reason: "disk"), "web/web-1", "wish",
+            (.wish(backend, from: .ready, to: .drain, by: "ann", reason: "disk", drain: nil), "web/web-1", "wish",
                 "wish ready -> drain by ann: disk"),
-            (.wish(backend, from: .drain, to: .ready, by: "ann", reason: nil), "web/web-1", "wish", "wish drain -> ready by ann"),
+            (.wish(backend, from: .drain, to: .ready, by: "ann", reason: nil, drain: nil), "web/web-1", "wish", "wish drain -> ready by ann"),
             (.probe(backend, from: .up, to: .down, reason: "refused"), "web/web-1", "probe", "probe up -> down: refused"),
             (.availability(backend, from: .draining, to: .drained), "web/web-1", "availability",
                 "availability draining -> drained"),
@@ -43,9 +44,13 @@ struct EventTests {
             (.processFull(connectionsMax: 29, descriptorLimit: 128), "lbd", "processFull",
                 "accepting paused: all 29 connections in use, which is what the descriptor limit of 128 carries; goes on when one of them ends"),
             (.processHasRoom, "lbd", "processHasRoom", "accepting again: has had room for a second"),
-            (.wishKept(backend, .drain, by: "ann", since: Timestamp(milliseconds: 0), overrides: true), "web/web-1", "wishKept",
+            (.wishKept(backend, .drain, drain: lease, overrides: true), "web/web-1", "wishKept",
                 "starts in drain: saved wish of ann since 1970-01-01T00:00:00.000Z, overrides the file"),
-            (.wishKept(backend, .drain, by: nil, since: nil, overrides: false), "web/web-1", "wishKept", "starts in drain: saved wish"),
+            (.wishKept(backend, .drain, drain: nil, overrides: false), "web/web-1", "wishKept", "starts in drain: saved wish"),
+            (.leased(backend, lease, until: Timestamp(milliseconds: 90_000)), "web/web-1", "leased",
+                "lease of ann for 1 m 30 s, until 1970-01-01T00:01:30.000Z"),
+            (.backendAdded(backend, endpoint, .ready, .unknown, .available, atStart: true),
+                "web/web-1", "backendAdded", "added at 127.0.0.1:80: wish ready, probe unknown, availability available"),
             (.configurationChanged(ConfigurationChange(.backend(backend), .changed(key: "weight", old: "1", new: "2", .atOnce)), by: "ann"), "web/web-1",
              "configurationChanged", "configuration changed by ann: weight 1 -> 2"),
             (.configurationChanged(ConfigurationChange(.lbd, .changed(key: "workers", old: "auto", new: nil, .atNextStart)), by: "SIGHUP"), "lbd",
