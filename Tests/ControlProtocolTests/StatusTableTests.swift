@@ -92,7 +92,9 @@ struct ReportsTests {
     @Test func eventRecordCarriesWhatChanged() throws {
         let record = EventRecord(Event(
             sequence: 5, time: Timestamp(milliseconds: 0),
-            change: .wish(try BackendReference("web/a"), from: .ready, to: .drain, by: "ann", reason: "disk")))
+            change: .wish(try BackendReference("web/a"), from: .ready, to: .drain, by: "ann", reason: "disk",
+                drain: DrainLease(owner: "ann", reason: "disk", since: Timestamp(milliseconds: 0), lease: nil))), level: "info")
+        #expect((record.drain?.owner, record.level) == ("ann", "info"))
         #expect((record.from, record.to, record.by, record.reason) == ("ready", "drain", "ann", "disk"))
         #expect(record.line == "1970-01-01T00:00:00.000Z web/a wish ready -> drain by ann: disk")
     }
