@@ -64,7 +64,7 @@ struct DifferenceTests {
         for option in optionDescriptions() {
             let key = option.path.split(separator: ".").reversed().prefix { $0 != "NAME" }.reversed().joined(separator: ".")
             var accepted = 0
-            for _ in 0..<16 {
+            for _ in 0..<10 {
                 let setting = Setting(key: key, value: RandomEdit.value(of: option, &random))
                 let edits = DifferenceTests.companions(of: option.path).filter { $0.key != key } + [setting]
                 let whole: [ConfigurationEdit] = [.add(.pool(PoolName(unchecked: "api")), []), .set(DifferenceTests.subject(of: option.path), edits)]

@@ -141,10 +141,10 @@ enum RandomEdit {
         case "endpoint": return ["127.0.0.1:\(Int.random(in: 1...9, using: &random))", "unix:run/x", "[::1]:80"].randomElement(using: &random)!
         case "address": return ["127.0.0.2", "::1"].randomElement(using: &random)!
         case "pool's name": return ["web", "api", "nobody"].randomElement(using: &random)!
-        case "path": return ["run", "/tmp/x y", "a/./b"].randomElement(using: &random)!
+        case "path": return ["run", "/tmp/x y", "a/./b", "/tmp/xy"].randomElement(using: &random)!
         case "list of networks": return ["[10.0.0.0/8, \"::1\"]", "[]"].randomElement(using: &random)!
         case "list of texts": return "[ssh, \"{host}\", '\(["a b", "yes", "#", ""].randomElement(using: &random)!)']"
-        case "text": return YamlNode.scalar(randomText(&random), quoted: true).flowText
+        case "text": return Int.random(in: 0..<3, using: &random) == 0 ? "/x" : YamlNode.scalar(randomText(&random), quoted: true).flowText
         default: return option.preset
         }
     }

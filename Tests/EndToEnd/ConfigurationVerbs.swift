@@ -124,6 +124,7 @@ import Testing
         try lab.write("lbd.yaml", ConfigurationVerbs.text)
         #expect(try changes("config", "reload").map(\.text) == ["workers 3 -> 2, at the next start", "weight 5 -> 2"])
         try expectNoDifference()
+        #expect(try balancer.lbctl("config", "save").status == 0, "what was reloaded is as lbd knows it")
     }
 
     @Test("SIGHUP reloads too: changes are events, errors go to the log with their places")
