@@ -12,8 +12,9 @@ extension Loader {
                 checkPool(listener.pool, of: "listener '\(listener.name)'", at: .nowhere, among: pools)
                 take(listener.bind, of: listener.name, at: .nowhere, &taken)
                 listeners.append(listener)
-            } else if let listener = listener(entry, among: pools, &taken) {
-                listeners.append(listener)
+            } else {
+                hasNewListener = true
+                if let listener = listener(entry, among: pools, &taken) { listeners.append(listener) }
             }
         }
         return listeners
@@ -54,7 +55,7 @@ extension Loader {
     }
 
     /// The names that stand under `pools`, of faulty pools too: one fault, one error. Nil: there are none to ask.
-    private func poolNames(_ file: SectionReader) -> Set<String>? {
+    func poolNames(_ file: SectionReader) -> Set<String>? {
         guard case .mapping(let entries) = file.entry(Declared.pools.name)?.value.content else { return nil }
         return Set(entries.map(\.key))
     }

@@ -79,8 +79,16 @@ package struct PoolReport: Codable, Equatable, Sendable {
     /// Reset because every available backend was full; `queueTimeouts` of them after they had waited.
     package var refused: UInt64
     package var queueTimeouts: UInt64
-    /// Backends that new connections go to; none: they are reset.
+    /// Backends that new connections go to; none: `whenNone` says what becomes of them.
     package var eligible: Int
+    /// `refuse`, `hold` or `divert`.
+    package var whenNone: String
+    /// Connections that wait because no backend is available.
+    package var held: Int
+    /// Reset because they had been held for too long.
+    package var holdTimeouts: UInt64
+    /// Sent on to another pool.
+    package var diverted: UInt64
     /// It goes when its last connection has ended.
     package var removing: Bool
     package var backends: [BackendReport]
@@ -89,8 +97,10 @@ package struct PoolReport: Codable, Equatable, Sendable {
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, eligible: Int, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
+        queueTimeouts: UInt64 = 0, eligible: Int, whenNone: String = "refuse", held: Int = 0, holdTimeouts: UInt64 = 0,
+        diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
     ) {
+        (self.whenNone, self.held, self.holdTimeouts, self.diverted) = (whenNone, held, holdTimeouts, diverted)
         (self.removing, self.leaving) = (removing, leaving)
         (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
         self.name = name
@@ -141,6 +151,8 @@ package struct BackendReport: Codable, Equatable, Sendable {
     package var bytesToBackend: UInt64
     package var bytesToClient: UInt64
     package var weight: Int
+    /// Held back after its return: what it may take at most, in per cent of its fair share; absent: it is not.
+    package var share: Int?
     package var backup: Bool
     /// Finished probes since lbd started.
     package var probeSequence: UInt64
@@ -154,7 +166,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
     package init(
         name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
         connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
-        bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, backup: Bool,
+        bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, share: Int? = nil, backup: Bool,
         probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?, removing: Bool = false
     ) {
         self.removing = removing
@@ -171,6 +183,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
         self.bytesToBackend = bytesToBackend
         self.bytesToClient = bytesToClient
         self.weight = weight
+        self.share = share
         self.backup = backup
         self.probeSequence = probeSequence
         self.probedAt = probedAt
@@ -324,6 +337,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
+        case .poolDiverts(_, let other): to = other.text
         case .configurationChanged(let change, let by):
             let record = ChangeRecord(change)
             (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)
@@ -335,7 +349,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
             (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolHolds, .holdLost, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

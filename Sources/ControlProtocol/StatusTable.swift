@@ -42,10 +42,20 @@ package enum StatusTable {
 
     /// Only where nobody is served, and where something happened for want of room.
     private static func fullness(_ pool: PoolReport) -> String {
-        let outage = pool.eligible == 0 ? ", no available backend: new connections are reset" : ""
+        var outage = pool.eligible == 0 ? ", no available backend: new connections \(becomes(pool))" : ""
+        if pool.held > 0 || pool.holdTimeouts > 0 { outage += ", \(pool.held) held, \(pool.holdTimeouts) in vain" }
+        if pool.diverted > 0 { outage += ", \(pool.diverted) diverted" }
         guard pool.queued > 0 || pool.refused > 0 else { return outage }
         return outage + ", \(pool.queued) queued, \(pool.refused) refused when full"
             + (pool.queueTimeouts > 0 ? " (\(pool.queueTimeouts) of them had waited in vain)" : "")
+    }
+
+    private static func becomes(_ pool: PoolReport) -> String {
+        switch pool.whenNone {
+        case "hold": "are held"
+        case "divert": "are diverted"
+        default: "are reset"
+        }
     }
 
     /// Why it accepts nobody, where it does not.
@@ -66,6 +76,7 @@ package enum StatusTable {
             let until = drain.leaseUntil.map { ", lease until \($0)" } ?? ""
             notes.append("drained by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
         }
+        if let share = backend.share { notes.append("back lately: gets up to \(share) % of its share") }
         if let failure = backend.probeFailure { notes.append(failure) }
         if backend.backup { notes.append("backup") }
         return notes.joined(separator: "; ")

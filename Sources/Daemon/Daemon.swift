@@ -178,6 +178,7 @@ package struct DaemonError: Error, CustomStringConvertible {
                 table.lookAgain()
                 stopped.announce()
             }
+            // Behind all that was told: what goes now is not heard of any more.
             table.settle()
             listeners.settle()
         }
@@ -197,6 +198,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .poolFull(let pool, let refused, let timedOut):
             guard let pool = table.pool(index: pool) else { return }
             events.record(.poolFull(pool.configuration.name, refused: refused, timedOut: timedOut))
+        case .holdLost(let pool, let reset, let timedOut):
+            guard let pool = table.pool(index: pool) else { return }
+            events.record(.holdLost(pool.configuration.name, reset: reset, timedOut: timedOut))
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
             guard let (pool, backend) = table.entry(slot: slot) else { return }
             events.record(.connectsFailing(

@@ -42,7 +42,7 @@ extension Event.Change {
         case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
         case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
             .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft: .info
-        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
+        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
@@ -50,7 +50,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .poolFull, .poolUnreachable, .connectsFailing, .suspected, .connectionsReset, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .poolUnreachable, .connectsFailing, .suspected, .connectionsReset, .listenerFull, .processFull, .acceptPaused, .holdLost, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

@@ -41,6 +41,7 @@ import SystemCalls
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
             restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
             queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts, eligible: pool.published?.count ?? 0,
+            whenNone: pool.configuration.whenNone.word, held: queue.held, holdTimeouts: queue.holdTimeouts, diverted: queue.diverted,
             removing: pool.isRemoving, backends: backends.map(report),
             leaving: pool.leaving.filter { scope.includes($0.reference) }.map {
                 LeavingReport(name: $0.reference.backend.text, address: $0.address.description, connections: $0.holders)
@@ -56,7 +57,7 @@ import SystemCalls
             connections: backend.holders, connectionsMax: backend.configuration.connectionsMax, connectionsTotal: totals.connections,
             connectFailures: totals.connectFailures, resets: totals.backendResets,
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
-            weight: backend.configuration.weight, backup: backend.configuration.backup,
+            weight: backend.configuration.weight, share: backend.comeback.share.map { $0 * 100 / 256 }, backup: backend.configuration.backup,
             probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
             drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) }, removing: backend.isRemoving)
     }

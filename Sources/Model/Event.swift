@@ -47,7 +47,14 @@ package struct Event: Equatable, Sendable {
         case availability(BackendReference, from: Availability, to: Availability)
         /// No backend of the pool takes new connections: clients are reset.
         case poolRefuses(PoolName)
+        /// The same, but so many of them are held for so long.
+        case poolHolds(PoolName, lengthMax: Int, timeout: Duration)
+        /// The same, but they go to another pool.
+        case poolDiverts(PoolName, to: PoolName)
         case poolServes(PoolName)
+        /// Clients of a pool that holds were reset since the last such event, `timedOut` of them after they had been
+        /// held, the others because as many as may be held were held.
+        case holdLost(PoolName, reset: Int, timedOut: Int)
         /// Every available backend is at its connections-max: so many clients were reset since the last such event,
         /// `timedOut` of them after they had waited in the queue.
         case poolFull(PoolName, refused: Int, timedOut: Int)
@@ -98,7 +105,9 @@ extension Event.Change {
         case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
             .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
             backend.description
-        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
+        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
+            .poolDiverts(let pool, _), .holdLost(let pool, _, _):
+            "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         case .configurationChanged(let change, _):
             switch change.subject {
@@ -135,7 +144,10 @@ extension Event.Change {
         case .probe: "probe"
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
+        case .poolHolds: "poolHolds"
+        case .poolDiverts: "poolDiverts"
         case .poolServes: "poolServes"
+        case .holdLost: "holdLost"
         case .poolFull: "poolFull"
         case .connectsFailing: "connectsFailing"
         case .suspected: "suspected"
@@ -186,7 +198,13 @@ extension Event.Change {
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
         case .poolRefuses: "has no available backend: new connections are reset until one is back"
+        case .poolHolds(_, let most, let timeout):
+            "has no available backend: up to \(counted(most, "new connection")) wait for one, \(timeout.spoken) at most"
+        case .poolDiverts(_, let other): "has no available backend: new connections go to pool \(other) until one is back"
         case .poolServes: "serves: a backend is available"
+        case .holdLost(_, let reset, let timedOut):
+            "no backend came back in time: \(counted(reset, "waiting client")) reset"
+                + (timedOut < reset ? ", \(reset - timedOut) of them because hold's length-max was reached" : "")
         case .poolFull(_, let refused, let timedOut):
             "full: every available backend is at its connections-max; reset: \(counted(refused, "client"))"
                 + (timedOut > 0 ? ", \(timedOut) of them after waiting in the queue" : "")

@@ -1,5 +1,6 @@
 // What is counted, and when: the only place where the data path writes statistics.
 import Statistics
+import SystemCalls
 
 extension ConnectionHandle {
     func account(bytes: Int, from source: Party) {
@@ -19,8 +20,13 @@ extension ConnectionHandle {
     }
 
     func accountConnected() {
-        worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnection()
+        let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
+        counters.countConnection()
+        if record.connectBegan > 0 { counters.countConnect(microseconds: microsecondsNow &- record.connectBegan) }
     }
+
+    /// Finer than the worker's own clock; no connect takes until it goes round, after 71 minutes.
+    var microsecondsNow: UInt32 { UInt32(truncatingIfNeeded: Clocks.monotonic().nanoseconds / 1000) }
 
     /// `retried`: another attempt follows.
     func accountConnectFailure(_ errorNumber: Int32, retried: Bool) {
@@ -54,6 +60,12 @@ extension ConnectionHandle {
         case .queueTimedOut:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: true)
+        case .holdFull:
+            counters.countRefused()
+            worker.reportHoldLost(record.pool, timedOut: false)
+        case .holdTimedOut:
+            counters.countRefused()
+            worker.reportHoldLost(record.pool, timedOut: true)
         case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .outOfResources: break
         }
     }

@@ -115,6 +115,12 @@ struct ConnectionRecord {
     var sourcePlace: Int32 = -1
     /// As the pool has it when the connection begins.
     var splice = Splicing.auto
+    /// In line because no backend was available, not because all were full.
+    var isHeld = false
+    /// Out of the line, on its way to a backend.
+    var isReleased = false
+    /// Pools that it has been diverted from.
+    var diverts: UInt8 = 0
     /// The tick at which its lifetime is over; 0: never.
     var lifeEnds: UInt32 = 0
     var listener = 0
@@ -138,6 +144,8 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// The backend has said something.
     var isAnswered = false
+    /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
+    var connectBegan: UInt32 = 0
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
