@@ -3,7 +3,6 @@ import ControlProtocol
 import EventLoop
 import FoundationEssentials
 import Model
-import Synchronization
 import SystemCalls
 
 struct SavedWish: Sendable {
@@ -78,15 +77,12 @@ struct SavedWishesError: Error, CustomStringConvertible {
     }
 
     private func replace(with text: [UInt8]) async -> SystemError? {
-        let outcome = Mutex<SystemError?>(nil)
         do throws(SystemError) {
-            try await inBackground { [path] in
-                do throws(SystemError) { try Files.replace(path, with: text) } catch { outcome.withLock { $0 = error } }
-            }
+            try await inBackground { [path] () throws(SystemError) in try Files.replace(path, with: text) }
+            return nil
         } catch {
             return error
         }
-        return outcome.withLock { $0 }
     }
 
     /// Those of backends that are gone from the configuration are dropped.
