@@ -11,7 +11,7 @@ extension CommandHandler {
             try await answer.tell(ConfigShowRecord(file: running.file.absolutePath, yaml: running.document(defaults: defaults).yaml))
         case .difference: try await tellDifference(answer)
         case .reload: try await reload(by: user, answer)
-        case .save(let file, let force): try await answer.tell(SavedConfiguration(running: running).write(to: file, force: force))
+        case .save(let file, let force): try await answer.tell(await SavedConfiguration(running: running).write(to: file, force: force))
         case .edit(let edit): try await change([edit], by: user, answer)
         case .logLevel(let level):
             try await change([.set(.lbd, [Setting(key: "log.level", value: level.rawValue)])], by: user, answer)

@@ -9,7 +9,7 @@ import SystemCalls
     /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
     private static let conversationsMax = 40
     /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
-    private static let lastingMax = 32
+    private static let lastingMax = 24
     /// A longer line takes time to read: one of those in a round of the loop.
     private static let shortLine = 4096
     /// Accepted at a time, before the loop does something else.

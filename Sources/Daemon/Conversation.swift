@@ -39,7 +39,7 @@ import SystemCalls
     }
 
     /// Where others wait for a place, so long may one be held without a pause.
-    private static let holdMax = Duration.seconds(1)
+    private static let holdMax = Duration.milliseconds(200)
     /// Less is no pause between two requests.
     private static let pauseMin = Duration.milliseconds(1)
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.

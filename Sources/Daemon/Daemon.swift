@@ -73,6 +73,8 @@ package struct DaemonError: Error, CustomStringConvertible {
     package func run(_ signals: SignalSource) async throws -> Int32 {
         try plane.start()
         defer { plane.end() }
+        // After the workers have started, who would inherit it: they are the busy ones, and orders and probes come between.
+        Limits.takeShortTurns()
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.

@@ -165,8 +165,9 @@ import SystemCalls
     }
 
     private func saveOrTell() {
+        let saving = saved.begin(table)
         start {
-            do { try await self.saved.write(self.table) } catch { self.table.reportFailure("wishes are not saved: \(error)") }
+            if let failure = await saving.value { self.table.reportFailure("wishes are not saved: \(failure)") }
         }
     }
 }

@@ -12,7 +12,7 @@ import SystemCalls
 
     /// `path` nil: the file that lbd was started with; a relative one starts at that file's folder. What somebody else
     /// has written is not written over unless `force`.
-    func write(to path: String?, force: Bool) throws(Failure) -> ConfigSaveRecord {
+    func write(to path: String?, force: Bool) async throws(Failure) -> ConfigSaveRecord {
         let target = path.map { Files.resolve($0, in: running.file.folder) } ?? running.file.absolutePath
         let isOwn = target == running.file.absolutePath
         let there = try content(of: target)
@@ -20,7 +20,10 @@ import SystemCalls
         let document = running.wanted.document.moved(to: Files.folder(of: target))
         let content = SavedConfiguration.head + Array(document.yaml.utf8)
         try check(content, of: document, target)
-        do throws(SystemError) { try Files.overwrite(target, with: content) } catch {
+        // Beside the loop, as the disk may take long.
+        do throws(SystemError) {
+            try await inBackground { () throws(SystemError) in try Files.overwrite(target, with: content) }
+        } catch {
             throw Failure(.failed, "\(target) cannot be saved: \(error)")
         }
         if isOwn { running.hasSaved(content) }

@@ -3,7 +3,6 @@ import ControlProtocol
 import EventLoop
 import FoundationEssentials
 import Model
-import Synchronization
 import SystemCalls
 
 struct SavedWish: Sendable {
@@ -18,6 +17,8 @@ struct SavedWishesError: Error, CustomStringConvertible {
 
 @ControlPlane final class SavedWishes {
     private let path: String
+    /// What was last asked to be saved; nil before that.
+    private var latest: [BackendReference: SavedWish]?
     /// The write that has begun, and the one that follows it for all who have asked meanwhile.
     private var writing: Task<SystemError?, Never>?
     private var next: Task<SystemError?, Never>?
@@ -40,6 +41,8 @@ struct SavedWishesError: Error, CustomStringConvertible {
     /// Empty where nothing was saved yet. A file that cannot be read is an error, not an empty one: a drained node
     /// must not come back because a disk is full.
     func read() throws -> [BackendReference: SavedWish] {
+        // What is on its way to the disk counts as being there.
+        if let latest { return latest }
         let content: [UInt8]
         do { content = try Files.read(path, bytesMax: SavedWishes.bytesMax) } catch {
             guard error.isMissingFile else { throw error }
@@ -53,48 +56,59 @@ struct SavedWishesError: Error, CustomStringConvertible {
         }
     }
 
-    /// Returns when the wishes of now are on the disk. The disk is waited for beside the loop: it may take long, and
-    /// probes and other conversations go on. Who asks while it writes shares the next write.
+    /// Returns when the wishes of now are on the disk.
     func write(_ table: PoolTable) async throws(SystemError) {
-        if next == nil {
-            let before = writing
-            next = start { () async -> SystemError? in
-                _ = await before?.value
-                self.writing = self.next
-                self.next = nil
-                return await self.replace(with: self.text(of: table))
-            }
+        if let failure = await begin(table).value { throw failure }
+    }
+
+    /// Takes the wishes of now. The disk is waited for beside the loop: it may take long, and probes and other
+    /// conversations go on. Who asks while it writes shares the next write.
+    func begin(_ table: PoolTable) -> Task<SystemError?, Never> {
+        latest = wishes(of: table)
+        if let next { return next }
+        let before = writing
+        let task = start { () async -> SystemError? in
+            _ = await before?.value
+            self.next = nil
+            return await self.replace(with: self.text)
         }
-        if let failure = await next?.value { throw failure }
+        (next, writing) = (task, task)
+        return task
     }
 
     private func replace(with text: [UInt8]) async -> SystemError? {
-        let outcome = Mutex<SystemError?>(nil)
         do throws(SystemError) {
-            try await inBackground { [path] in
-                do throws(SystemError) { try Files.replace(path, with: text) } catch { outcome.withLock { $0 = error } }
-            }
+            try await inBackground { [path] () throws(SystemError) in try Files.replace(path, with: text) }
+            return nil
         } catch {
             return error
         }
-        return outcome.withLock { $0 }
     }
 
-    /// Wishes of backends that are gone from the configuration are dropped.
-    private func text(of table: PoolTable) -> [UInt8] {
-        var entries: [String: Entry] = [:]
+    /// Those of backends that are gone from the configuration are dropped.
+    private func wishes(of table: PoolTable) -> [BackendReference: SavedWish] {
+        var wishes: [BackendReference: SavedWish] = [:]
         for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
-            entries[backend.reference.description] = Entry(
-                wish: backend.wish, owner: backend.drain?.owner, reason: backend.drain?.reason,
-                since: backend.drain?.since.milliseconds, lease: backend.drain?.lease?.wholeMilliseconds)
+            wishes[backend.reference] = SavedWish(wish: backend.wish, drain: backend.drain)
         }
+        return wishes
+    }
+
+    private var text: [UInt8] {
+        let entries = (latest ?? [:]).map { ($0.key.description, Entry($0.value)) }
         var text: [UInt8] = []
-        JSONText.append(entries, to: &text)
+        JSONText.append(Dictionary(uniqueKeysWithValues: entries), to: &text)
         return text
     }
 }
 
 extension SavedWishes.Entry {
+    fileprivate init(_ saved: SavedWish) {
+        self.init(
+            wish: saved.wish, owner: saved.drain?.owner, reason: saved.drain?.reason, since: saved.drain?.since.milliseconds,
+            lease: saved.drain?.lease?.wholeMilliseconds)
+    }
+
     fileprivate var saved: SavedWish {
         SavedWish(wish: wish, drain: owner.map {
             DrainLease(

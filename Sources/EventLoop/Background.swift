@@ -3,8 +3,8 @@ import Glibc
 import SystemCalls
 import Synchronization
 
-/// Runs `work` on a thread of its own and returns when it is done; not to be cancelled.
-@ControlPlane package func inBackground(_ work: @escaping @Sendable () -> Void) async throws(SystemError) {
+/// Runs `work` on a thread of its own and returns when it is done, or throws what it threw; not to be cancelled.
+@ControlPlane package func inBackground(_ work: @escaping @Sendable () throws(SystemError) -> Void) async throws(SystemError) {
     let job = Job(work)
     // Owned by the thread from here on; where there is none, by us again.
     let context = Unmanaged.passRetained(job).toOpaque()
@@ -15,38 +15,40 @@ import Synchronization
         throw SystemError("pthread_create", failure)
     }
     pthread_detach(thread)
-    await job.ended()
+    if let failure = await job.ended() { throw failure }
 }
 
 private final class Job: Sendable {
     private enum State {
         case running
-        case awaited(CheckedContinuation<Void, Never>)
-        case ended
+        case awaited(CheckedContinuation<SystemError?, Never>)
+        case ended(SystemError?)
     }
-    private let work: @Sendable () -> Void
+    private let work: @Sendable () throws(SystemError) -> Void
     private let state = Mutex(State.running)
 
-    init(_ work: @escaping @Sendable () -> Void) { self.work = work }
+    init(_ work: @escaping @Sendable () throws(SystemError) -> Void) { self.work = work }
 
     func run() {
-        work()
-        let waiting = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            defer { state = .ended }
+        var failure: SystemError?
+        do throws(SystemError) { try work() } catch { failure = error }
+        let outcome = failure
+        let waiting = state.withLock { state -> CheckedContinuation<SystemError?, Never>? in
+            defer { state = .ended(outcome) }
             if case .awaited(let continuation) = state { return continuation }
             return nil
         }
-        waiting?.resume()
+        waiting?.resume(returning: outcome)
     }
 
-    @ControlPlane func ended() async {
+    @ControlPlane func ended() async -> SystemError? {
         await withCheckedContinuation { continuation in
-            let isOver = state.withLock { state -> Bool in
-                if case .ended = state { return true }
+            let over = state.withLock { state -> SystemError?? in
+                if case .ended(let failure) = state { return .some(failure) }
                 state = .awaited(continuation)
-                return false
+                return nil
             }
-            if isOver { continuation.resume() }
+            if let over { continuation.resume(returning: over) }
         }
     }
 }

@@ -24,6 +24,10 @@ package enum Limits {
         return count - 3
     }
 
+    /// The calling thread wants little time, but soon: it need not wait until the turn of one that is busy has ended.
+    /// Where the kernel refuses, it waits as all do.
+    package static func takeShortTurns() { _ = sluice_take_short_turns(100_000) }
+
     /// Processors that this process may run on.
     package static func processors() -> Int {
         let allowed = Int(sluice_processors())

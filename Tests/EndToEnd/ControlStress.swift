@@ -96,7 +96,7 @@ import Testing
             }
             return (conversation, asking)
         }
-        // They count as deaf after a second.
+        // They count as deaf after a moment.
         try eventually(within: .seconds(10), "an answer although 45 peers never read theirs") { try balancer.command("status").code == .done }
         for (conversation, asking) in deaf {
             conversation.interrupt()
@@ -105,16 +105,16 @@ import Testing
         for conversation in silent + resting { conversation.close() }
     }
 
-    @Test("followers and waiting drains are at most 32: the next is told so, and who asks and goes is answered")
+    @Test("followers and waiting drains are at most 24: the next is told so, and who asks and goes is answered")
     func followers() throws {
-        let conversations = try (0..<32).map { _ in
+        let conversations = try (0..<24).map { _ in
             let conversation = try ControlConversation(balancer.control)
             try conversation.send("events follow=yes since=0\n")
             _ = try conversation.line()
             return conversation
         }
         let late = try balancer.command("events follow=yes")
-        #expect(late.code == .noAnswer && late.message.hasPrefix("busy: 32"), "\(late)")
+        #expect(late.code == .noAnswer && late.message.hasPrefix("busy: 24"), "\(late)")
         for _ in 0..<20 { #expect(try balancer.status().pid == balancer.process) }
         for conversation in conversations { conversation.close() }
         // A peer that hung up is noticed within a second.
