@@ -4,9 +4,9 @@
 // connection holds one, also while it is handed from worker to worker, and (3) every worker has acknowledged
 // `forgetListener`, which comes behind any message that still named it.
 //
-// A pool's number is named by listeners, by connections in any phase (before they hold a backend's ticket too), and by
-// tickets on their way to somebody who waits in its line. It is free when (1) every worker has acknowledged that no
-// listener names it and that its routing is empty, (2) no backend of it holds a ticket, (3) each worker has said through
+// A pool's number is named by listeners, by other pools that divert to it, by connections in any phase (before they hold a
+// backend's ticket too), and by tickets on their way to somebody who waits in its line. It is free when (1) every worker has
+// acknowledged that no listener and no other pool's routing names it and that its own is empty, (2) no backend of it holds a ticket, (3) each worker has said through
 // `PoolRelease` that none of its connections names it, which it counts by itself, and (4) every worker has acknowledged
 // `forgetPool`. A connection on its way to another worker (`adopt`) lies in its mailbox before `retirePool`, because of (1).
 //

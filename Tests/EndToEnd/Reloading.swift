@@ -83,11 +83,11 @@ import Testing
         let events = try EventFollower(balancer, lab)
         let idle = try Baseline(balancer)
         let clients = Clients(try balancer.endpoint(), threads: 2, perSecond: 100, isHTTP: false)
-        let rounds = Scale.of(60, full: 1000)
+        let rounds = Scale.of(60, full: 1000), warmup = Scale.of(20, full: 200)
         var resident = 0
-        for round in 0..<rounds + 20 {
+        for round in 0..<rounds + warmup {
             // What is reached at most once is reached before the measure is taken.
-            if round == 20 {
+            if round == warmup {
                 try reload(first, balancer, events)
                 resident = try ProcessTable.residentKiB(balancer.process)
             }
@@ -113,7 +113,9 @@ import Testing
             return status.pools.count == 1 && status.listeners.count == 1
         }
         try idle.isBack(balancer)
-        #expect(try ProcessTable.residentKiB(balancer.process) <= resident * 11 / 10)
+        // The events that are kept, some thousand, have their full number only in the long run.
+        let atEnd = try ProcessTable.residentKiB(balancer.process)
+        #expect(atEnd <= resident * 11 / 10 + Scale.of(8192, full: 0), "\(resident) KiB, then \(atEnd)")
         #expect(try ProcessTable.threads(balancer.process) == 3)
     }
 }

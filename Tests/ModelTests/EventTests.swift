@@ -31,12 +31,6 @@ struct EventTests {
                 "lease of ann for 1 m 30 s, until 1970-01-01T00:01:30.000Z"),
             (.backendAdded(backend, endpoint, .ready, .unknown, .available, atStart: true),
                 "web/web-1", "backendAdded", "added at 127.0.0.1:80: wish ready, probe unknown, availability available"),
-            (.configurationChanged(ConfigurationChange(.backend(backend), .changed(key: "weight", old: "1", new: "2", .atOnce)), by: "ann"), "web/web-1",
-             "configurationChanged", "configuration changed by ann: weight 1 -> 2"),
-            (.configurationChanged(ConfigurationChange(.lbd, .changed(key: "workers", old: "auto", new: nil, .atNextStart)), by: "SIGHUP"), "lbd",
-             "configurationChanged", "configuration changed by SIGHUP: workers auto -> none, at the next start"),
-            (.configurationChanged(ConfigurationChange(.pool(try PoolName("web")), .removed("{}")), by: "ann"), "pool web",
-             "configurationChanged", "configuration changed by ann: removed; it was {}"),
             (.stopped(connectionsClosed: 1), "lbd", "stopped", "stopped; 1 connection was closed at the end"),
             (.acceptPaused(worker: 1, reason: "EMFILE"), "worker 1", "acceptPaused",
                 "accepting paused: EMFILE; goes on when descriptors are free"),
@@ -85,6 +79,12 @@ struct EventTests {
         let backend = try web1()
         let endpoint = try Endpoint("127.0.0.1:80")
         let expected: [(Event.Change, String, String, String)] = [
+            (.configurationChanged(ConfigurationChange(.backend(backend), .changed(key: "weight", old: "1", new: "2", .atOnce)), by: "ann"), "web/web-1",
+             "configurationChanged", "configuration changed by ann: weight 1 -> 2"),
+            (.configurationChanged(ConfigurationChange(.lbd, .changed(key: "workers", old: "auto", new: nil, .atNextStart)), by: "SIGHUP"), "lbd",
+             "configurationChanged", "configuration changed by SIGHUP: workers auto -> none, at the next start"),
+            (.configurationChanged(ConfigurationChange(.pool(try PoolName("web")), .removed("{}")), by: "ann"), "pool web",
+             "configurationChanged", "configuration changed by ann: removed; it was {}"),
             (.listenerMoved(try ListenerName("l"), from: endpoint, to: try Endpoint("127.0.0.1:81")), "listener l", "listenerMoved",
                 "listens on 127.0.0.1:81 now; 127.0.0.1:80 is closed, its connections go on"),
             (.listenerRedirected(try ListenerName("l"), to: try PoolName("api")), "listener l", "listenerRedirected",
