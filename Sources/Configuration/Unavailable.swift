@@ -9,5 +9,4 @@ enum Unavailable {
     ]
 
     static let checks = ["http", "command"]
-    static let drainEnds = ["close", "reset"]
 }

@@ -30,24 +30,24 @@ package struct DrainOrder: Equatable, Sendable {
     package let lease: Duration?
     /// Only for a drain that stands and is the owner's: it is updated, never begun.
     package let renews: Bool
-    package let waiting: Waiting
-
-    package enum Waiting: Equatable, Sendable {
-        case no
-        /// Until all are empty, at most `deadline` (nil: the pool's own).
-        case untilEmpty(deadline: Duration?)
-    }
+    /// From now on, and what happens then; nil: as the pool has it.
+    package let deadline: Duration?
+    package let atDeadline: DrainEnd?
+    /// The answer comes when all are empty, or the deadline of one that is kept has passed.
+    package let waits: Bool
 
     package init(
         backends: [BackendReference], owner: String? = nil, reason: String? = nil, lease: Duration? = nil, renews: Bool = false,
-        waiting: Waiting = .no
+        deadline: Duration? = nil, atDeadline: DrainEnd? = nil, waits: Bool = false
     ) {
         self.backends = backends
         self.owner = owner
         self.reason = reason
         self.lease = lease
         self.renews = renews
-        self.waiting = waiting
+        self.deadline = deadline
+        self.atDeadline = atDeadline
+        self.waits = waits
     }
 }
 
@@ -61,6 +61,9 @@ package enum Command: Equatable, Sendable {
     case probe([BackendReference], timeout: Duration?)
     case events(follow: Bool)
     case configCheck
+    case connections(ConnectionsOrder)
+    case close([ConnectionID], reset: Bool)
+    case explain(BackendReference)
 }
 
 /// One verb as `help` prints it and as `Request.init` checks it.
@@ -74,9 +77,9 @@ package struct Verb: Sendable {
         Verb(name: "help", arguments: "", doc: "this list", keys: []),
         Verb(name: "status", arguments: "[POOL[/BACKEND]]", doc: "wish, probe, availability and connections", keys: []),
         Verb(
-            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]",
+            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [at-deadline=keep|close|reset] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]",
             doc: "no new connections; what stands goes on; renew=yes updates a drain of one's own and begins none",
-            keys: ["wait", "deadline", "owner", "reason", "lease", "renew"]),
+            keys: ["wait", "deadline", "at-deadline", "owner", "reason", "lease", "renew"]),
         Verb(
             name: "undrain", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
             doc: "back in rotation", keys: ["owner", "force"]),
@@ -91,7 +94,7 @@ package struct Verb: Sendable {
             doc: "fresh probes now, until rise or timeout, and their finding", keys: ["timeout"]),
         Verb(name: "events", arguments: "[follow=yes]", doc: "every state change", keys: ["follow"]),
         Verb(name: "config", arguments: "check", doc: "checks the configuration file on disk", keys: []),
-    ]
+    ] + connectionVerbs
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
 }
@@ -119,7 +122,7 @@ extension Request {
 }
 
 /// The words of one request while they are taken apart.
-private struct Arguments {
+struct Arguments {
     let verb: Verb
     private var plain: ArraySlice<String>
     private var values: [String: String] = [:]
@@ -186,6 +189,24 @@ private struct Arguments {
         }
     }
 
+    /// One of a few words.
+    mutating func word<Word: RawRepresentable<String> & CaseIterable>(_ key: String) throws(LineError) -> Word? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        guard let word = Word(rawValue: text) else {
+            let known = Word.allCases.map(\.rawValue).joined(separator: ", ")
+            throw LineError(description: "\(key)=\(text.escapedForOneLine): write one of \(known)")
+        }
+        return word
+    }
+
+    mutating func count(_ key: String, in range: ClosedRange<Int>) throws(LineError) -> Int? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        guard let count = Int(text), range.contains(count) else {
+            throw LineError(description: "\(key)=\(text.escapedForOneLine): write a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return count
+    }
+
     mutating func output() throws(LineError) -> Output {
         guard let text = values.removeValue(forKey: "output") else { return .text }
         guard let output = Output(rawValue: text) else {
@@ -218,11 +239,14 @@ extension Command {
         case "config":
             guard arguments.word() == "check" else { throw LineError(description: "write: config check") }
             self = .configCheck
+        case "connections": self = .connections(try arguments.connectionsOrder())
+        case "close": self = .close(try arguments.connectionIDs(), reset: try arguments.flag("reset"))
+        case "explain": self = .explain(try arguments.oneBackend())
         case let name: preconditionFailure("verb '\(name)' stands in the list but is not read")
         }
     }
 
-    private static func scope(_ word: String?) throws(LineError) -> StatusScope {
+    static func scope(_ word: String?) throws(LineError) -> StatusScope {
         guard let word else { return .everything }
         do {
             return word.contains("/") ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
@@ -233,13 +257,11 @@ extension Command {
 
     private static func drainOrder(_ arguments: inout Arguments) throws(LineError) -> DrainOrder {
         let backends = try arguments.backends()
-        let deadline = try arguments.duration("deadline")
-        let waits = try arguments.flag("wait")
-        guard waits || deadline == nil else { throw LineError(description: "deadline= needs wait=yes") }
         return DrainOrder(
             backends: backends, owner: try arguments.text("owner"), reason: try arguments.text("reason"),
             lease: try arguments.duration("lease"), renews: try arguments.flag("renew"),
-            waiting: waits ? .untilEmpty(deadline: deadline) : .no)
+            deadline: try arguments.duration("deadline"), atDeadline: try arguments.word("at-deadline"),
+            waits: try arguments.flag("wait"))
     }
 
     fileprivate var words: [String] {
@@ -249,13 +271,9 @@ extension Command {
         case .status(.pool(let pool)): return ["status", pool.text]
         case .status(.backend(let backend)): return ["status", backend.description]
         case .drain(let order):
-            var words = ["drain"] + order.backends.map(\.description)
-            switch order.waiting {
-            case .no: break
-            case .untilEmpty(let deadline):
-                words += ["wait=yes"] + key("deadline", deadline?.written)
-            }
-            return words + key("owner", order.owner) + key("reason", order.reason) + key("lease", order.lease?.written)
+            return ["drain"] + order.backends.map(\.description) + key("wait", order.waits ? "yes" : nil)
+                + key("deadline", order.deadline?.written) + key("at-deadline", order.atDeadline?.rawValue)
+                + key("owner", order.owner) + key("reason", order.reason) + key("lease", order.lease?.written)
                 + key("renew", order.renews ? "yes" : nil)
         case .undrain(let backends, let owner, let force):
             return ["undrain"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
@@ -267,6 +285,9 @@ extension Command {
             return ["probe"] + backends.map(\.description) + key("timeout", timeout?.written)
         case .events(let follow): return ["events"] + key("follow", follow ? "yes" : nil)
         case .configCheck: return ["config", "check"]
+        case .connections(let order): return order.words
+        case .close(let ids, let reset): return ["close"] + ids.map(\.description) + key("reset", reset ? "yes" : nil)
+        case .explain(let backend): return ["explain", backend.description]
         }
     }
 

@@ -7,22 +7,25 @@ import Model
 typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
 
 @ControlPlane final class CommandHandler {
-    private let table: PoolTable
+    let table: PoolTable
     private let drains: Drains
-    private let events: EventLog
+    let events: EventLog
     private let status: StatusReports
+    let explanations: Explanations
     private let checkConfiguration: @Sendable () -> [String]
     var isStopping = false
+    var surveys: Surveys { explanations.surveys }
 
     /// `checkConfiguration`: the errors of the file on disk, empty when it is well.
     init(
-        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports,
+        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, explanations: Explanations,
         checkConfiguration: @escaping @Sendable () -> [String]
     ) {
         self.table = table
         self.drains = drains
         self.events = events
         self.status = status
+        self.explanations = explanations
         self.checkConfiguration = checkConfiguration
     }
 
@@ -50,6 +53,9 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
         case .probe(let references, let timeout): try await probe(references, timeout, output, tell)
         case .events(let follow): try await tellEvents(follow, output, tell)
         case .configCheck: try await tellConfigurationErrors(output, tell)
+        case .connections(let order): try await showConnections(order, output, tell)
+        case .close(let ids, let reset): try await closeConnections(ids, reset: reset, by: user, output, tell)
+        case .explain(let reference): try await explain(reference, output, tell)
         }
     }
 
@@ -76,24 +82,23 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
     }
 
     private func drain(_ order: DrainOrder, _ user: String, _ output: Output, _ tell: Tell) async throws(Failure) {
-        let backends = try find(order.backends)
+        let started = LoopClock().now
+        let references = order.backends
+        let backends = try find(references)
         try await drains.drain(backends, order, by: user)
         var outages = order.renews ? [:] : outages(of: backends)
-        switch order.waiting {
-        case .no:
+        guard order.waits else {
             for backend in backends {
                 var record = DrainRecord(backend, waited: .zero)
                 record.warning = outages[record.backend]
                 try await self.tell(record, output, tell)
             }
-        case .untilEmpty(let deadline):
-            let pools = backends.compactMap { table.pool($0.reference.pool)?.configuration.drainDeadline }
-            try await drains.waitUntilEmpty(backends, deadline: deadline ?? pools.max() ?? .zero) {
-                record throws(Failure) in
-                var record = record
-                record.warning = outages.removeValue(forKey: record.backend)
-                try await self.tell(record, output, tell)
-            }
+            return
+        }
+        try await drains.waitUntilEmpty(references, since: started) { record throws(Failure) in
+            var record = record
+            record.warning = outages.removeValue(forKey: record.backend)
+            try await self.tell(record, output, tell)
         }
     }
 
@@ -198,7 +203,7 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
 
     // MARK: Names
 
-    private func find(_ references: [BackendReference]) throws(Failure) -> [Backend] {
+    func find(_ references: [BackendReference]) throws(Failure) -> [Backend] {
         var found: [Backend] = []
         for reference in references {
             guard let backend = table.backend(reference) else { throw unknown("backend", reference.description) }
@@ -207,7 +212,7 @@ typealias Tell = @ControlPlane (String) async throws(Failure) -> Void
         return found
     }
 
-    private func unknown(_ kind: String, _ name: String) -> Failure {
+    func unknown(_ kind: String, _ name: String) -> Failure {
         let names = table.pools.prefix(8).map(\.configuration.name.text).joined(separator: ", ") + (table.pools.count > 8 ? ", ..." : "")
         let hint = table.nearest(to: name).map { "; did you mean '\($0)'?" } ?? "; pools: \(names)"
         return Failure(.failed, "there is no \(kind) '\(name)'\(hint)")

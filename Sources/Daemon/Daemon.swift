@@ -21,6 +21,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let table: PoolTable
     private let listeners: Listeners
     private let handler: CommandHandler
+    private let surveys: Surveys
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
@@ -29,6 +30,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     /// Most backends and listeners that the statistics have room for.
     private static let slotsMax = 16_384
     private static let listenersMax = 1024
+    private static let poolsMax = 4096
 
     package init(
         _ configuration: BalancerConfiguration, logger: Logger, checkConfiguration: @escaping @Sendable () -> [String]
@@ -43,10 +45,13 @@ package struct DaemonError: Error, CustomStringConvertible {
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
         table.start(saved: try saved.read())
         listeners = Listeners(plane: plane, events: events)
-        let drains = Drains(table: table, saved: saved)
+        surveys = Surveys(plane: plane)
+        let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
+        let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
         handler = CommandHandler(
-            table: table, drains: drains, events: events, status: status, checkConfiguration: checkConfiguration)
+            table: table, drains: drains, events: events, status: status, explanations: explanations,
+            checkConfiguration: checkConfiguration)
     }
 
     /// An address that this host does not have would make every connection wait for it, and none come about.
@@ -59,15 +64,15 @@ package struct DaemonError: Error, CustomStringConvertible {
 
     private static func plane(for configuration: BalancerConfiguration) throws -> DataPlane {
         let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
-        guard backends <= slotsMax, configuration.listeners.count <= listenersMax else {
-            throw DaemonError(description: "\(backends) backends and \(configuration.listeners.count) listeners: at most \(slotsMax) and \(listenersMax)")
+        guard backends <= slotsMax, configuration.listeners.count <= listenersMax, configuration.pools.count <= poolsMax else {
+            throw DaemonError(description: "\(backends) backends, \(configuration.listeners.count) listeners and \(configuration.pools.count) pools: at most \(slotsMax), \(listenersMax) and \(poolsMax)")
         }
         let workers = switch configuration.workers {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
         return try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax),
+            layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax, pools: poolsMax),
             descriptorLimit: try Limits.raiseDescriptors(),
             descriptorsOpen: try Limits.openDescriptors() + workers * configuration.listeners.count,
             backends: backends, connectionsMax: configuration.connectionsMax)
@@ -165,6 +170,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             if overflowed {
                 table.lookAgain()
                 stopped.announce()
+                surveys.news.announce()
             }
         }
     }
@@ -199,6 +205,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .rateReached(let listener, let perSecond):
             events.record(.rateReached(configuration.listeners[listener].name, perSecond: perSecond))
         case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        case .errandDone: surveys.news.announce()
         }
     }
 }

@@ -37,7 +37,7 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
-        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
+        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .drainDeadline, .drainClosing, .connectionsClosed, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):

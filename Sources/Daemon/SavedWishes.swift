@@ -30,6 +30,9 @@ struct SavedWishesError: Error, CustomStringConvertible {
         var since: Int64?
         /// Milliseconds.
         var lease: Int64?
+        /// Milliseconds since 1970, and the end that the connections meet then; absent in files of older versions.
+        var deadline: Int64?
+        var atDeadline: DrainEnd?
     }
 
     /// Empty where nothing was saved yet. A file that cannot be read is an error, not an empty one: a drained node
@@ -54,7 +57,8 @@ struct SavedWishesError: Error, CustomStringConvertible {
         for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
             entries[backend.reference.description] = Entry(
                 wish: backend.wish, owner: backend.drain?.owner, reason: backend.drain?.reason,
-                since: backend.drain?.since.milliseconds, lease: backend.drain?.lease?.wholeMilliseconds)
+                since: backend.drain?.since.milliseconds, lease: backend.drain?.lease?.wholeMilliseconds,
+                deadline: backend.drain?.deadline?.milliseconds, atDeadline: backend.drain?.atDeadline)
         }
         try Files.replace(path, with: JSONText.bytes(entries, pretty: true))
     }
@@ -65,7 +69,7 @@ extension SavedWishes.Entry {
         SavedWish(wish: wish, drain: owner.map {
             DrainLease(
                 owner: $0, reason: reason, since: Timestamp(milliseconds: since ?? 0),
-                lease: lease.map { .milliseconds($0) })
+                lease: lease.map { .milliseconds($0) }, deadline: deadline.map { Timestamp(milliseconds: $0) }, atDeadline: atDeadline)
         })
     }
 }

@@ -111,7 +111,7 @@ extension Orchestrator {
     private func drain(_ backend: BackendReference, deadline: Duration) async -> StepMachine.DrainEnd {
         let taken = drainTaken
         let latest = Latest<DrainRecord>()
-        let command = Command.drain(order(for: backend, lease: Lease.length, waiting: .untilEmpty(deadline: deadline)))
+        let command = Command.drain(order(for: backend, lease: Lease.length, deadline: deadline))
         do throws(Failure) {
             try await balancer.perform(command, decoding: DrainRecord.self, within: deadline + PatientBalancer.answer) { record in
                 if latest.value == nil {
@@ -216,10 +216,13 @@ extension Orchestrator {
 
     private func order(
         for backend: BackendReference, reason: String? = nil, lease: Duration?, renews: Bool = false,
-        waiting: DrainOrder.Waiting = .no
+        deadline: Duration? = nil
     ) -> DrainOrder {
         let text = (reason ?? "rolling restart of pool \(plan.pool)").escapedForOneLine
-        return DrainOrder(backends: [backend], owner: owner, reason: text, lease: lease, renews: renews, waiting: waiting)
+        // Whatever the pool does at its drains' deadlines: a rollout that cannot empty a node gives up and puts it back.
+        return DrainOrder(
+            backends: [backend], owner: owner, reason: text, lease: lease, renews: renews, deadline: deadline, atDeadline: .keep,
+            waits: deadline != nil)
     }
 
     private func renewal(of backend: BackendReference) -> DrainOrder { order(for: backend, lease: Lease.length, renews: true) }

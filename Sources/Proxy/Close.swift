@@ -33,16 +33,19 @@ enum CloseReason {
     case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
+    /// An operator's word, or a drain's deadline.
+    case ordered
+    case orderedReset
     case outOfResources
 
     /// An end of ours that loses bytes, or comes after a reset, is never told as a clean one.
     fileprivate func isReset(_ record: ConnectionRecord) -> Bool {
         switch self {
         case .finished: false
-        case .idle, .halfClosed, .lifetime, .stopping:
+        case .idle, .halfClosed, .lifetime, .stopping, .ordered:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .sourceLimit,
-            .badHeader, .outOfResources: true
+            .badHeader, .orderedReset, .outOfResources: true
         }
     }
 }
@@ -81,7 +84,8 @@ extension ConnectionHandle {
         switch record.phase {
         case .free, .closed: return
         case .queued: leaveQueue()
-        case .awaitingHeader, .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .connecting: break
+        case .relaying, .resetting: accountLifetime(reason)
         }
         record.phase = .closed
         worker.state.wheel.remove(self)

@@ -19,6 +19,7 @@ enum WorkerMessage: Sendable {
     case adopt(client: Int32, listener: Int, pool: Int)
     case closeListeners(generation: UInt64)
     case closeConnections
+    case errand(any Errand)
     case end
 
     /// The generation that is acknowledged by having read the message; nil for those that carry none.
@@ -26,7 +27,7 @@ enum WorkerMessage: Sendable {
         switch self {
         case .route(_, let route, _): route.header.generation
         case .closeListeners(let generation): generation
-        case .rules, .listen, .admit, .adopt, .serve, .closeConnections, .end: nil
+        case .rules, .listen, .admit, .adopt, .serve, .closeConnections, .errand, .end: nil
         }
     }
 }
@@ -95,6 +96,8 @@ package enum WorkerReport: Sendable {
     case sourceRefused(listener: Int, source: IPAddress, SourceRefusal, besides: Int)
     /// The listener's rate begins to hold clients up, at whichever worker.
     case rateReached(listener: Int, perSecond: Int)
+    /// All workers are done with an errand.
+    case errandDone
 }
 
 /// All workers' news, bounded. When it overflows the control plane is told to look at everything itself.

@@ -19,20 +19,37 @@ struct DrainBoard {
         let before = entries[key]
         entries[key] = Entry(record: record, most: max(record.connections, before?.most ?? 0))
         guard let last = before?.record else { return true }
+        // A forecast changes with every look: only that there is one, and who is to blame, is news.
         return last.availability != record.availability || last.connections != record.connections
+            || last.timeToEmpty?.never != record.timeToEmpty?.never
+            || last.timeToEmpty?.toBlame.map(\.id) != record.timeToEmpty?.toBlame.map(\.id)
     }
 
-    /// `[########------------] web/web-1: 7 connections open, waited 3.2 s, 4 m 56 s left`
-    func line(deadline: Duration?) -> String {
+    /// `[########------------] web/web-1: 7 connections open, waited 3.2 s, 4 m 56 s left, empty in 30 s (P50) to 2 m 10 s (P90)`
+    var line: String {
         let open = entries.values.filter { $0.record.availability != .drained }
         let connections = open.reduce(0) { $0 + $1.record.connections }
         let most = entries.values.reduce(0) { $0 + $1.most }
         let waited = Duration.milliseconds(Int64((entries.values.map(\.record.waited).max() ?? 0) * 1000))
         let names = open.map(\.record.backend).sorted()
         let subject = names.count == 1 ? names[0] : "\(names.count) backends"
-        let left = deadline.map { ", \(max(.zero, $0 - waited).spoken) left" } ?? ""
+        let left = DrainBoard.left(open.map(\.record))
         return "[\(DrainBoard.bar(done: most - connections, of: most))] \(subject): \(connections) "
             + "\(connections == 1 ? "connection" : "connections") open, waited \(waited.spoken)\(left)"
+            + (DrainBoard.forecast(open.compactMap(\.record.timeToEmpty)).map { ", \($0)" } ?? "")
+    }
+
+    /// Until lbd does something about them, or gives up.
+    private static func left(_ open: [DrainRecord]) -> String {
+        guard let left = open.compactMap(\.deadlineIn).max() else { return "" }
+        guard left <= 0 else { return ", \(Duration.milliseconds(Int64(left * 1000)).spoken) left" }
+        let ends = Set(open.compactMap(\.atDeadline))
+        return ends == [.close] ? ", closing them" : ends == [.reset] ? ", resetting them" : ", the deadline has passed"
+    }
+
+    /// Of the one that takes longest.
+    private static func forecast(_ forecasts: [TimeToEmptyReport]) -> String? {
+        forecasts.max { ($0.p90 ?? .infinity) < ($1.p90 ?? .infinity) }?.text
     }
 
     private static func bar(done: Int, of all: Int) -> String {

@@ -17,16 +17,20 @@ struct CommandTests {
         return [
             .help, .status(.everything), .status(.pool(try PoolName("web"))), .status(.backend(a)),
             .drain(DrainOrder(backends: [a])),
-            .drain(DrainOrder(backends: [a, b], waiting: .untilEmpty(deadline: nil))),
+            .drain(DrainOrder(backends: [a, b], waits: true)),
             .drain(DrainOrder(
                 backends: [a, b], owner: "rollout-7", reason: "new 'disk' \"now\" \\ ü", lease: .milliseconds(1500),
-                waiting: .untilEmpty(deadline: .seconds(90)))),
+                deadline: .seconds(90), atDeadline: .close, waits: true)),
             .drain(DrainOrder(backends: [a], owner: "rollout-7", lease: .seconds(30), renews: true)),
             .undrain([a], owner: nil, force: false), .undrain([a, b], owner: "ann b", force: true),
             .maintain([a], owner: nil), .maintain([b, a], owner: "ann"),
             .ready([a], owner: nil, force: false), .ready([a], owner: "=", force: true),
             .probe([a], timeout: nil), .probe([a, b], timeout: .seconds(5)),
             .events(follow: false), .events(follow: true), .configCheck,
+            .drain(DrainOrder(backends: [a], deadline: .zero, atDeadline: .reset)), .explain(b),
+            .connections(ConnectionsOrder()), .connections(ConnectionsOrder(scope: .backend(a), sort: .bytes, limit: 7)),
+            .close([ConnectionID(worker: 0, serial: 4711)], reset: false),
+            .close([ConnectionID(worker: 1, serial: 1), ConnectionID(worker: 0, serial: .max)], reset: true),
         ]
     }
 
@@ -53,8 +57,11 @@ struct CommandTests {
         ("events zzzzzzzz=1", "'events' has no key 'zzzzzzzz'; it knows: follow, output"),
         ("events follow=yes follow=no", "key 'follow' stands twice"), ("status output=xml", "output=xml: write text or json"),
         ("events follow=maybe", "follow=maybe: write yes or no"), ("events now", "'now' is too much: events [follow=yes]"),
-        ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]"),
-        ("drain web", "'web' names no backend: write web/NAME"), ("drain web/a deadline=2s", "deadline= needs wait=yes"),
+        ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [at-deadline=keep|close|reset] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]"),
+        ("drain web", "'web' names no backend: write web/NAME"), ("drain web/a at-deadline=now", "at-deadline=now: write one of keep, close, reset"),
+        ("close", "'close' needs an id: close ID... [reset=yes]"), ("close 1-x", "'1-x' is no connection: write an id such as 1-4711, as 'connections' shows it"),
+        ("close +1-1", "'+1-1' is no connection: write an id such as 1-4711, as 'connections' shows it"), ("explain", "'explain' needs a backend: explain POOL/BACKEND"),
+        ("connections limit=0", "limit=0: write a whole number from 1 to 100000"), ("connections sort=size", "sort=size: write one of age, idle, bytes"),
         ("probe web/a timeout=-1s", "timeout=-1s: a duration cannot be negative"), ("config", "write: config check"),
         ("config reload", "write: config check"), ("config check now", "'now' is too much: config check"),
         ("drain web/a owner=", "owner is 1 to 200 bytes of text"), ("drain web/a reason=\u{9B}31m", "reason holds a control character: write plain text"),

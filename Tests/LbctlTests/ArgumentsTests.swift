@@ -27,7 +27,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ["drain", "web"], ["drain"], ["drain", "web/a", "--deadline", "1s"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
+        ["drain", "web"], ["drain"], ["drain", "web/a", "--at-deadline", "now"], ["close", "4711"], ["connections", "--limit", "0"], ["explain", "web"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
         ["rollout", "run"], ["rollout", "run", "web", "--restart", "x {bakend}"], ["rollout", "run", "web", "--restart", ""],
         ["rollout", "run", "web", "--at-deadline", "close"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
     ])
