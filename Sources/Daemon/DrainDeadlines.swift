@@ -15,7 +15,13 @@ import SystemCalls
     private let surveys: Surveys
     private let plane: DataPlane
     private let events: EventLog
-    private var running: [BackendReference: (at: MonotonicTime, work: Task<Void, Never>)] = [:]
+    private struct Running {
+        let at: MonotonicTime
+        let work: Task<Void, Never>
+        var hasPassed = false
+    }
+
+    private var running: [BackendReference: Running] = [:]
 
     /// From one look at the pace to the next.
     private static let tick = Duration.milliseconds(20)
@@ -39,13 +45,16 @@ import SystemCalls
         guard backend.wish == .drain, let drain = backend.drain, let deadline = drain.deadline, let end = drain.atDeadline else { return }
         let rest = Duration.milliseconds(max(0, deadline.milliseconds - Clocks.calendar().milliseconds))
         let work = start { await self.carryOut(Order(reference: reference, drain: drain, end: end), after: rest) }
-        running[reference] = (LoopClock().now.advanced(by: rest), work)
+        running[reference] = Running(at: LoopClock().now.advanced(by: rest), work: work)
     }
 
     /// Until the deadline, below zero after it; nil: there is none.
     func rest(_ reference: BackendReference) -> Duration? {
         running[reference].map { LoopClock().now.duration(to: $0.at) }
     }
+
+    /// The deadline has come, and what it means has been told.
+    func hasPassed(_ reference: BackendReference) -> Bool { running[reference]?.hasPassed ?? false }
 
     // MARK: The deadline
 
@@ -60,20 +69,18 @@ import SystemCalls
         let watch: Task<Void, Never>? = order.end == .close ? start { await busiest.watch() } : nil
         defer { watch?.cancel() }
         guard await pause(for: rest), let backend = standing(order) else { return }
-        // Those who wait look at the time again.
-        table.changes.announce()
         let holders = backend.holders
-        guard holders > 0 else { return }
+        let pacing = order.end == .close ? pacing(order, busiest, holders: holders) : nil
+        if holders > 0 {
+            events.record(.drainDeadline(order.reference, order.end, holders: holders, perSecond: pacing.map { Int($0.budget) }))
+        }
+        running[order.reference]?.hasPassed = true
+        table.changes.announce()
         do throws(Failure) {
             switch order.end {
-            case .keep: events.record(.drainDeadline(order.reference, .keep, holders: holders, perSecond: nil))
-            case .reset:
-                events.record(.drainDeadline(order.reference, .reset, holders: holders, perSecond: nil))
-                try await reset(order)
-            case .close:
-                let pacing = pacing(order, busiest, holders: holders)
-                events.record(.drainDeadline(order.reference, .close, holders: holders, perSecond: Int(pacing.budget)))
-                try await close(order, pacing)
+            case .keep: return
+            case .reset: try await reset(order)
+            case .close: if let pacing { try await close(order, pacing) }
             }
         } catch {
             // Cancelled: the drain has ended or was given anew.

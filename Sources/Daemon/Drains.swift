@@ -132,8 +132,7 @@ import SystemCalls
 
     /// Its deadline has passed, and nobody does anything about the connections that are left.
     private func isGivenUp(_ backend: Backend) -> Bool {
-        guard !backend.isEmpty, let rest = deadlines.rest(backend.reference), rest <= .zero else { return false }
-        return backend.drain?.atDeadline == .keep
+        !backend.isEmpty && deadlines.hasPassed(backend.reference) && backend.drain?.atDeadline == .keep
     }
 
     // MARK: Owners and leases

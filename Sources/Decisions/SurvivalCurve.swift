@@ -3,9 +3,8 @@
 // Kaplan and Meier, "Nonparametric Estimation from Incomplete Observations": a connection that is still open says that
 // its lifetime is at least its age. Each bucket's hazard counts one connection more than there were, as if one of
 // them had lived on: without it the curve would be 0 behind the longest of a few hundred lifetimes, and the last of
-// a hundred holders often lives longer than that. Beyond the last end the curve goes on as steeply as it came, and a
-// little steeper with each doubling of the age: between an exponential tail, which fat ones outlive, and Pareto's, by
-// which nothing ever ends.
+// a hundred holders often lives longer than that. Beyond the last end the curve goes on as the last ends fell: half
+// way between an exponential tail, which fat ones outlive, and Pareto's, by which hardly anything ever ends.
 import Model
 
 package struct SurvivalCurve: Sendable {
@@ -27,8 +26,9 @@ package struct SurvivalCurve: Sendable {
             atRisk -= ended + left
         }
         longestEnded = LifetimeBuckets.start(of: last + 1)
-        var factor = tailFactor
-        let steepening = SurvivalCurve.root(of: factor, degree: 8)
+        var factor = last < 0 ? 1 : tailFactor(completed, last: last)
+        // From place to place an eighth steeper than it began.
+        let steepening = factor.squareRoot().squareRoot().squareRoot()
         while survivors.count < LifetimeBuckets.placesMax {
             factor *= steepening
             share *= factor
@@ -36,22 +36,20 @@ package struct SurvivalCurve: Sendable {
         }
     }
 
-    /// By what the last tenth of all ends (or as many as there are) fell from place to place.
-    private var tailFactor: Double {
-        guard let end = survivors.last else { return 1 }
-        let start = survivors.lastIndex { $0 >= min(1, 10 * end) } ?? -1
-        let ratio = end / (start < 0 ? 1 : survivors[start])
-        return SurvivalCurve.root(of: ratio, degree: max(1, survivors.count - 1 - start))
-    }
-
-    /// Of a number from 0 to 1, by halving: pure code has no pow.
-    private static func root(of number: Double, degree: Int) -> Double {
-        var (low, high) = (0.0, 1.0)
-        for _ in 0..<60 {
-            let middle = (low + high) / 2
-            if middle.raised(to: degree) < number { low = middle } else { high = middle }
+    /// By which the curve falls at the place behind the last end, judged by the last twentieth of all ends, ten at least.
+    private func tailFactor(_ completed: LifetimeCounts, last: Int) -> Double {
+        var before = last
+        var counted: UInt64 = 0
+        while before >= 0, counted < max(10, completed.total / 20) {
+            counted += completed.counts[before]
+            before -= 1
         }
-        return high
+        let fall = survivors[last] / (before < 0 ? 1 : survivors[before])
+        let time = Double(longestEnded - LifetimeBuckets.start(of: before + 1))
+        // By equal shares in equal times, and in equal doublings of the age.
+        let exponential = Double(LifetimeBuckets.start(of: last + 2) - longestEnded) / time
+        let pareto = 1 / Double(last - before)
+        return fall.raised(to: (exponential * pareto).squareRoot())
     }
 
     /// Of those that are as old as the oldest that has ended, the share that gets this old.
@@ -77,6 +75,20 @@ extension Double {
             if rest & 1 == 1 { result *= square }
             square *= square
             rest >>= 1
+        }
+        return result
+    }
+
+    /// The fraction by repeated square roots, a bit each: pure code has no pow.
+    fileprivate func raised(to power: Double) -> Double {
+        var result = raised(to: Int(power))
+        var (root, rest) = (self, power - power.rounded(.down))
+        for _ in 0..<40 where rest > 0 {
+            root = root.squareRoot()
+            rest *= 2
+            guard rest >= 1 else { continue }
+            result *= root
+            rest -= 1
         }
         return result
     }

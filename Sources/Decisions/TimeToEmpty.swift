@@ -15,6 +15,8 @@ package struct TimeToEmpty: Equatable, Sendable {
 
     /// A holder so old that only this share would get there is none of those that end by themselves.
     private static let believed = 0.05
+    /// And so many times as old as the oldest that has ended it is none of them in any case.
+    private static let beyond = 4
 
     /// `open`: the ages of all open connections of the pool; `holders`: of those that hold the backend.
     package init(completed: LifetimeCounts, open: LifetimeCounts, holders: [Duration]) {
@@ -27,7 +29,7 @@ package struct TimeToEmpty: Equatable, Sendable {
         }
         let curve = SurvivalCurve(completed: completed, open: open)
         let oldest = holders.max() ?? .zero
-        guard longest != nil, curve.shareBeyond(reaching: oldest.wholeNanoseconds) > TimeToEmpty.believed else {
+        guard let longest, oldest <= longest * TimeToEmpty.beyond, curve.shareBeyond(reaching: oldest.wholeNanoseconds) > TimeToEmpty.believed else {
             (median, ninetieth) = (nil, nil)
             return
         }

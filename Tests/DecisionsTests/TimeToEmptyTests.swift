@@ -89,7 +89,7 @@ struct TimeToEmptyTests {
         var random = SeededGenerator(seed: seed)
         for mix in [Mix.exponential, .bimodal, .uniform, .narrow] {
             var pool = Pool(mix, &random)
-            let planted = pool.completed.max()! * 5
+            let planted = (pool.completed.max() ?? .zero) * 5
             pool.open.append(planted)
             pool.holders.append(planted)
             let time = pool.time

@@ -12,7 +12,7 @@ import Testing
 
     private func balancer(_ settings: [String] = []) throws -> Balancer {
         let first = try TestServer.named("web-1", lab), second = try TestServer.named("web-2", lab)
-        return try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)], settings))
+        return try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)], ["balance: round-robin"] + settings))
     }
 
     @Test("close: whether or not anybody waits, idle ones first, each with a FIN; --wait exits 0")
