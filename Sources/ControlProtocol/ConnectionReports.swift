@@ -56,7 +56,7 @@ extension Duration {
 }
 
 /// The answer to `connections`.
-package struct ConnectionsReport: Codable, Equatable, Sendable {
+package struct ConnectionsReport: Record, Equatable {
     /// How many there are, shown or not.
     package var total: Int
     package var connections: [ConnectionReport]
@@ -73,7 +73,7 @@ package struct ConnectionsReport: Codable, Equatable, Sendable {
 }
 
 /// The answer to `close`, a line an id.
-package struct CloseRecord: Codable, Equatable, Sendable {
+package struct CloseRecord: Record, Equatable {
     package var id: String
     /// False: there is none with this id now.
     package var closed: Bool
@@ -85,5 +85,6 @@ package struct CloseRecord: Codable, Equatable, Sendable {
         self.reset = reset
     }
 
+    package var lines: [String] { [text] }
     package var text: String { "\(id) " + (closed ? reset ? "reset" : "closed" : "is not open: it has ended, or never was") }
 }

@@ -1,7 +1,7 @@
 // Why a backend is in or out of rotation, who holds it, and when it will be empty.
 import Model
 
-package struct ExplainReport: Codable, Equatable, Sendable {
+package struct ExplainReport: Record, Equatable {
     /// Holders of about the same age, or idle for about as long.
     package struct Group: Codable, Equatable, Sendable {
         package var name: String
@@ -89,6 +89,12 @@ package struct TimeToEmptyReport: Codable, Equatable, Sendable {
         never = p90 == nil
         self.ended = ended
         self.toBlame = toBlame
+    }
+
+    /// `empty in 30 s to 2 m 10 s`, or `never at this rate`: for a line that is rewritten.
+    package var short: String {
+        guard let p50, let p90 else { return "never at this rate" }
+        return "empty in \(Duration(reported: p50).spoken) to \(Duration(reported: p90).spoken)"
     }
 
     /// `empty in 30 s (P50) to 2 m 10 s (P90)`, or `never at this rate: 1-4711 from …`

@@ -5,52 +5,36 @@ import Model
 import Proxy
 
 extension CommandHandler {
-    func showConnections(_ order: ConnectionsOrder, _ output: Output, _ tell: Tell) async throws(Failure) {
+    func showConnections(_ order: ConnectionsOrder, _ answer: Answer) async throws(Failure) {
         let place = try place(of: order.scope)
         let all = try await surveys.connections(pool: place.pool, slot: place.slot)
         let shown = all.first(order.limit, by: order.sort)
         let peers = try await surveys.peers(of: shown)
-        let report = ConnectionsReport(
-            total: all.count, connections: shown.map { explanations.report($0, peer: peers[$0.id]) })
-        switch output {
-        case .text: for line in report.lines { try await tell(line) }
-        case .json: try await tell(JSONText.line(report))
-        }
+        try await answer.tell(ConnectionsReport(
+            total: all.count, connections: shown.map { explanations.report($0, peer: peers[$0.id]) }))
     }
 
     private func place(of scope: StatusScope) throws(Failure) -> (pool: Int?, slot: Int?) {
         switch scope {
         case .everything: return (nil, nil)
-        case .pool(let name):
-            guard let pool = table.pool(name) else { throw unknown("pool", name.text) }
-            return (pool.index, nil)
+        case .pool(let name): return (try find(name).index, nil)
         case .backend(let reference): return (nil, try find([reference])[0].slot)
         }
     }
 
     func closeConnections(
-        _ ids: [ConnectionID], reset: Bool, by user: String, _ output: Output, _ tell: Tell
+        _ ids: [ConnectionID], reset: Bool, by user: String, _ answer: Answer
     ) async throws(Failure) {
         let found = try await surveys.connections(ids: Set(ids))
         let closed = try await surveys.close(found, reset ? .reset : .end)
         if !closed.isEmpty { events.record(.connectionsClosed(closed.count, reset: reset, by: user)) }
-        for id in ids {
-            let record = CloseRecord(id: id, closed: closed.contains(id), reset: reset)
-            switch output {
-            case .text: try await tell(record.text)
-            case .json: try await tell(JSONText.line(record))
-            }
-        }
+        try await answer.tell(ids.map { CloseRecord(id: $0, closed: closed.contains($0), reset: reset) })
         guard closed.count < ids.count else { return }
         throw Failure(.failed, "\(ids.count - closed.count) of \(counted(ids.count, "id")) not closed: there is no such connection now")
     }
 
-    func explain(_ reference: BackendReference, _ output: Output, _ tell: Tell) async throws(Failure) {
-        let report = try await explanations.explain(try find([reference])[0])
-        switch output {
-        case .text: for line in report.lines { try await tell(line) }
-        case .json: try await tell(JSONText.line(report))
-        }
+    func explain(_ reference: BackendReference, _ answer: Answer) async throws(Failure) {
+        try await answer.tell(try await explanations.explain(try find([reference])[0]))
     }
 }
 

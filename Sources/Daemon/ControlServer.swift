@@ -107,9 +107,10 @@ import SystemCalls
 
     private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> ReplyLine {
         do throws(Failure) {
-            try await handler.handle(request, by: user) { line throws(Failure) in
-                guard await peer.say(.data(line)) else { throw Failure(.failed, "the peer is gone") }
+            let answer = Answer(output: request.output) { lines throws(Failure) in
+                guard await peer.say(lines.map(ReplyLine.data)) else { throw Failure(.failed, "the peer is gone") }
             }
+            try await handler.handle(request.command, by: user, answer)
             return .ok
         } catch {
             return .failure(error)
@@ -121,10 +122,17 @@ import SystemCalls
 @ControlPlane private struct Conversation {
     let socket: AsyncSocket
 
+    func say(_ line: ReplyLine) async -> Bool { await say([line]) }
+
     /// False: the peer is gone.
-    func say(_ line: ReplyLine) async -> Bool {
+    func say(_ lines: [ReplyLine]) async -> Bool {
+        var bytes: [UInt8] = []
+        for line in lines {
+            bytes += line.text.oneLine.utf8
+            bytes.append(0x0A)
+        }
         do throws(SocketFailure) {
-            try await socket.send(Array(line.text.oneLine.utf8) + [0x0A])
+            try await socket.send(bytes)
             return true
         } catch {
             return false

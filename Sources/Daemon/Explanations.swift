@@ -123,6 +123,10 @@ import SystemCalls
         if let until = backend.leaseUntil {
             text += "; its lease ends it in \(Duration.milliseconds(max(0, until.milliseconds - now.milliseconds)).spoken) unless renewed"
         }
+        if let deadline = drain.deadline, let end = drain.atDeadline {
+            let rest = Duration.milliseconds(max(0, deadline.milliseconds - now.milliseconds))
+            text += "; deadline " + (rest > .zero ? "in \(rest.spoken)" : "passed") + ", then \(end.rawValue)"
+        }
         return text
     }
 

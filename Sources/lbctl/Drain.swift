@@ -59,6 +59,9 @@ struct DrainCommand: Verb {
                         untold[record.backend] = isNews ? nil : record
                         let isEnd = record.availability != .draining
                         if isNews, isEnd || fleet.isJSON || !console.rewrites { fleet.show(record, of: balancer, text: record.text) }
+                        if console.rewrites, !fleet.isJSON, shown.board.blames(record, key: "\(balancer.control) \(record.backend)") {
+                            console.message(record.text)
+                        }
                         if console.rewrites, !isEnd { console.progress(shown.board.line) }
                     }
                 } catch {

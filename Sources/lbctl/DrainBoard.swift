@@ -13,6 +13,8 @@ struct DrainBoard {
     }
 
     private var entries: [String: Entry] = [:]
+    /// Connections that were named as those that it waits for.
+    private var named: Set<String> = []
 
     /// Whether the record is news: something other than time has changed. `key`: balancer and backend.
     mutating func take(_ record: DrainRecord, key: String) -> Bool {
@@ -25,7 +27,15 @@ struct DrainBoard {
             || last.timeToEmpty?.toBlame.map(\.id) != record.timeToEmpty?.toBlame.map(\.id)
     }
 
-    /// `[########------------] web/web-1: 7 connections open, waited 3.2 s, 4 m 56 s left, empty in 30 s (P50) to 2 m 10 s (P90)`
+    /// Whether the record says that there will be no end, and somebody is to blame who was not named yet.
+    mutating func blames(_ record: DrainRecord, key: String) -> Bool {
+        guard let time = record.timeToEmpty, time.never, !time.toBlame.isEmpty else { return false }
+        let fresh = time.toBlame.prefix(3).map { "\(key) \($0.id)" }.filter { !named.contains($0) }
+        named.formUnion(fresh)
+        return !fresh.isEmpty
+    }
+
+    /// `[########------------] web/web-1: 7 connections open, empty in 30 s to 2 m 10 s, waited 3.2 s, 4 m 56 s left`
     var line: String {
         let open = entries.values.filter { $0.record.availability != .drained }
         let connections = open.reduce(0) { $0 + $1.record.connections }
@@ -35,8 +45,8 @@ struct DrainBoard {
         let subject = names.count == 1 ? names[0] : "\(names.count) backends"
         let left = DrainBoard.left(open.map(\.record))
         return "[\(DrainBoard.bar(done: most - connections, of: most))] \(subject): \(connections) "
-            + "\(connections == 1 ? "connection" : "connections") open, waited \(waited.spoken)\(left)"
-            + (DrainBoard.forecast(open.compactMap(\.record.timeToEmpty)).map { ", \($0)" } ?? "")
+            + "\(connections == 1 ? "connection" : "connections") open"
+            + (DrainBoard.forecast(open.compactMap(\.record.timeToEmpty)).map { ", \($0)" } ?? "") + ", waited \(waited.spoken)\(left)"
     }
 
     /// Until lbd does something about them, or gives up.
@@ -49,7 +59,7 @@ struct DrainBoard {
 
     /// Of the one that takes longest.
     private static func forecast(_ forecasts: [TimeToEmptyReport]) -> String? {
-        forecasts.max { ($0.p90 ?? .infinity) < ($1.p90 ?? .infinity) }?.text
+        forecasts.max { ($0.p90 ?? .infinity) < ($1.p90 ?? .infinity) }?.short
     }
 
     private static func bar(done: Int, of all: Int) -> String {

@@ -207,4 +207,31 @@ import Testing
         #expect(records.last?.timeToEmpty?.toBlame.count == 1, "\(reply)")
         held.close()
     }
+
+    @Test("without a rate the others' own busiest second is the budget, ten a second at least")
+    func measured() throws {
+        let balancer = try balancer()
+        let held = try (0..<15).map { _ in try balancer.connection(to: "web-1") }
+        let started = ContinuousClock.now
+        let end = try balancer.lbctl("drain", "web/web-1", "--wait", "--deadline", "0s", "--at-deadline", "close")
+        #expect(end.status == 0, "\(end)")
+        // Idle for a second, the first second at a tenth of ten, the rest at ten.
+        #expect(ContinuousClock.now - started > .seconds(1), "all at once")
+        #expect(try balancer.command("events").data.contains { $0.contains("at most 10 a second") })
+        for peer in held { #expect(try peer.toEnd().ending == .end) }
+    }
+
+    @Test("a rollout that may reset what is left goes on where it would have given up")
+    func rollout() throws {
+        let balancer = try balancer(["health: { check: connect, interval: 100ms }"])
+        try balancer.becomesAvailable()
+        let held = try balancer.connection(to: "web-1")
+        let options = ["--restart", "true", "--drain-deadline", "300ms"]
+        #expect(try balancer.startLbctl(["rollout", "run", "web"] + options).end().status == 3)
+        try held.send("still here\n")
+        #expect(try held.line() == "still here")
+        let end = try balancer.startLbctl(["rollout", "run", "web", "--at-deadline", "reset"] + options).end()
+        #expect(end.status == 0, "\(end)")
+        #expect(try held.toEnd().ending == .reset)
+    }
 }

@@ -29,7 +29,7 @@ import Testing
     @Test(arguments: [
         ["drain", "web"], ["drain"], ["drain", "web/a", "--at-deadline", "now"], ["close", "4711"], ["connections", "--limit", "0"], ["explain", "web"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
         ["rollout", "run"], ["rollout", "run", "web", "--restart", "x {bakend}"], ["rollout", "run", "web", "--restart", ""],
-        ["rollout", "run", "web", "--at-deadline", "close"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
+        ["rollout", "run", "web", "--at-deadline", "keep"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
     ])
     func badUsageExits64(words: [String]) {
         let error = #expect(throws: (any Error).self) { try Lbctl.parseAsRoot(words) }

@@ -1,0 +1,61 @@
+// The verbs that set an operator's wish: drain, undrain, maintain, ready.
+import ControlProtocol
+import EventLoop
+import Model
+
+extension CommandHandler {
+    func drain(_ order: DrainOrder, by user: String, _ answer: Answer) async throws(Failure) {
+        let started = LoopClock().now
+        let backends = try find(order.backends)
+        try await drains.drain(backends, order, by: user)
+        var outages = order.renews ? [:] : outages(of: backends)
+        guard order.waits else {
+            return try await answer.tell(backends.map { backend in
+                var record = DrainRecord(backend, waited: .zero)
+                record.warning = outages[record.backend]
+                return record
+            })
+        }
+        try await drains.waitUntilEmpty(order.backends, since: started) { record throws(Failure) in
+            var record = record
+            record.warning = outages.removeValue(forKey: record.backend)
+            try await answer.tell(record)
+        }
+    }
+
+    func makeReady(
+        _ references: [BackendReference], _ owner: String?, force: Bool, by user: String, verb: String, _ answer: Answer
+    ) async throws(Failure) {
+        let backends = try find(references)
+        let before = backends.map(\.wish)
+        try drains.makeReady(backends, owner: owner, force: force, by: user, verb: verb)
+        try await tellWishes(backends, before, answer)
+    }
+
+    func maintain(_ references: [BackendReference], _ owner: String?, by user: String, _ answer: Answer) async throws(Failure) {
+        let backends = try find(references)
+        let before = backends.map(\.wish)
+        try drains.maintain(backends, owner: owner, by: user)
+        try await tellWishes(backends, before, answer)
+    }
+
+    private func tellWishes(_ backends: [Backend], _ before: [Wish], _ answer: Answer) async throws(Failure) {
+        let outages = outages(of: backends)
+        try await answer.tell(zip(backends, before).map { backend, before in
+            WishRecord(
+                backend: backend.reference.description, wish: backend.wish, wishBefore: before,
+                availability: backend.availability, warning: outages[backend.reference.description])
+        })
+    }
+
+    /// By the last of a pool's `backends` that were taken out: that new connections have nowhere to go now.
+    private func outages(of backends: [Backend]) -> [String: String] {
+        var lastOfPool: [PoolName: Backend] = [:]
+        for backend in backends where backend.wish != .ready { lastOfPool[backend.reference.pool] = backend }
+        var outages: [String: String] = [:]
+        for (name, backend) in lastOfPool where table.pool(name)?.published == [] {
+            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections are reset"
+        }
+        return outages
+    }
+}
