@@ -25,10 +25,6 @@ import SystemCalls
 
     /// From one look at the pace to the next.
     private static let tick = Duration.milliseconds(20)
-    /// Nothing moved for so long: idle.
-    private static let idleFrom = Duration.seconds(1)
-    /// How long one that always moves may put off its end once it is the last kind left; then it ends all the same.
-    private static let busyPatience = Duration.seconds(10)
 
     init(table: PoolTable, surveys: Surveys, plane: DataPlane, events: EventLog) {
         self.table = table
@@ -129,12 +125,13 @@ import SystemCalls
             let allowed = pacing.allowed(at: clock.now, connects: connects(besides: order.reference))
             if allowed > 0 {
                 if candidates.isStale(at: clock.now) {
-                    candidates.refill(try await surveys.connections(slot: backend.slot), at: clock.now, idleFrom: DrainDeadlines.idleFrom)
+                    candidates.refill(try await surveys.connections(slot: backend.slot), at: clock.now)
                 }
-                let (chosen, manner) = candidates.next(allowed, at: clock.now, idleFrom: DrainDeadlines.idleFrom, patience: DrainDeadlines.busyPatience)
-                let closed = try await surveys.close(chosen, manner).count
-                pacing.note(closed: closed)
-                progress.note(closed: closed, left: backend.holders)
+                let (chosen, manner) = candidates.next(allowed, at: clock.now)
+                let closed = try await surveys.close(chosen, manner)
+                candidates.note(chosen, closed: closed)
+                pacing.note(closed: closed.count)
+                progress.note(closed: closed.count, left: backend.holders)
             }
             guard await pause(for: DrainDeadlines.tick) else { return }
         }
@@ -144,38 +141,51 @@ import SystemCalls
 
 /// Who is closed next: those that were idle for longest; busy ones when there is no idle one left.
 private struct Candidates {
+    /// Nothing moved for so long: idle.
+    private static let idleFrom = Duration.seconds(1)
+    /// A busy one is ended in a pause of its own, if it makes any: so long at first, then any moment at which nothing
+    /// is on its way. One that moves all the time, or whose reader has stopped, is ended at last all the same.
+    private static let pause = Duration.milliseconds(100)
+    private static let pausesFor = Duration.seconds(4)
+    private static let patience = Duration.seconds(8)
+
     private var waiting: ArraySlice<ConnectionSnapshot> = []
     private var areIdle = false
     private var askedAt: MonotonicTime?
     /// Since when there are only busy ones.
     private var busySince: MonotonicTime?
+    /// Looked idle and were not: their peer takes nothing. They count as busy.
+    private var refused: Set<ConnectionID> = []
 
-    /// Idle ones stay so, most of them; busy ones are looked for anew four times a second.
+    /// Idle ones stay so, most of them; busy ones are looked for anew ten times a second.
     func isStale(at now: MonotonicTime) -> Bool {
         guard let askedAt else { return true }
         let age = askedAt.duration(to: now)
-        return age >= .seconds(1) || waiting.isEmpty && age >= .milliseconds(250)
+        return age >= .seconds(1) || waiting.isEmpty && age >= .milliseconds(100)
     }
 
-    mutating func refill(_ holders: [ConnectionSnapshot], at now: MonotonicTime, idleFrom: Duration) {
+    mutating func refill(_ holders: [ConnectionSnapshot], at now: MonotonicTime) {
         askedAt = now
         // One that has no backend yet, or passes on a reset, ends or moves on by itself.
         let relaying = holders.filter { $0.phase != .connecting && $0.phase != .resetting }
-        let idle = relaying.filter { $0.idle >= idleFrom && $0.unwritten == 0 }
+        let idle = relaying.filter { $0.idle >= Candidates.idleFrom && $0.unwritten == 0 && !refused.contains($0.id) }
         areIdle = !idle.isEmpty
         busySince = areIdle ? nil : busySince ?? now
         let chosen = areIdle ? idle : relaying
         waiting = chosen.first(chosen.count, by: .idle)[...]
     }
 
-    mutating func next(
-        _ count: Int, at now: MonotonicTime, idleFrom: Duration, patience: Duration
-    ) -> (chosen: [ConnectionSnapshot], ClosingManner) {
+    mutating func next(_ count: Int, at now: MonotonicTime) -> (chosen: [ConnectionSnapshot], ClosingManner) {
         let chosen = Array(waiting.prefix(count))
         waiting = waiting.dropFirst(count)
-        if areIdle { return (chosen, .endWhenQuiet(for: idleFrom)) }
-        let isOverdue = busySince.map { $0.duration(to: now) >= patience } ?? false
-        return (chosen, isOverdue ? .end : .endWhenQuiet(for: .zero))
+        if areIdle { return (chosen, .endWhenQuiet(for: Candidates.idleFrom)) }
+        let busyFor = busySince.map { $0.duration(to: now) } ?? .zero
+        if busyFor >= Candidates.patience { return (chosen, .end) }
+        return (chosen, .endWhenQuiet(for: busyFor < Candidates.pausesFor ? Candidates.pause : .zero))
+    }
+
+    mutating func note(_ chosen: [ConnectionSnapshot], closed: Set<ConnectionID>) {
+        if areIdle { refused.formUnion(chosen.map(\.id).filter { !closed.contains($0) }) }
     }
 }
 

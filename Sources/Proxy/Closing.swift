@@ -62,6 +62,7 @@ extension ConnectionHandle {
     }
 
     private func isQuiet(_ party: Party) -> Bool {
-        Sockets.unsentBytes(record[party].descriptor) == 0 && !Sockets.hasBytes(record[party].descriptor)
+        // What was sent and is not acknowledged yet is the kernel's to repeat: a delayed acknowledgement may take 40 ms.
+        Sockets.notSentBytes(record[party].descriptor) == 0 && !Sockets.hasBytes(record[party].descriptor)
     }
 }

@@ -44,9 +44,8 @@ import Testing
         stopping.raise()
         let end = try drain.end()
         #expect(end.status == 0, "\(end)")
-        let events = try balancer.command("events").data.joined(separator: "\n")
-        #expect(events.contains("drain's deadline has passed") && events.contains("at most 20 a second"), "\(events)")
-        #expect(events.contains("closed 11 connections since the drain's deadline; none is left"), "\(events)")
+        try balancer.tells("the drain's deadline has passed and 11 connections hold it: they are closed, idle ones first, at most 20 a second")
+        try balancer.tells("closed 11 connections since the drain's deadline; none is left")
     }
 
     @Test("reset: all at once, without a waiter; the status says when and what")
@@ -69,7 +68,7 @@ import Testing
         let balancer = try balancer(["drain: { deadline: 300ms, at-deadline: keep }"])
         let held = try balancer.connection(to: "web-1")
         #expect(try balancer.lbctl("drain", "web/web-1", "--wait").status == 3)
-        #expect(try balancer.command("events").data.contains { $0.contains("1 connection holds it: they are kept") })
+        try balancer.tells("1 connection holds it: they are kept")
         try held.send("still here\n")
         #expect(try held.line() == "still here")
     }
@@ -217,7 +216,7 @@ import Testing
         #expect(end.status == 0, "\(end)")
         // Idle for a second, the first second at a tenth of ten, the rest at ten.
         #expect(ContinuousClock.now - started > .seconds(1), "all at once")
-        #expect(try balancer.command("events").data.contains { $0.contains("at most 10 a second") })
+        try balancer.tells("at most 10 a second")
         for peer in held { #expect(try peer.toEnd().ending == .end) }
     }
 
@@ -233,5 +232,14 @@ import Testing
         let end = try balancer.startLbctl(["rollout", "run", "web", "--at-deadline", "reset"] + options).end()
         #expect(end.status == 0, "\(end)")
         #expect(try held.toEnd().ending == .reset)
+    }
+}
+
+extension Balancer {
+    /// Waits for an event with such words.
+    fileprivate func tells(_ words: String, at location: SourceLocation = #_sourceLocation) throws {
+        try eventually(within: .seconds(10), "an event that says: \(words)", at: location) {
+            try command("events").data.contains { $0.contains(words) }
+        }
     }
 }
