@@ -47,11 +47,14 @@ package struct ListenerReport: Codable, Equatable, Sendable {
     package var refused: UInt64
     /// Its rate has held clients up within the last second.
     package var rateReached: Bool
+    /// Removed: nothing is accepted any more, and it goes when its last connection has ended.
+    package var closing: Bool
 
     package init(
         name: String, bind: String, pool: String, connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, refused: UInt64,
-        rateReached: Bool = false
+        rateReached: Bool = false, closing: Bool = false
     ) {
+        self.closing = closing
         self.rateReached = rateReached
         self.connectionsMax = connectionsMax
         self.refused = refused
@@ -75,18 +78,37 @@ package struct PoolReport: Codable, Equatable, Sendable {
     package var queueTimeouts: UInt64
     /// Backends that new connections go to; none: they are reset.
     package var eligible: Int
+    /// It goes when its last connection has ended.
+    package var removing: Bool
     package var backends: [BackendReport]
+    /// Former addresses of backends that still have connections.
+    package var leaving: [LeavingReport]
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, eligible: Int, backends: [BackendReport]
+        queueTimeouts: UInt64 = 0, eligible: Int, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
     ) {
+        (self.removing, self.leaving) = (removing, leaving)
         (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
         self.name = name
         self.balance = balance
         self.drainDeadline = drainDeadline
         self.restart = restart
         self.backends = backends
+    }
+}
+
+/// A former address of a backend.
+package struct LeavingReport: Codable, Equatable, Sendable {
+    /// The backend's.
+    package var name: String
+    package var address: String
+    package var connections: Int
+
+    package init(name: String, address: String, connections: Int) {
+        self.name = name
+        self.address = address
+        self.connections = connections
     }
 }
 
@@ -123,13 +145,16 @@ package struct BackendReport: Codable, Equatable, Sendable {
     /// Why the last probe failed.
     package var probeFailure: String?
     package var drain: DrainReport?
+    /// Removed: it takes no new connections, and goes when its last one has ended.
+    package var removing: Bool
 
     package init(
         name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
         connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
         bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, backup: Bool,
-        probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?
+        probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?, removing: Bool = false
     ) {
+        self.removing = removing
         self.name = name
         self.address = address
         self.wish = wish
@@ -282,6 +307,11 @@ package struct EventRecord: Codable, Equatable, Sendable {
     /// Of connections at a drain's deadline: ended by lbd since then, and left; `to` says what becomes of them.
     package var closed: Int?
     package var left: Int?
+    /// Where the subject stands now; of a backend's former address, that one.
+    package var address: String?
+    /// Of a backend that is new; its availability is `to`.
+    package var wish: Wish?
+    package var probe: ProbeFinding?
     package var text: String
 
     package init(_ event: Event) {
@@ -301,7 +331,16 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .drainDeadline(_, let end, let holders, _): (self.to, self.left) = (end.rawValue, holders)
         case .drainClosing(_, let end, let closed, let left): (self.to, self.closed, self.left) = (end.rawValue, closed, left)
         case .connectionsClosed(let count, let reset, let by): (self.to, self.closed, self.by) = (reset ? "reset" : "close", count, by)
-        case .started, .listenerOpened, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
+        case .listenerOpened(_, let endpoint), .backendTakenBack(_, let endpoint), .backendLeft(_, let endpoint):
+            address = endpoint.description
+        case .listenerMoved(_, let from, let to), .backendMoved(_, let from, let to):
+            (self.from, self.to, address) = (from.description, to.description, to.description)
+        case .listenerRedirected(_, let pool): to = pool.text
+        case .configurationChanged(let by): self.by = by
+        case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
+            (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
+        case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

@@ -1,4 +1,5 @@
 // The status as a table for people: the same over the socket and from lbctl.
+import Model
 
 package enum StatusTable {
     /// Lines without trailing blanks. `wide` adds limits, failures, resets, bytes and the last probe's failure.
@@ -13,8 +14,9 @@ package enum StatusTable {
         }
         for pool in report.pools {
             lines.append("")
-            lines.append("pool \(pool.name) (\(pool.balance))" + fullness(pool))
+            lines.append("pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool)))
             lines += table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+            lines += pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
         }
         return lines
     }
@@ -43,6 +45,7 @@ package enum StatusTable {
 
     /// Why it accepts nobody, where it does not.
     private static func note(_ listener: ListenerReport, _ report: StatusReport) -> String {
+        if listener.closing { return "removed: gone when its last connection ends" }
         if isFull(listener.connections, of: listener.connectionsMax) { return "full: the backlog waits" }
         if isFull(report.connections, of: report.connectionsMax) { return "the process is full: the backlog waits" }
         return listener.rateReached ? "at its rate: the rest waits in the backlog" : ""
@@ -52,6 +55,7 @@ package enum StatusTable {
 
     private static func note(_ backend: BackendReport) -> String {
         var notes: [String] = []
+        if backend.removing { notes.append("removed: gone when its last connection ends") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
         if let drain = backend.drain {
             let until = (drain.leaseUntil.map { ", lease until \($0)" } ?? "")

@@ -8,9 +8,11 @@ import Statistics
 
 @ControlPlane final class Backend {
     let reference: BackendReference
-    let configuration: BackendConfiguration
+    /// POOL/BACKEND
+    let name: String
+    private(set) var configuration: BackendConfiguration
     /// Number under which the workers count its connections and tickets.
-    let slot: Int
+    private(set) var slot: Int
     private let plane: DataPlane
     private(set) var wish: Wish
     /// Who set the wish, and until when; nil for `ready` and for wishes from the file.
@@ -19,37 +21,53 @@ import Statistics
     var leaseUntil: Timestamp?
     /// Routing from this generation on does not name the backend; nil while it does.
     var outSince: UInt64?
+    /// Taken out of the configuration: whatever the wish, it gets nothing new, and goes when it is empty.
+    private(set) var isRemoving = false
+    /// It is no longer in the table, and its slot is no longer its own.
+    private(set) var isGone = false
     /// As last announced by an event.
     var announced = Availability.unknown
     private(set) var prober: Prober!
+    private let found: @ControlPlane (Backend, ProbeFinding, String) -> Void
 
     init(
-        reference: BackendReference, configuration: BackendConfiguration, slot: Int, health: HealthConfiguration,
-        sendProxy: SendProxy, source: IPAddress?, plane: DataPlane, found: @escaping @ControlPlane (Backend, ProbeFinding, String) -> Void
+        reference: BackendReference, configuration: BackendConfiguration, slot: Int, of pool: PoolConfiguration, plane: DataPlane,
+        found: @escaping @ControlPlane (Backend, ProbeFinding, String) -> Void
     ) {
         self.reference = reference
+        name = reference.description
         self.configuration = configuration
         self.slot = slot
         self.plane = plane
+        self.found = found
         wish = configuration.wish
-        prober = Prober(health, endpoint: configuration.address, sendProxy: sendProxy, source: source) {
-            [unowned self] old, reason in
-            found(self, old, reason)
+        prober = makeProber(pool)
+    }
+
+    private func makeProber(_ pool: PoolConfiguration) -> Prober {
+        let slot = slot
+        return Prober(
+            pool.health, endpoint: configuration.address, sendProxy: pool.sendProxy, source: pool.transport.source
+        ) { [weak self] old, reason in
+            // What is found out about a former address says nothing of this one.
+            guard let self, self.slot == slot, !self.isGone else { return }
+            self.found(self, old, reason)
         }
     }
 
     var history: ProbeHistory { prober.history }
 
     /// Connections that hold it, in any phase, over all workers.
-    var holders: Int { plane.statistics.tickets(slot: slot).held }
+    var holders: Int { isGone ? 0 : plane.statistics.tickets(slot: slot).held }
 
     /// Nobody holds it, and nobody can newly arrive.
     var isEmpty: Bool {
+        guard !isGone else { return true }
         guard let outSince, plane.isFollowed(outSince) else { return false }
         return holders == 0
     }
 
-    var availability: Availability { Availability(wish: wish, finding: history.finding, isEmpty: isEmpty) }
+    var availability: Availability { Availability(wish: isRemoving ? .drain : wish, finding: history.finding, isEmpty: isEmpty) }
 
     /// The one setter of the wish. The news of the last connection is asked for as long as it matters.
     func set(_ wish: Wish, drain: DrainLease?) {
@@ -61,6 +79,41 @@ import Statistics
             prober.stop()
             prober.forget()
         }
-        plane.statistics.tickets(slot: slot).watch(wish != .ready)
+        watch()
+    }
+
+    private func watch() { plane.statistics.tickets(slot: slot).watch(wish != .ready || isRemoving) }
+
+    // MARK: Changes of the configuration
+
+    /// At the same address. Wish, drain and what the probes have found stay.
+    func follow(_ new: BackendConfiguration, of pool: PoolConfiguration) {
+        configuration = new
+        prober.change(to: pool.health, sendProxy: pool.sendProxy, source: pool.transport.source)
+    }
+
+    /// To another address, of which nothing is known yet. Wish and drain stay.
+    func move(to new: BackendConfiguration, slot: Int, of pool: PoolConfiguration) -> FormerAddress {
+        let former = FormerAddress(of: self, plane: plane)
+        prober.stop()
+        (configuration, self.slot, outSince) = (new, slot, nil)
+        prober = makeProber(pool)
+        set(wish, drain: drain)
+        return former
+    }
+
+    func beRemoved() {
+        isRemoving = true
+        watch()
+    }
+
+    func beTakenBack() {
+        isRemoving = false
+        watch()
+    }
+
+    func beGone() {
+        isGone = true
+        prober.stop()
     }
 }

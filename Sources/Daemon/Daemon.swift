@@ -14,12 +14,14 @@ package struct DaemonError: Error, CustomStringConvertible {
 }
 
 @ControlPlane package final class Daemon {
+    /// As lbd was started with; what runs now is `reconfiguration`'s.
     private let configuration: BalancerConfiguration
     private let logger: Logger
-    private let events: EventLog
-    private let plane: DataPlane
-    private let table: PoolTable
-    private let listeners: Listeners
+    let events: EventLog
+    let plane: DataPlane
+    let table: PoolTable
+    let listeners: Listeners
+    let reconfiguration: Reconfiguration
     private let handler: CommandHandler
     private let surveys: Surveys
     private var control: ControlServer?
@@ -27,10 +29,10 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let lock: StateLock
     private let stopped = Broadcast()
 
-    /// Most backends and listeners that the statistics have room for.
+    /// Most backends, pools and listeners that there is room for.
     private static let slotsMax = 16_384
-    private static let listenersMax = 1024
     private static let poolsMax = 4096
+    private static let listenersMax = 1024
 
     package init(
         _ configuration: BalancerConfiguration, logger: Logger, checkConfiguration: @escaping @Sendable () -> [String]
@@ -39,30 +41,28 @@ package struct DaemonError: Error, CustomStringConvertible {
         self.logger = logger
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
-        plane = try Daemon.plane(for: configuration)
-        for pool in configuration.pools { try Daemon.checkSource(of: pool) }
-        table = PoolTable(configuration.pools, plane: plane, events: events)
+        let descriptors = try Limits.openDescriptors()
+        plane = try Daemon.plane(for: configuration, descriptorsBefore: descriptors)
+        table = PoolTable(plane: plane, events: events, poolsMax: Daemon.poolsMax)
+        listeners = Listeners(plane: plane, events: events, listenersMax: Daemon.listenersMax)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
-        table.start(saved: try saved.read())
-        listeners = Listeners(plane: plane, events: events)
         surveys = Surveys(plane: plane)
         let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
         let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
+        reconfiguration = Reconfiguration(
+            configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
+            descriptorsBefore: descriptors)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations,
             checkConfiguration: checkConfiguration)
+        // The listeners come last, when lbd is known to run alone.
+        var pools = configuration
+        pools.listeners = []
+        try reconfiguration.start(pools)
     }
 
-    /// An address that this host does not have would make every connection wait for it, and none come about.
-    private static func checkSource(of pool: PoolConfiguration) throws(DaemonError) {
-        guard let source = pool.transport.source else { return }
-        do throws(SystemError) { _ = try Sockets.bind(source.endpoint(port: 0)) } catch {
-            throw DaemonError(description: "pool '\(pool.name)': source \(source): \(error.description)")
-        }
-    }
-
-    private static func plane(for configuration: BalancerConfiguration) throws -> DataPlane {
+    private static func plane(for configuration: BalancerConfiguration, descriptorsBefore: Int) throws -> DataPlane {
         let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
         guard backends <= slotsMax, configuration.listeners.count <= listenersMax, configuration.pools.count <= poolsMax else {
             throw DaemonError(description: "\(backends) backends, \(configuration.listeners.count) listeners and \(configuration.pools.count) pools: at most \(slotsMax), \(listenersMax) and \(poolsMax)")
@@ -74,7 +74,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         return try DataPlane(
             layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax, pools: poolsMax),
             descriptorLimit: try Limits.raiseDescriptors(),
-            descriptorsOpen: try Limits.openDescriptors() + workers * configuration.listeners.count,
+            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count,
             backends: backends, connectionsMax: configuration.connectionsMax)
     }
 
@@ -88,8 +88,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
         self.control = control
-        do { try listeners.openAll(configuration.listeners, pools: table.pools) } catch {
-            _ = try listeners.closeAll()
+        do { try reconfiguration.start(configuration) } catch {
             try control.close()
             throw error
         }
@@ -125,12 +124,13 @@ package struct DaemonError: Error, CustomStringConvertible {
 
     /// Listeners close; connections finish, at most until the deadline or the next TERM, INT or QUIT.
     private func stop(_ signals: SignalSource) async throws {
-        handler.isStopping = true
-        events.record(.stopping(deadline: configuration.stopDeadline))
+        let stopDeadline = reconfiguration.current.stopDeadline
+        (handler.isStopping, reconfiguration.isStopping) = (true, true)
+        events.record(.stopping(deadline: stopDeadline))
         let closed = try listeners.closeAll()
         let impatience = start { await self.nextEndingSignal(signals) }
         defer { impatience.cancel() }
-        let deadline = LoopClock().now.advanced(by: configuration.stopDeadline)
+        let deadline = LoopClock().now.advanced(by: stopDeadline)
         plane.statistics.process.watch(true)
         while true {
             let seen = stopped.version
@@ -172,6 +172,8 @@ package struct DaemonError: Error, CustomStringConvertible {
                 stopped.announce()
                 surveys.news.announce()
             }
+            table.settle()
+            listeners.settle()
         }
     }
 
@@ -187,23 +189,30 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .processFull(let worker): listeners.fillProcess(worker: worker)
         case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
         case .poolFull(let pool, let refused, let timedOut):
-            events.record(.poolFull(configuration.pools[pool].name, refused: refused, timedOut: timedOut))
+            guard let pool = table.pool(index: pool) else { return }
+            events.record(.poolFull(pool.configuration.name, refused: refused, timedOut: timedOut))
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
             guard let (pool, backend) = table.entry(slot: slot) else { return }
             events.record(.connectsFailing(
                 backend.reference, count: count, reason: SystemError.words(for: errorNumber), retried: retried,
                 isAlone: pool.published.map { $0.count <= 1 } ?? true))
-        case .poolUnreachable(let pool, let reset): events.record(.poolUnreachable(configuration.pools[pool].name, reset: reset))
+        case .poolUnreachable(let pool, let reset):
+            guard let pool = table.pool(index: pool) else { return }
+            events.record(.poolUnreachable(pool.configuration.name, reset: reset))
+        case .lastClientGone: return
         case .listenerFull(let listener, let worker): listeners.fill(listener, worker: worker)
         case .listenerHasRoom(let listener, let worker): listeners.makeRoom(listener, worker: worker)
         case .headerRefused(let listener, let peer, let refusal, let besides):
+            guard let listener = listeners.listener(index: listener) else { return }
             events.record(.headerRefused(
-                configuration.listeners[listener].name, peer: peer, reason: refusal.description, besides: besides))
+                listener.configuration.name, peer: peer, reason: refusal.description, besides: besides))
         case .sourceRefused(let listener, let source, let refusal, let besides):
+            guard let listener = listeners.listener(index: listener) else { return }
             events.record(.sourceRefused(
-                configuration.listeners[listener].name, source: source, reason: refusal.description, besides: besides))
+                listener.configuration.name, source: source, reason: refusal.description, besides: besides))
         case .rateReached(let listener, let perSecond):
-            events.record(.rateReached(configuration.listeners[listener].name, perSecond: perSecond))
+            guard let listener = listeners.listener(index: listener) else { return }
+            events.record(.rateReached(listener.configuration.name, perSecond: perSecond))
         case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
         case .errandDone: surveys.news.announce()
         }
@@ -211,7 +220,7 @@ package struct DaemonError: Error, CustomStringConvertible {
 }
 
 extension ConnectionBudget.Shortfall {
-    fileprivate func words(carried: Int) -> String {
+    func words(carried: Int) -> String {
         "connections-max is \(wanted), but the descriptor limit of \(limit) carries \(counted(carried, "connection")): "
             + "raise it (LimitNOFILE=, ulimit -n) to \(limitWanted)"
     }

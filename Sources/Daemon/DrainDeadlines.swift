@@ -44,6 +44,9 @@ import SystemCalls
         running[reference] = Running(at: LoopClock().now.advanced(by: rest), work: work)
     }
 
+    /// Its backend is gone.
+    func forget(_ reference: BackendReference) { running.removeValue(forKey: reference)?.work.cancel() }
+
     /// Until the deadline, below zero after it; nil: there is none.
     func rest(_ reference: BackendReference) -> Duration? {
         running[reference].map { LoopClock().now.duration(to: $0.at) }
@@ -229,7 +232,8 @@ private struct Candidates {
         var last = (connects: connects(), at: clock.now)
         while await pause(for: .seconds(1)) {
             let now = (connects: connects(), at: clock.now)
-            most = max(most, Double(now.connects &- last.connects) / max(1, last.at.duration(to: now.at).inSeconds))
+            // Fewer than before: a backend was removed meanwhile.
+            most = max(most, Double(max(now.connects, last.connects) - last.connects) / max(1, last.at.duration(to: now.at).inSeconds))
             last = now
         }
     }

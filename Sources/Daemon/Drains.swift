@@ -19,10 +19,21 @@ import SystemCalls
         self.saved = saved
         self.explanations = explanations
         deadlines = DrainDeadlines(table: table, surveys: explanations.surveys, plane: explanations.plane, events: events)
-        for backend in table.pools.flatMap(\.backends) {
-            runLease(backend)
-            deadlines.run(backend)
-        }
+    }
+
+    /// Of a backend that is new in the table: the lease and the deadline that its saved wish came with.
+    func begin(_ backend: Backend) {
+        runLease(backend)
+        deadlines.run(backend)
+    }
+
+    /// It is gone from the table: should its name come again, that is another backend.
+    func forget(_ backend: Backend) {
+        leases.removeValue(forKey: backend.reference)?.cancel()
+        endings[backend.reference] = nil
+        deadlines.forget(backend.reference)
+        guard backend.wish != .ready || backend.configuration.wish != .ready else { return }
+        saveOrTell()
     }
 
     /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
@@ -42,6 +53,7 @@ import SystemCalls
             runLease(backend)
             deadlines.run(backend)
         }
+        table.publishNow()
         try save()
         guard await table.followed(table.generation) else { throw Failure(.failed, "interrupted") }
     }
@@ -67,6 +79,7 @@ import SystemCalls
             runLease(backend)
             deadlines.run(backend)
         }
+        table.publishNow()
         try save()
     }
 
@@ -80,6 +93,7 @@ import SystemCalls
             runLease(backend)
             deadlines.run(backend)
         }
+        table.publishNow()
         try save()
     }
 
@@ -185,6 +199,11 @@ import SystemCalls
         endings[backend.reference] = reason
         table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
         deadlines.run(backend)
+        table.publishNow()
+        saveOrTell()
+    }
+
+    private func saveOrTell() {
         do { try saved.write(table) } catch { table.reportFailure("wishes are not saved: \(error)") }
     }
 }

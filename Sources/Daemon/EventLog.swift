@@ -37,7 +37,11 @@ import SystemCalls
 extension Event.Change {
     fileprivate var logLevel: Logger.Level {
         switch self {
-        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .drainDeadline, .drainClosing, .connectionsClosed, .listenerHasRoom, .processHasRoom, .acceptResumed,
+        case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
+        case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
+            .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft,
+             .drainDeadline, .drainClosing, .connectionsClosed: .info
+        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):

@@ -56,7 +56,7 @@ import SystemCalls
         let all = try await surveys.connections(pool: pool.index)
         let holders = all.filter { $0.slot == backend.slot }
         let time = TimeToEmpty(
-            completed: plane.statistics.lifetimes(pool: pool.index),
+            completed: pool.lifetimes,
             open: LifetimeCounts(all.lazy.filter { $0.slot != nil }.map(\.age)), holders: holders.map(\.age))
         var toBlame = holders.filter { time.blames(age: $0.age) }.first(Explanations.blamedMax, by: .age)
         // Where nothing is odd but the curve has no end, the oldest are what it waits for.
@@ -78,10 +78,11 @@ import SystemCalls
     // MARK: Words
 
     func report(_ connection: ConnectionSnapshot, peer: IPEndpoint?) -> ConnectionReport {
-        let pool = table.pools.first { $0.index == connection.pool }
-        let backend = connection.slot.flatMap { slot in pool?.backends.first { $0.slot == slot } }
+        let pool = table.pool(index: connection.pool)
+        // At a former address of a backend it is that backend's too.
+        let backend = connection.slot.flatMap { table.entry(slot: $0)?.backend }
         return ConnectionReport(
-            id: connection.id, listener: listeners.open.first { $0.index == connection.listener }?.configuration.name.text ?? "(closed)",
+            id: connection.id, listener: listeners.listener(index: connection.listener)?.configuration.name.text ?? "(closed)",
             pool: pool?.configuration.name.text ?? "(gone)", backend: backend?.reference.backend.text, peer: peer?.description,
             phase: connection.phase, age: connection.age, idle: connection.idle, bytesToBackend: connection.bytesToBackend,
             bytesToClient: connection.bytesToClient, bytesInLastMinute: connection.bytesInLastMinute, unwritten: connection.unwritten)

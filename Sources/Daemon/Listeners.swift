@@ -1,52 +1,216 @@
-// The listeners: opened at the start, closed when lbd stops.
+// The listeners: opened, changed and closed while lbd runs.
+import ControlProtocol
 import EventLoop
 import Model
 import Proxy
+import Statistics
 import SystemCalls
 
-struct OpenListener {
-    let configuration: ListenerConfiguration
+@ControlPlane final class OpenListener {
+    fileprivate(set) var configuration: ListenerConfiguration
     let index: Int
     /// With the port that the kernel chose.
-    let endpoint: Endpoint
+    fileprivate(set) var endpoint: Endpoint
+    /// Removed: every worker has closed it when this generation is followed. Its connections go on.
+    fileprivate(set) var closedIn: UInt64?
+    /// Once removed: its connections do not go on.
+    fileprivate var isHasty = false
+    /// What the number's counters stood at when this listener got it.
+    fileprivate let baseline: ListenerTotals
+
+    fileprivate init(_ configuration: ListenerConfiguration, index: Int, endpoint: Endpoint, baseline: ListenerTotals) {
+        (self.configuration, self.index, self.endpoint, self.baseline) = (configuration, index, endpoint, baseline)
+    }
+
+    var isClosing: Bool { closedIn != nil }
+}
+
+/// What a change needs of the kernel: tried before anything changes.
+struct PreparedListeners {
+    /// Sockets of listeners that are new, or bound anew.
+    fileprivate var opened: [ListenerName: ListenerSockets] = [:]
+    /// Those whose sockets have other options already.
+    fileprivate var retuned: [OpenListener] = []
 }
 
 @ControlPlane final class Listeners {
     private let plane: DataPlane
     private let events: EventLog
     private(set) var open: [OpenListener] = []
+    /// Removed, with connections that go on.
+    private(set) var closing: [OpenListener] = []
+    private var numbers: Numbers
+    /// Of listeners that are gone, until the generation is settled.
+    private var numbersLeaving: [(index: Int, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
 
     /// Workers that have found the process full.
     private var fullProcess: Set<Int> = []
 
-    init(plane: DataPlane, events: EventLog) {
+    init(plane: DataPlane, events: EventLog, listenersMax: Int) {
         self.plane = plane
         self.events = events
+        numbers = Numbers(max: listenersMax)
     }
 
-    /// All or none: the first that cannot be opened ends lbd's start.
-    func openAll(_ configurations: [ListenerConfiguration], pools: [Pool]) throws(DaemonError) {
-        for (index, configuration) in configurations.enumerated() {
-            guard let pool = pools.first(where: { $0.configuration.name == configuration.pool }) else {
+    var numbersAvailable: Int { numbers.available }
+
+    private func find(_ name: ListenerName) -> OpenListener? { open.first { $0.configuration.name == name } }
+
+    /// By its number; nil where it is gone.
+    func listener(index: Int) -> OpenListener? { open.first { $0.index == index } ?? closing.first { $0.index == index } }
+
+    /// Since it was opened.
+    func totals(_ listener: OpenListener) -> ListenerTotals { plane.statistics.totals(listener: listener.index) - listener.baseline }
+
+    // MARK: Changes
+
+    /// All or nothing: opens the sockets that the configurations need.
+    func prepare(_ configurations: [ListenerConfiguration]) throws(Failure) -> PreparedListeners {
+        var prepared = PreparedListeners()
+        guard configurations.count(where: { find($0.name) == nil }) <= numbers.available else {
+            throw Failure(.failed, "room is left for \(counted(numbers.available, "more listener")); those that are closed count until their last connection has ended")
+        }
+        let binds = Dictionary(uniqueKeysWithValues: configurations.map { ($0.name, $0.bind) })
+        let leaving = open.filter { binds[$0.configuration.name] != $0.configuration.bind }.map(\.endpoint)
+        for configuration in configurations {
+            do throws(SystemError) { try prepare(configuration, leaving: leaving, &prepared) } catch {
+                abandon(prepared)
+                throw Failure(.failed, "listener '\(configuration.name)': \(error.description)")
+            }
+        }
+        return prepared
+    }
+
+    private func prepare(
+        _ configuration: ListenerConfiguration, leaving: [Endpoint], _ prepared: inout PreparedListeners
+    ) throws(SystemError) {
+        let listener = find(configuration.name)
+        guard let listener, listener.configuration.bind == configuration.bind else {
+            prepared.opened[configuration.name] = try plane.openSockets(
+                configuration.bind, backlog: configuration.backlog, tcp: configuration.tcp,
+                replacing: leaving.contains { $0.overlaps(configuration.bind) })
+            return
+        }
+        guard listener.configuration.backlog != configuration.backlog || listener.configuration.tcp != configuration.tcp else { return }
+        prepared.retuned.append(listener)
+        try plane.retune(listener: listener.index, backlog: configuration.backlog, tcp: configuration.tcp)
+    }
+
+    /// The change does not take place.
+    func abandon(_ prepared: PreparedListeners) {
+        for listener in prepared.retuned {
+            tellFailure(of: listener.configuration.name) { () throws(SystemError) in
+                try plane.retune(listener: listener.index, backlog: listener.configuration.backlog, tcp: listener.configuration.tcp)
+            }
+        }
+        for (name, sockets) in prepared.opened { tellFailure(of: name) { () throws(SystemError) in try sockets.close() } }
+    }
+
+    /// Nothing of it fails: the pools are routed, and what the kernel had to say it has said to `prepare`.
+    /// `now`: the connections of what is removed do not go on.
+    func change(to configurations: [ListenerConfiguration], _ prepared: PreparedListeners, now: Bool, pool: (PoolName) -> Pool?) {
+        let names = Set(configurations.map(\.name))
+        let paths = Set(configurations.map(\.bind))
+        for listener in open where !names.contains(listener.configuration.name) { close(listener, now: now, keepingPath: paths.contains(listener.endpoint)) }
+        open.removeAll(where: \.isClosing)
+        for configuration in configurations {
+            guard let pool = pool(configuration.pool) else {
                 preconditionFailure("the configuration was checked: listener \(configuration.name) has a pool")
             }
-            let endpoint = try open(configuration, index: index, pool: pool)
-            open.append(OpenListener(configuration: configuration, index: index, endpoint: endpoint))
-            events.record(.listenerOpened(configuration.name, endpoint))
+            let sockets = prepared.opened[configuration.name]
+            if let listener = find(configuration.name) {
+                change(listener, to: configuration, sockets, pool, keepingPath: paths.contains(listener.endpoint))
+            } else if let sockets {
+                add(configuration, sockets, pool)
+            }
+        }
+        let order = Dictionary(uniqueKeysWithValues: configurations.enumerated().map { ($1.name, $0) })
+        open.sort { order[$0.configuration.name] ?? .max < order[$1.configuration.name] ?? .max }
+    }
+
+    private func add(_ configuration: ListenerConfiguration, _ sockets: ListenerSockets, _ pool: Pool) {
+        guard let index = numbers.take() else { preconditionFailure("the room for listeners was checked") }
+        open.append(OpenListener(
+            configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index)))
+        plane.statistics.tickets(listener: index).watch(false)
+        tellFailure(of: configuration.name) { () throws(SystemError) in
+            try plane.listen(
+                index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
+        }
+        events.record(.listenerOpened(configuration.name, sockets.endpoint))
+    }
+
+    private func change(
+        _ listener: OpenListener, to new: ListenerConfiguration, _ sockets: ListenerSockets?, _ pool: Pool, keepingPath: Bool
+    ) {
+        let (old, endpoint) = (listener.configuration, listener.endpoint)
+        guard new != old else { return }
+        listener.configuration = new
+        tellFailure(of: new.name) { () throws(SystemError) in
+            try plane.change(
+                listener: listener.index, to: sockets, pool: pool.index, connectionsMax: new.connectionsMax, rules: new.rules)
+        }
+        if let sockets {
+            listener.endpoint = sockets.endpoint
+            removePath(of: endpoint, new.name, unless: keepingPath)
+            // The sockets that had told so are gone.
+            if full.removeValue(forKey: listener.index)?.isEmpty == false { events.record(.listenerHasRoom(new.name)) }
+            events.record(.listenerMoved(new.name, from: endpoint, to: sockets.endpoint))
+        }
+        if new.pool != old.pool { events.record(.listenerRedirected(new.name, to: new.pool)) }
+    }
+
+    private func close(_ listener: OpenListener, now: Bool, keepingPath: Bool) {
+        listener.closedIn = plane.close(listener: listener.index)
+        listener.isHasty = now
+        plane.statistics.tickets(listener: listener.index).watch(true)
+        removePath(of: listener.endpoint, listener.configuration.name, unless: keepingPath)
+        closing.append(listener)
+        events.record(.listenerClosed(listener.configuration.name))
+    }
+
+    /// A Unix path is removed: nobody answers there any more.
+    private func removePath(of endpoint: Endpoint, _ name: ListenerName, unless isKept: Bool) {
+        guard case .unix(let path) = endpoint, !isKept else { return }
+        tellFailure(of: name) { () throws(SystemError) in try Files.remove(path) }
+    }
+
+    private func tellFailure(of name: ListenerName, _ action: () throws(SystemError) -> Void) {
+        do throws(SystemError) { try action() } catch { events.reportFailure("listener '\(name)': \(error)") }
+    }
+
+    /// After any news of the workers: what is closed goes when its last connection has ended.
+    func settle() {
+        for listener in closing {
+            guard let closedIn = listener.closedIn, plane.isFollowed(closedIn) else { continue }
+            // Once all have closed it, no further connection is on its way from one worker to another.
+            if listener.isHasty { plane.resetConnections(.listener(listener.index)) }
+            listener.isHasty = false
+            guard plane.statistics.tickets(listener: listener.index).held == 0 else { continue }
+            plane.statistics.tickets(listener: listener.index).watch(false)
+            numbersLeaving.append((listener.index, plane.forget(listener: listener.index)))
+            full[listener.index] = nil
+            closing.removeAll { $0 === listener }
+            events.record(.listenerRemoved(listener.configuration.name))
+        }
+        numbersLeaving.removeAll { entry in
+            guard entry.generation <= plane.settledGeneration else { return false }
+            numbers.give(entry.index)
+            return true
         }
     }
 
-    private func open(_ configuration: ListenerConfiguration, index: Int, pool: Pool) throws(DaemonError) -> Endpoint {
-        do throws(SystemError) {
-            return try plane.open(
-                listener: index, configuration.bind, backlog: configuration.backlog, pool: pool.index,
-                connectionsMax: configuration.connectionsMax, rules: configuration.rules, tcp: configuration.tcp)
-        } catch {
-            throw DaemonError(description: "listener '\(configuration.name)': \(error.description)")
-        }
+    /// Resets whoever came through closed listeners of this name; false: there are none.
+    func endRemoval(of name: ListenerName) -> Bool {
+        let ending = closing.filter { $0.configuration.name == name }
+        for listener in ending { listener.isHasty = true }
+        settle()
+        return !ending.isEmpty
     }
+
+    // MARK: News
 
     /// Told once for all workers: the first that finds it full, the last that does no longer.
     func fill(_ listener: Int, worker: Int) {
@@ -80,6 +244,8 @@ struct OpenListener {
     /// Nil: closed meanwhile.
     private func configuration(of listener: Int) -> ListenerConfiguration? { open.first { $0.index == listener }?.configuration }
 
+    // MARK: The end
+
     /// What has arrived is accepted first. Unix paths are removed: nobody answers there any more.
     /// When the generation is followed, nothing is accepted any more.
     func closeAll() throws(SystemError) -> UInt64 {
@@ -91,5 +257,19 @@ struct OpenListener {
             events.record(.listenerClosed(listener.configuration.name))
         }
         return generation
+    }
+}
+
+extension Endpoint {
+    /// Whether the kernel would not let somebody else listen at both.
+    fileprivate func overlaps(_ other: Endpoint) -> Bool {
+        switch (self, other) {
+        case (.unix(let path), .unix(let otherPath)): path == otherPath
+        case (.ipv4(let address, let port), .ipv4(let otherAddress, let otherPort)):
+            port == otherPort && (address == otherAddress || address == 0 || otherAddress == 0)
+        case (.ipv6, .ipv6):
+            port == other.port && (host == other.host || host == "::" || other.host == "::")
+        case (.unix, _), (.ipv4, _), (.ipv6, _): false
+        }
     }
 }

@@ -6,87 +6,63 @@ import Probing
 import Proxy
 import SystemCalls
 
-@ControlPlane final class Pool {
-    let configuration: PoolConfiguration
-    let index: Int
-    let backends: [Backend]
-    /// Slots in the routing that was published last.
-    var published: [Int]?
-    /// As last announced: nobody takes new connections.
-    var refuses = false
-
-    init(configuration: PoolConfiguration, index: Int, backends: [Backend]) {
-        self.configuration = configuration
-        self.index = index
-        self.backends = backends
-    }
-}
-
 @ControlPlane final class PoolTable {
-    let pools: [Pool]
-    private let byReference: [BackendReference: (pool: Pool, backend: Backend)]
-    private let bySlot: [Backend]
-    private let plane: DataPlane
-    private let events: EventLog
+    /// In the order of the configuration; those that are being removed come last.
+    var pools: [Pool] = []
+    var byReference: [BackendReference: (pool: Pool, backend: Backend)] = [:]
+    /// With former addresses, which count as their backend's.
+    var bySlot: [Int: Backend] = [:]
+    let slots: SlotTable
+    var indices: Numbers
+    /// Of pools that are gone, until the generation is settled.
+    var indicesLeaving: [(index: Int, generation: UInt64)] = []
+    /// What the change under way has taken out.
+    var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
+    let plane: DataPlane
+    let events: EventLog
+    /// Called when a backend is in the table no longer.
+    var gone: @ControlPlane (Backend) -> Void = { _ in }
     /// Announced whenever a backend's state, its emptiness or its holders' news changed.
     let changes = Broadcast()
 
-    init(_ configurations: [PoolConfiguration], plane: DataPlane, events: EventLog) {
-        let relay = FindingRelay()
-        var slots = 0
-        pools = configurations.enumerated().map { index, configuration in
-            let backends = configuration.backends.map { backend in
-                defer { slots += 1 }
-                return Backend(
-                    reference: BackendReference(pool: configuration.name, backend: backend.name),
-                    configuration: backend, slot: slots, health: configuration.health,
-                    sendProxy: configuration.sendProxy, source: configuration.transport.source, plane: plane,
-                    found: { backend, old, reason in relay.table?.found(backend, old, reason) })
-            }
-            return Pool(configuration: configuration, index: index, backends: backends)
-        }
-        bySlot = pools.flatMap(\.backends)
-        byReference = Dictionary(
-            uniqueKeysWithValues: pools.flatMap { pool in pool.backends.map { ($0.reference, (pool, $0)) } })
+    /// Pools whose routing may have to be published anew, and backends whose availability may be news.
+    private var dirtyPools: [Int: Pool] = [:]
+    private var dirtyBackends: [Backend] = []
+    private var publishing: Task<Void, Never>?
+    /// Between two publications because of findings: many backends that come up at once are one change of their pool.
+    private static let publishingPause = Duration.milliseconds(10)
+
+    init(plane: DataPlane, events: EventLog, poolsMax: Int) {
         self.plane = plane
         self.events = events
-        relay.table = self
-    }
-
-    /// Publishes every pool's first routing and starts the probes. `saved`: wishes that win over the file's.
-    func start(saved: [BackendReference: SavedWish]) {
-        for pool in pools {
-            for backend in pool.backends {
-                let wish = saved[backend.reference]
-                backend.set(wish?.wish ?? backend.configuration.wish, drain: wish?.drain)
-                if let wish { announce(backend, keeps: wish) }
-            }
-            publish(pool)
-            for backend in pool.backends { backend.announced = backend.availability }
-            announce(pool)
-        }
+        slots = SlotTable(plane: plane)
+        indices = Numbers(max: poolsMax)
     }
 
     func stop() {
-        for backend in bySlot { backend.prober.stop() }
+        for pool in pools { for backend in pool.backends { backend.prober.stop() } }
+        publishing?.cancel()
     }
 
     func backend(_ reference: BackendReference) -> Backend? { byReference[reference]?.backend }
 
-    /// By its slot, with its pool.
-    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { byReference[bySlot[slot].reference] }
+    /// By its slot, with its pool; nil where that is gone.
+    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { bySlot[slot].flatMap { byReference[$0.reference] } }
 
     func pool(_ name: PoolName) -> Pool? { pools.first { $0.configuration.name == name } }
 
+    /// By its number; nil where it is gone.
+    func pool(index: Int) -> Pool? { pools.first { $0.index == index } }
+
     /// The nearest name to one that is not there, of a backend or of a pool.
     func nearest(to text: String) -> String? {
-        text.nearest(among: bySlot.map(\.reference.description) + pools.map(\.configuration.name.text))
+        text.nearest(among: pools.flatMap { $0.backends.map(\.name) } + pools.map(\.configuration.name.text))
     }
 
     // MARK: What changes a backend
 
-    /// Sets an operator's wish. From the generation that this returns on, no worker sends the backend new
-    /// connections unless the wish is `ready`.
+    /// Sets an operator's wish. It is published soon; where somebody relies on it, `publishNow` comes next: from the
+    /// generation that follows no worker sends the backend new connections unless the wish is `ready`.
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
         // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
@@ -98,14 +74,16 @@ import SystemCalls
         refresh(backend)
     }
 
-    private func found(_ backend: Backend, _ old: ProbeFinding, _ reason: String) {
+    func found(_ backend: Backend, _ old: ProbeFinding, _ reason: String) {
         events.record(.probe(backend.reference, from: old, to: backend.history.finding, reason: reason))
         refresh(backend)
     }
 
     /// A worker's news: something may be empty now.
     func lookAgain(slot: Int? = nil) {
-        for backend in slot.map({ [bySlot[$0]] }) ?? bySlot where backend.wish != .ready { announce(backend) }
+        let backends = slot.map { bySlot[$0].map { [$0] } ?? [] } ?? pools.flatMap(\.backends)
+        for backend in backends where backend.wish != .ready || backend.isRemoving { announce(backend) }
+        settle()
         changes.announce()
     }
 
@@ -126,25 +104,40 @@ import SystemCalls
 
     private func refresh(_ backend: Backend) {
         guard let pool = byReference[backend.reference]?.pool else { return }
-        publish(pool)
-        announce(backend)
-        announce(pool)
+        dirtyPools[pool.index] = pool
+        dirtyBackends.append(backend)
+        guard publishing == nil else { return }
+        publishing = start { [weak self] in await self?.publishInTurns() }
+    }
+
+    /// What comes about in the same turn of the loop, and soon after, is one publication.
+    private func publishInTurns() async {
+        repeat {
+            publishNow()
+            guard await pause(for: PoolTable.publishingPause) else { return }
+        } while !dirtyPools.isEmpty
+        publishing = nil
+    }
+
+    /// The configuration of the pool has changed: it is published with the next `publishNow`.
+    func mark(_ pool: Pool) { dirtyPools[pool.index] = pool }
+
+    func mark(_ backend: Backend) { dirtyBackends.append(backend) }
+
+    func publishNow() {
+        let (pools, backends) = (dirtyPools.values.sorted { $0.index < $1.index }, dirtyBackends)
+        (dirtyPools, dirtyBackends) = ([:], [])
+        for pool in pools { publish(pool) }
+        for backend in backends where !backend.isGone { announce(backend) }
+        for pool in pools { announce(pool) }
         changes.announce()
     }
 
     private func announce(_ pool: Pool) {
         let refuses = pool.published == []
-        guard refuses != pool.refuses else { return }
+        guard refuses != pool.refuses, !pool.isRemoving else { return }
         pool.refuses = refuses
         events.record(refuses ? .poolRefuses(pool.configuration.name) : .poolServes(pool.configuration.name))
-    }
-
-    /// Who looks at the file alone would not expect it.
-    private func announce(_ backend: Backend, keeps saved: SavedWish) {
-        let overrides = saved.wish != backend.configuration.wish
-        guard saved.wish != .ready || overrides else { return }
-        events.record(.wishKept(
-            backend.reference, saved.wish, by: saved.drain?.owner, since: saved.drain?.since, overrides: overrides))
     }
 
     private func announce(_ backend: Backend) {
@@ -157,29 +150,28 @@ import SystemCalls
     /// Hands the workers the pool's routing where it differs from what they follow.
     private func publish(_ pool: Pool) {
         let eligible = Availability.eligible(in: pool.backends.map { ($0.availability, $0.configuration.backup) })
-        let targets = eligible.map { pool.backends[$0] }
-        let slots = targets.map(\.slot)
-        guard slots != pool.published else { return }
-        let generation = plane.publish(
-            PoolRouting(
-                balance: pool.configuration.balance, timeouts: pool.configuration.timeouts,
-                connectRetries: pool.configuration.connectRetries, sendProxy: pool.configuration.sendProxy,
-                transport: pool.configuration.transport, whenFull: pool.configuration.whenFull,
-                targets: targets.map {
-                    .init(
-                        name: $0.reference.description, slot: $0.slot, address: $0.configuration.address,
-                        weight: $0.configuration.weight, connectionsMax: $0.configuration.connectionsMax)
-                }),
-            pool: pool.index)
-        pool.published = slots
-        let named = Set(slots)
-        for backend in pool.backends {
-            backend.outSince = named.contains(backend.slot) ? nil : backend.outSince ?? generation
+        let routing = PoolRouting(pool.configuration, to: eligible.map { pool.backends[$0] })
+        if routing != pool.routing {
+            plane.publish(routing, pool: pool.index)
+            pool.routing = routing
         }
+        let named = Set(pool.published ?? [])
+        for backend in pool.backends {
+            backend.outSince = named.contains(backend.slot) ? nil : backend.outSince ?? plane.generation
+        }
+        for former in pool.leaving { former.outSince = former.outSince ?? plane.generation }
     }
 }
 
-/// Breaks the circle between the table and the probers that it makes.
-@ControlPlane private final class FindingRelay {
-    weak var table: PoolTable?
+extension PoolRouting {
+    @ControlPlane fileprivate init(_ pool: PoolConfiguration, to targets: [Backend]) {
+        self.init(
+            balance: pool.balance, timeouts: pool.timeouts, connectRetries: pool.connectRetries, sendProxy: pool.sendProxy,
+            transport: pool.transport, whenFull: pool.whenFull,
+            targets: targets.map {
+                .init(
+                    name: $0.name, slot: $0.slot, address: $0.configuration.address, weight: $0.configuration.weight,
+                    connectionsMax: $0.configuration.connectionsMax)
+            })
+    }
 }

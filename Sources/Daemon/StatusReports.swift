@@ -15,7 +15,8 @@ import SystemCalls
     func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
         let pools = table.pools.filter { scope.includes($0) }
         let shown: [ListenerReport] = switch scope {
-        case .everything, .pool: listeners.open.filter { listener in
+        case .everything: (listeners.open + listeners.closing).map(report)
+        case .pool: (listeners.open + listeners.closing).filter { listener in
             pools.contains { $0.configuration.name == listener.configuration.pool }
         }.map(report)
         case .backend: []
@@ -28,12 +29,12 @@ import SystemCalls
     }
 
     private func report(_ listener: OpenListener) -> ListenerReport {
-        let totals = plane.statistics.totals(listener: listener.index)
+        let totals = listeners.totals(listener)
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
             pool: listener.configuration.pool.text, connections: plane.statistics.tickets(listener: listener.index).held,
             connectionsMax: listener.configuration.connectionsMax, connectionsTotal: totals.accepted, refused: totals.refused,
-            rateReached: plane.isHeldByRate(listener: listener.index))
+            rateReached: plane.isHeldByRate(listener: listener.index), closing: listener.isClosing)
     }
 
     private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {
@@ -43,11 +44,14 @@ import SystemCalls
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
             restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
             queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts, eligible: pool.published?.count ?? 0,
-            backends: pool.backends.filter { scope.includes($0) }.map(report))
+            removing: pool.isRemoving, backends: pool.backends.filter { scope.includes($0) }.map(report),
+            leaving: pool.leaving.filter { scope.includes($0.reference) }.map {
+                LeavingReport(name: $0.reference.backend.text, address: $0.address.description, connections: $0.holders)
+            })
     }
 
     private func report(_ backend: Backend) -> BackendReport {
-        let totals = plane.statistics.totals(slot: backend.slot)
+        let totals = table.slots.totals(backend.slot)
         let history = backend.history
         return BackendReport(
             name: backend.reference.backend.text, address: backend.configuration.address.description,
@@ -57,7 +61,7 @@ import SystemCalls
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
             weight: backend.configuration.weight, backup: backend.configuration.backup,
             probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
-            drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) })
+            drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) }, removing: backend.isRemoving)
     }
 }
 
@@ -70,10 +74,12 @@ extension StatusScope {
         }
     }
 
-    @ControlPlane fileprivate func includes(_ backend: Backend) -> Bool {
+    @ControlPlane fileprivate func includes(_ backend: Backend) -> Bool { includes(backend.reference) }
+
+    fileprivate func includes(_ backend: BackendReference) -> Bool {
         switch self {
         case .everything, .pool: true
-        case .backend(let reference): backend.reference == reference
+        case .backend(let reference): backend == reference
         }
     }
 }

@@ -59,7 +59,8 @@ package struct Pacing: Sendable {
     /// Connects a second that no closing of ours explains; nil: not watched for long enough.
     private var arrivingAnyway: Double? {
         guard let first = samples.first, let last = samples.last, first.at.duration(to: last.at) >= Pacing.memory else { return nil }
-        let unexplained = Double(last.connects &- first.connects) - Double(last.closed - first.closed)
+        // Fewer than before: one of the others was removed meanwhile.
+        let unexplained = Double(max(last.connects, first.connects) - first.connects) - Double(last.closed - first.closed)
         return max(0, unexplained) / first.at.duration(to: last.at).inSeconds
     }
 }

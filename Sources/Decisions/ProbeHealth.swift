@@ -17,14 +17,21 @@ package struct ProbeHealth: Equatable, Sendable {
     package private(set) var finding: ProbeFinding = .unknown
     /// Results in a row that speak against `up` (failures) or against `down` (successes).
     private var contrary = 0
-    private let rise: Int
-    private let fall: Int
+    private var rise: Int
+    private var fall: Int
 
-    /// `rise` and `fall`: 1 or more.
-    package init(rise: Int, fall: Int) {
+    /// `rise` and `fall`: 1 or more. `finding`: where it goes on from.
+    package init(rise: Int, fall: Int, finding: ProbeFinding = .unknown) {
         precondition(rise >= 1 && fall >= 1, "rise and fall count results")
         self.rise = rise
         self.fall = fall
+        self.finding = finding
+    }
+
+    /// Other rules from now on; what was found and counted stays.
+    package mutating func follow(rise: Int, fall: Int) {
+        precondition(rise >= 1 && fall >= 1, "rise and fall count results")
+        (self.rise, self.fall) = (rise, fall)
     }
 
     /// Takes one finished probe; the new finding where it changes.

@@ -16,6 +16,28 @@ package struct Event: Equatable, Sendable {
         case started(version: String, process: Int32)
         case listenerOpened(ListenerName, Endpoint)
         case listenerClosed(ListenerName)
+        case listenerMoved(ListenerName, from: Endpoint, to: Endpoint)
+        /// Clients that come from now on go to this pool.
+        case listenerRedirected(ListenerName, to: PoolName)
+        /// The last connection of a closed listener has ended.
+        case listenerRemoved(ListenerName)
+        case configurationChanged(by: String)
+        /// `atStart`: one of those that lbd was started with.
+        case poolAdded(PoolName, atStart: Bool)
+        case poolRemoving(PoolName)
+        /// It was on its way out, and stays.
+        case poolTakenBack(PoolName)
+        case poolRemoved(PoolName)
+        case backendAdded(BackendReference, Endpoint, Wish, ProbeFinding, Availability, atStart: Bool)
+        /// No new connections; gone when the last one has ended.
+        case backendRemoving(BackendReference)
+        case backendTakenBack(BackendReference, Endpoint)
+        /// `connections`: those that were reset, its end not having been waited for.
+        case backendRemoved(BackendReference, connections: Int)
+        /// New connections go to the new address; what is connected to the old one goes on.
+        case backendMoved(BackendReference, from: Endpoint, to: Endpoint)
+        /// Nobody is connected to the old address any more.
+        case backendLeft(BackendReference, Endpoint)
         /// `by` is the drain's owner or the user behind the socket.
         case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
         /// At the start: the wish was saved by an earlier run; `overrides`: the file's is another one.
@@ -63,8 +85,13 @@ extension Event.Change {
     /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
     package var subject: String {
         switch self {
-        case .started, .stopping, .stopped, .processFull, .processHasRoom, .connectionsClosed: "lbd"
-        case .listenerOpened(let name, _), .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
+        case .started, .stopping, .stopped, .processFull, .processHasRoom, .configurationChanged, .connectionsClosed: "lbd"
+        case .poolAdded(let pool, _), .poolRemoving(let pool), .poolTakenBack(let pool), .poolRemoved(let pool): "pool \(pool)"
+        case .backendAdded(let backend, _, _, _, _, _), .backendRemoving(let backend), .backendTakenBack(let backend, _),
+            .backendRemoved(let backend, _), .backendMoved(let backend, _, _), .backendLeft(let backend, _):
+            backend.description
+        case .listenerMoved(let name, _, _), .listenerRedirected(let name, _), .listenerRemoved(let name), .listenerOpened(let name, _),
+            .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
@@ -81,6 +108,20 @@ extension Event.Change {
         case .started: "started"
         case .listenerOpened: "listenerOpened"
         case .listenerClosed: "listenerClosed"
+        case .listenerMoved: "listenerMoved"
+        case .listenerRedirected: "listenerRedirected"
+        case .listenerRemoved: "listenerRemoved"
+        case .configurationChanged: "configurationChanged"
+        case .poolAdded: "poolAdded"
+        case .poolRemoving: "poolRemoving"
+        case .poolTakenBack: "poolTakenBack"
+        case .poolRemoved: "poolRemoved"
+        case .backendAdded: "backendAdded"
+        case .backendRemoving: "backendRemoving"
+        case .backendTakenBack: "backendTakenBack"
+        case .backendRemoved: "backendRemoved"
+        case .backendMoved: "backendMoved"
+        case .backendLeft: "backendLeft"
         case .wish: "wish"
         case .wishKept: "wishKept"
         case .probe: "probe"
@@ -113,6 +154,22 @@ extension Event.Change {
         case .started(let version, let process): "started, version \(version), pid \(process)"
         case .listenerOpened(_, let endpoint): "listens on \(endpoint)"
         case .listenerClosed: "closed: no more connections are accepted"
+        case .listenerMoved(_, let from, let to): "listens on \(to) now; \(from) is closed, its connections go on"
+        case .listenerRedirected(_, let pool): "new connections go to pool \(pool) now; others stay where they are"
+        case .listenerRemoved: "removed: its last connection has ended"
+        case .configurationChanged(let by): "configuration changed by \(by)"
+        case .poolAdded: "added"
+        case .poolRemoving: "being removed: takes no new connections, gone when its last one has ended"
+        case .poolTakenBack: "taken back before it was removed"
+        case .poolRemoved: "removed: its last connection has ended"
+        case .backendAdded(_, let address, let wish, let probe, let availability, _):
+            "added at \(address): wish \(wish.rawValue), probe \(probe.rawValue), availability \(availability.rawValue)"
+        case .backendRemoving: "being removed: takes no new connections, gone when its last one has ended"
+        case .backendTakenBack(_, let address): "taken back at \(address) before it was removed"
+        case .backendRemoved(_, let connections):
+            connections == 0 ? "removed: no connection holds it" : "removed: \(counted(connections, "connection")) reset"
+        case .backendMoved(_, let from, let to): "new connections go to \(to) now; those to \(from) go on"
+        case .backendLeft(_, let address): "no connection to its former address \(address) is left"
         case .wish(_, let from, let to, let by, let reason):
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
         case .wishKept(_, let wish, let by, let since, let overrides):

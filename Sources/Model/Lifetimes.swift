@@ -40,6 +40,13 @@ package struct LifetimeCounts: Equatable, Sendable {
         for duration in durations { counts[LifetimeBuckets.index(of: duration.wholeNanoseconds)] += 1 }
     }
 
+    /// Without what was counted before.
+    package func since(_ before: LifetimeCounts) -> LifetimeCounts {
+        var rest = self
+        for bucket in counts.indices { rest.counts[bucket] &-= before.counts[bucket] }
+        return rest
+    }
+
     package var total: UInt64 { counts.reduce(0, +) }
 
     /// None was longer; nil: there was none.

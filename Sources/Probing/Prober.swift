@@ -15,11 +15,13 @@ package struct ProbeHistory: Sendable {
 }
 
 @ControlPlane package final class Prober {
-    private let configuration: HealthConfiguration
+    private var configuration: HealthConfiguration
     private let endpoint: Endpoint
-    private let sendProxy: SendProxy
-    private let source: IPAddress?
+    private var sendProxy: SendProxy
+    private var source: IPAddress?
     private var health: ProbeHealth
+    /// Started and not stopped since; without a check there is nothing to do for it.
+    private var isWanted = false
     private var regular: Task<Void, Never>?
     package private(set) var history: ProbeHistory
     /// Called when the finding changes, with the old one and the reason.
@@ -40,11 +42,17 @@ package struct ProbeHistory: Sendable {
     }
 
     package func start() {
+        isWanted = true
         guard configuration.check != .none, regular == nil else { return }
         regular = EventLoop.start { [weak self] in await self?.probeRegularly() }
     }
 
     package func stop() {
+        isWanted = false
+        endRegular()
+    }
+
+    private func endRegular() {
         regular?.cancel()
         regular = nil
     }
@@ -54,6 +62,24 @@ package struct ProbeHistory: Sendable {
         guard configuration.check != .none, history.finding != .unknown else { return }
         health = ProbeHealth(rise: configuration.rise, fall: configuration.fall)
         change(to: .unknown, because: "not probed any more")
+    }
+
+    /// Other probes from now on, of the same endpoint. What was found stays until they find something else.
+    package func change(to new: HealthConfiguration, sendProxy: SendProxy, source: IPAddress?) {
+        guard new != configuration || sendProxy != self.sendProxy || source != self.source else { return }
+        let hadNoCheck = configuration.check == .none
+        (configuration, self.sendProxy, self.source) = (new, sendProxy, source)
+        endRegular()
+        if new.check == .none {
+            health = ProbeHealth(rise: new.rise, fall: new.fall, finding: .up)
+            history.failure = nil
+            if history.finding != .up { change(to: .up, because: "not checked any more") }
+        } else if hadNoCheck {
+            health = ProbeHealth(rise: new.rise, fall: new.fall, finding: history.finding)
+        } else {
+            health.follow(rise: new.rise, fall: new.fall)
+        }
+        if isWanted { start() }
     }
 
     private func probeRegularly() async {

@@ -33,7 +33,6 @@ struct ListenerHandle {
         let worker: WorkerHandle
         let descriptor: Int32
         let listener: Int
-        let pool: Int
         /// A Unix socket cannot be opened once per worker: its one acceptor hands connections round.
         let handsOn: Bool
         var isAccepting = false
@@ -50,10 +49,10 @@ struct ListenerHandle {
     private let pointer: UnsafeMutablePointer<Record>
 
     /// Takes the descriptor over.
-    init(worker: WorkerHandle, descriptor: Int32, listener: Int, pool: Int, handsOn: Bool) {
+    init(worker: WorkerHandle, descriptor: Int32, listener: Int, handsOn: Bool) {
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: Record(
-            worker: worker, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn))
+            worker: worker, descriptor: descriptor, listener: listener, handsOn: handsOn))
         event_assign(
             eventMemory, worker.state.base, descriptor, Int16(EV_READ | EV_PERSIST), listenerReady, pointer)
         event_assign(timerMemory, worker.state.base, -1, 0, tokensReady, pointer)
@@ -122,10 +121,9 @@ struct ListenerHandle {
             turnAway(accepted, worker)
             return .accepted
         }
-        if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener, pool: pointer.pointee.pool) {
-            return .accepted
-        }
-        worker.begin(client: accepted, from: peer, listener: listener, pool: pointer.pointee.pool)
+        let pool = worker.gate(of: listener).pool
+        if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener, pool: pool) { return .accepted }
+        worker.begin(client: accepted, from: peer, listener: listener, pool: pool)
         return .accepted
     }
 
@@ -159,10 +157,17 @@ struct ListenerHandle {
         if !resume() { awaitTokens(nanoseconds: 100_000_000) }
     }
 
+    /// Whatever the old rate made it wait for.
+    func rulesChanged() {
+        guard pointer.pointee.isAwaitingTokens else { return }
+        event_del(timerMemory)
+        tokensCame()
+    }
+
     /// Who it is the kernel is asked only where somebody wants to know.
     private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
-        let isAsked = worker.gate(of: pointer.pointee.listener).asksForPeer
-        guard isAsked || worker.route(of: pointer.pointee.pool).header.asksForClient else {
+        let gate = worker.gate(of: pointer.pointee.listener)
+        guard gate.asksForPeer || worker.route(of: gate.pool).header.asksForClient else {
             let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
             return (accepted, nil, failure)
         }
@@ -268,6 +273,7 @@ extension WorkerHandle {
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
+        state.poolConnections[pool] += 1
         connection.record.splice = route(of: pool).header.splice
         connection.beginLife()
         connection.begin(from: peer)

@@ -64,12 +64,22 @@ final class AcceptQueue: Sendable {
     /// The worker's listeners wait no longer.
     func leave(worker: Int) {
         waiting.withLock { waiting in
-            for (limit, line) in waiting {
-                let others = line.filter { $0.worker != worker }
-                waiting[limit] = others
-                segment.tickets(of: limit).setAwaited(!others.isEmpty)
-            }
+            for limit in Array(waiting.keys) { remove(from: limit, &waiting) { $0.worker == worker } }
         }
+    }
+
+    /// One of them does no longer.
+    func leave(worker: Int, listener: Int) {
+        waiting.withLock { waiting in
+            for limit in Array(waiting.keys) { remove(from: limit, &waiting) { $0.worker == worker && $0.listener == listener } }
+        }
+    }
+
+    private func remove(from limit: ConnectionLimit, _ waiting: inout [ConnectionLimit: [Waiter]], where leaves: (Waiter) -> Bool) {
+        guard let line = waiting[limit] else { return }
+        let others = line.filter { !leaves($0) }
+        waiting[limit] = others.isEmpty ? nil : others
+        segment.tickets(of: limit).setAwaited(!others.isEmpty)
     }
 }
 

@@ -41,7 +41,7 @@ extension ConnectionHandle {
     /// Of a connection that had a backend. One that an operator ended says nothing about how long they live.
     func accountLifetime(_ reason: CloseReason) {
         switch reason {
-        case .ordered, .orderedReset, .stopping: return
+        case .ordered, .orderedReset, .removed, .stopping: return
         case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .noBackend, .connectFailed, .poolFull, .queueTimedOut,
             .clientLeft, .denied, .sourceLimit, .badHeader, .outOfResources: break
         }
@@ -62,7 +62,7 @@ extension ConnectionHandle {
         case .queueTimedOut:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: true)
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .ordered, .orderedReset, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .ordered, .orderedReset, .outOfResources: break
         }
     }
 }

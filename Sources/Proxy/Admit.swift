@@ -115,6 +115,12 @@ extension WorkerHandle {
         if tickets.isAwaited, tickets.held <= most(limit), state.acceptQueue.hand(limit) { return }
         free(limit)
         // Somebody may have come to wait just before.
+        serveAwaiting(limit)
+    }
+
+    /// Hands free tickets to those who wait as long as there are both.
+    func serveAwaiting(_ limit: ConnectionLimit) {
+        let tickets = state.segment.tickets(of: limit)
         while tickets.isAwaited, tickets.take(below: most(limit)) {
             if !state.acceptQueue.hand(limit) { free(limit) }
         }
@@ -124,7 +130,7 @@ extension WorkerHandle {
         guard state.segment.tickets(of: limit).give() else { return }
         switch limit {
         case .process: report(.allConnectionsGone)
-        case .listener: return
+        case .listener(let listener): report(.lastClientGone(listener: listener))
         }
     }
 

@@ -3,8 +3,8 @@
 // Nothing here is asked where a listener has no such limit. Clients who are turned away take nothing from the
 // listener's rate: a flood from one source does not hold the others up.
 //
-// Invariant: made by the control plane when the listener is opened, shared by all workers, freed by the control plane
-// when they have ended. What changes in the block is atomic, or locked where a client is turned away.
+// Invariant: made by the control plane when the listener is opened or gets other limits, shared by all workers, freed by
+// the control plane when they all have acknowledged others, or have ended. What changes in the block is atomic, or locked where a client is turned away.
 import Decisions
 import Model
 import Synchronization
@@ -51,7 +51,7 @@ struct Arrivals: @unchecked Sendable {
             sourceRates: limits.sourceRate.map(SourceRates.init), counts: counts))
     }
 
-    /// After this no worker may hold the block: all have ended.
+    /// After this no worker may hold the block: all have acknowledged another gate, or have ended.
     func free() {
         block.pointee.sourceRates?.free()
         block.deinitialize(count: 1)
@@ -125,8 +125,6 @@ struct Arrivals: @unchecked Sendable {
         return .admitted(place: place)
     }
 
-    func give(_ place: Int32) { block.pointee.counts?.give(place) }
-
     // MARK: Told
 
     /// A client was turned away; what to report of it now, over all workers, if anything.
@@ -164,7 +162,8 @@ extension ConnectionHandle {
 
     func giveSourcePlaceBack() {
         guard record.sourcePlace >= 0 else { return }
-        worker.gate(of: record.listener).arrivals?.give(record.sourcePlace)
+        // Not through the listener's rules: they may be others by now.
+        worker.state.sourceCounts?.give(record.sourcePlace)
         record.sourcePlace = -1
     }
 }

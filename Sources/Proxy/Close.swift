@@ -36,6 +36,8 @@ enum CloseReason {
     /// An operator's word, or a drain's deadline.
     case ordered
     case orderedReset
+    /// Its backend or its listener was removed, and its end not waited for.
+    case removed
     case outOfResources
 
     /// An end of ours that loses bytes, or comes after a reset, is never told as a clean one.
@@ -45,7 +47,7 @@ enum CloseReason {
         case .idle, .halfClosed, .lifetime, .stopping, .ordered:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .sourceLimit,
-            .badHeader, .orderedReset, .outOfResources: true
+            .badHeader, .removed, .orderedReset, .outOfResources: true
         }
     }
 }

@@ -54,6 +54,23 @@ final class ConnectFailures: Sendable {
         }
     }
 
+    /// The backend is gone, and its slot may be another's soon: what was not told of it yet.
+    func forget(slot: Int, now: Int64) -> WorkerReport? {
+        state.withLock { state -> WorkerReport? in
+            defer { state.backends[slot] = nil }
+            guard let (errorNumber, besides) = state.backends[slot]?.pacing.settle(now: now, atOnce: true) else { return nil }
+            return state.told(slot, errorNumber, besides)
+        }
+    }
+
+    func forget(pool: Int, now: Int64) -> WorkerReport? {
+        state.withLock { state -> WorkerReport? in
+            defer { state.pools[pool] = nil }
+            let told = state.pools[pool]?.settle(now: now, atOnce: true)
+            return told.map { .poolUnreachable(pool: pool, reset: $0.besides + 1) }
+        }
+    }
+
     var owes: Bool {
         state.withLock { state in state.backends.values.contains { $0.pacing.owes } || state.pools.values.contains { $0.owes } }
     }

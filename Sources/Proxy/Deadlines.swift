@@ -8,8 +8,7 @@ extension ConnectionHandle {
         let header = worker.route(of: record.pool).header
         switch record.phase {
         case .awaitingHeader:
-            guard let timeout = worker.gate(of: record.listener).headerTimeout else { preconditionFailure("nobody asked for a header") }
-            return record.lastActivity + timeout
+            return record.lastActivity + worker.gate(of: record.listener).headerPatience
         case .queued: return min(record.lastActivity + header.queueTimeout, lifeDeadline)
         case .connecting: return record.lastActivity + header.connectTimeout
         case .relaying: return min(quietDeadline(header), lifeDeadline, stallDeadline(header))

@@ -9,10 +9,11 @@ enum WorkerMessage: Sendable {
     case route(pool: Int, Route, PoolQueue)
     /// A backend's ticket is the waiting connection's, which is this worker's.
     case serve(PoolQueue.Waiter, place: WaitingPlace, slot: Int, pool: Int)
-    /// A listener's rules, for every worker: a Unix listener's connections come by `adopt` to those without its socket.
-    case rules(listener: Int, Gate)
+    /// A listener's rules and the pool of its clients to come, for every worker: a Unix listener's connections come by
+    /// `adopt` to those without its socket.
+    case rules(listener: Int, ListenerOrders, generation: UInt64)
     /// The worker owns the descriptor from here on.
-    case listen(descriptor: Int32, listener: Int, pool: Int, handsOn: Bool)
+    case listen(descriptor: Int32, listener: Int, handsOn: Bool)
     /// A ticket that a listener of this worker has waited for is its own now.
     case admit(listener: Int, holding: ConnectionLimit)
     /// A connection that another worker accepted; its tickets are taken.
@@ -20,14 +21,29 @@ enum WorkerMessage: Sendable {
     case closeListeners(generation: UInt64)
     case closeConnections
     case errand(any Errand)
+    /// Accepted to the end, then closed; its connections go on.
+    case closeListener(Int, generation: UInt64)
+    /// Nothing names the listener any more.
+    case forgetListener(Int, generation: UInt64)
+    /// No more connections will name the pool: the worker tells through `PoolRelease` when the last of its own has ended.
+    case retirePool(Int, PoolRelease)
+    /// Nothing names the pool any more.
+    case forgetPool(Int, generation: UInt64)
+    case resetConnections(ConnectionGroup)
+    /// Most connections of the process.
+    case connectionsMax(Int)
+    /// Changes nothing: all that the worker was told before has been done when it is acknowledged.
+    case fence(generation: UInt64)
     case end
 
     /// The generation that is acknowledged by having read the message; nil for those that carry none.
     var generation: UInt64? {
         switch self {
         case .route(_, let route, _): route.header.generation
-        case .closeListeners(let generation): generation
-        case .rules, .listen, .admit, .adopt, .serve, .closeConnections, .errand, .end: nil
+        case .rules(_, _, let generation), .closeListeners(let generation), .closeListener(_, let generation), .forgetListener(_, let generation),
+            .forgetPool(_, let generation), .fence(let generation):
+            generation
+        case .listen, .admit, .adopt, .serve, .retirePool, .resetConnections, .connectionsMax, .closeConnections, .errand, .end: nil
         }
     }
 }
@@ -71,6 +87,8 @@ package enum WorkerReport: Sendable {
     case lastConnectionGone(slot: Int)
     /// The last connection of the process has ended (watched while stopping).
     case allConnectionsGone
+    /// The last connection of a watched listener has ended, over all workers.
+    case lastClientGone(listener: Int)
     /// The kernel has nothing left for a connection.
     case acceptPaused(worker: Int, errorNumber: Int32)
     case acceptResumed(worker: Int)

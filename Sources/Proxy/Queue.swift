@@ -110,6 +110,9 @@ final class PoolQueue: Sendable {
         }
     }
 
+    /// The slot may be another backend's soon.
+    func forget(slot: Int) { state.withLock { $0.failedAt[slot] = nil } }
+
     // MARK: Told
 
     /// One more was reset, at once or after it had waited in vain; what to report of it now: at most once a second.

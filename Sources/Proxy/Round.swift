@@ -7,33 +7,19 @@ extension WorkerHandle {
     func handle(_ message: WorkerMessage) {
         switch message {
         case .route(let pool, let route, let queue):
-            while state.routes.count <= pool {
-                state.routes.append(nil)
-                state.queues.append(nil)
-                state.balancing.append(Balancing(cursor: UInt32(state.index)))
-            }
-            state.routes[pool] = route
-            state.queues[pool] = queue
-            prepareBalancing(pool: pool, route)
-            followRouting(pool: pool, route)
+            follow(route, of: pool, queue)
         case .serve(let waiter, let place, let slot, let pool):
             waiter.connection.served(slot: slot, pool: pool, place: place)
-        case .rules(let listener, let gate):
-            while state.gates.count <= listener {
-                state.gates.append(nil)
-                state.refusals.append(ReportPacing())
-            }
-            state.gates[listener] = gate
-        case .listen(let descriptor, let listener, let pool, let handsOn):
-            let handle = ListenerHandle(
-                worker: self, descriptor: descriptor, listener: listener, pool: pool, handsOn: handsOn)
+        case .rules(let listener, let orders, _): follow(orders, of: listener)
+        case .listen(let descriptor, let listener, let handsOn):
+            let handle = ListenerHandle(worker: self, descriptor: descriptor, listener: listener, handsOn: handsOn)
             state.listeners.append(handle)
             if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(errno) }
         case .adopt(let client, let listener, let pool):
             begin(client: client, from: nil, listener: listener, pool: pool)
         case .admit(let listener, let ticket):
-            // The listener may have been closed meanwhile.
-            guard let handle = state.listeners.first(where: { $0.listener == listener }) else { return giveBack(ticket) }
+            // The socket that waited may have been closed meanwhile, and the listener have another one.
+            guard let handle = state.listeners.first(where: { $0.listener == listener && $0.waitsFor == ticket }) else { return giveBack(ticket) }
             handle.proceed(holding: ticket)
         case .closeListeners:
             // Out of the list first: the last accepts may run out and pause whatever still stands in it.
@@ -48,9 +34,43 @@ extension WorkerHandle {
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .errand(let errand):
             state.errands.append(RunningErrand(errand))
+        case .closeListener(let listener, _): closeListener(listener)
+        case .forgetListener(let listener, _): forgetListener(listener)
+        case .retirePool(let pool, let release): retirePool(pool, release)
+        case .forgetPool(let pool, _): forgetPool(pool)
+        case .resetConnections(let group): resetConnections(group)
+        case .connectionsMax(let most):
+            state.connectionsMax = most
+            serveAwaiting(.process)
+        case .fence: return
         case .end:
             state.isEnding = true
         }
+    }
+
+    private func follow(_ route: Route, of pool: Int, _ queue: PoolQueue) {
+        while state.routes.count <= pool {
+            state.routes.append(nil)
+            state.queues.append(nil)
+            state.balancing.append(Balancing(cursor: UInt32(state.index)))
+            state.poolConnections.append(0)
+        }
+        state.routes[pool] = route
+        state.queues[pool] = queue
+        prepareBalancing(pool: pool, route)
+        followRouting(pool: pool, route)
+    }
+
+    private func follow(_ orders: ListenerOrders, of listener: Int) {
+        while state.gates.count <= listener {
+            state.gates.append(nil)
+            state.refusals.append(ReportPacing())
+        }
+        state.gates[listener] = orders.gate
+        state.sourceCounts = orders.sourceCounts
+        for handle in state.listeners where handle.listener == listener { handle.rulesChanged() }
+        // Its limit may be a higher one.
+        serveAwaiting(.listener(listener))
     }
 
     /// The routing of a pool. Listeners name only pools that were published before them.
@@ -143,6 +163,7 @@ extension WorkerHandle {
     func retire(_ connection: ConnectionHandle) {
         connection.record.listNext = state.closedList
         state.closedList = connection
+        leavePool(connection.record.pool)
         dismiss(listener: connection.record.listener)
     }
 

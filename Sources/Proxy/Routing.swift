@@ -8,8 +8,8 @@ import Model
 import SystemCalls
 
 /// The routing of one pool as a value: who takes new connections now, and under which rules.
-package struct PoolRouting: Sendable {
-    package struct Target: Sendable {
+package struct PoolRouting: Equatable, Sendable {
+    package struct Target: Equatable, Sendable {
         /// POOL/BACKEND: what `source-hash` goes by, so that all balancers agree however they number their slots.
         package let name: String
         package let slot: Int

@@ -47,15 +47,16 @@ struct SourceCounts: @unchecked Sendable {
     private static var pieceEntries: Int { 1024 }
     private static var bucketsMax: Int { 1 << 18 }
 
-    /// `connectionsMax`: how many tickets the process has.
-    init(connectionsMax: Int) {
+    /// `connectionsMax`: how many tickets the process has; `ceiling`: how many it may ever get.
+    init(connectionsMax: Int, ceiling: Int? = nil) {
         var buckets = 64
         while buckets < min(connectionsMax, SourceCounts.bucketsMax) { buckets *= 2 }
-        let pieceCount = connectionsMax / SourceCounts.pieceEntries + 1
+        let entriesMax = max(connectionsMax, ceiling ?? 0)
+        let pieceCount = entriesMax / SourceCounts.pieceEntries + 1
         block = .allocate(capacity: 1)
         block.initialize(to: Block(
             // The kernel's randomness: getrandom(2).
-            key: SipHash.Key(low: .random(in: 0 ... .max), high: .random(in: 0 ... .max)), entriesMax: connectionsMax,
+            key: SipHash.Key(low: .random(in: 0 ... .max), high: .random(in: 0 ... .max)), entriesMax: entriesMax,
             bucketMask: buckets - 1, heads: .allocate(capacity: buckets), pieces: .allocate(capacity: pieceCount)))
         block.pointee.heads.initialize(repeating: -1, count: buckets)
         block.pointee.pieces.initialize(repeating: nil, count: pieceCount)

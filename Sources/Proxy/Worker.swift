@@ -13,7 +13,7 @@ struct WorkerState {
     let base: OpaquePointer
     let index: Int
     let segment: SegmentView
-    let connectionsMax: Int
+    var connectionsMax: Int
     let mailbox: Mailbox
     let peers: [Mailbox]
     let acceptQueue: AcceptQueue
@@ -31,10 +31,16 @@ struct WorkerState {
     var servingCursor: UInt32 = 0
     /// By listener.
     var gates: [Gate?] = []
+    /// Of the process; nil as long as no listener has needed it.
+    var sourceCounts: SourceCounts?
     /// Of clients without a good PROXY header, by listener.
     var refusals: [ReportPacing<(peer: IPEndpoint?, why: HeaderRefusal)>] = []
     /// One a pool, as `routes`.
     var balancing: [Balancing] = []
+    /// Connections of this worker that name the pool, in any phase: see Retire.
+    var poolConnections: [Int] = []
+    /// Of pools that are on their way out.
+    var releases: [Int: PoolRelease] = [:]
     var generator: SplitMix64
     var listeners: [ListenerHandle] = []
     var acceptPause = AcceptPause.none

@@ -8,6 +8,15 @@ package struct BackendTotals: Equatable, Sendable {
     package var clientResets: UInt64 = 0
     package var bytesToBackend: UInt64 = 0
     package var bytesToClient: UInt64 = 0
+
+    /// What came since.
+    package static func - (now: BackendTotals, before: BackendTotals?) -> BackendTotals {
+        guard let before else { return now }
+        return BackendTotals(
+            connections: now.connections &- before.connections, connectFailures: now.connectFailures &- before.connectFailures,
+            backendResets: now.backendResets &- before.backendResets, clientResets: now.clientResets &- before.clientResets,
+            bytesToBackend: now.bytesToBackend &- before.bytesToBackend, bytesToClient: now.bytesToClient &- before.bytesToClient)
+    }
 }
 
 package struct ListenerTotals: Equatable, Sendable {
@@ -16,6 +25,12 @@ package struct ListenerTotals: Equatable, Sendable {
     package var refused: UInt64 = 0
     /// Connections open now. `closed` is read first, so the difference is never negative.
     package var open: Int { accepted > closed ? Int(accepted - closed) : 0 }
+
+    /// What came since.
+    package static func - (now: ListenerTotals, before: ListenerTotals) -> ListenerTotals {
+        ListenerTotals(
+            accepted: now.accepted &- before.accepted, closed: now.closed &- before.closed, refused: now.refused &- before.refused)
+    }
 }
 
 extension SegmentView {

@@ -38,7 +38,21 @@ package struct KernelTCPOptions: BitwiseCopyable, Sendable {
     }
 }
 
+extension KernelTCPOptions {
+    /// Takes back what others asked for before. The keepalive's times may stay: they say nothing while it is off.
+    fileprivate func replaceOthers(on descriptor: Int32) throws(SystemError) {
+        if keepaliveIdle == 0 { try Sockets.set(descriptor, level: SOL_SOCKET, option: SO_KEEPALIVE, to: 0) }
+        if userTimeout == 0 { try Sockets.set(descriptor, level: Int32(IPPROTO_TCP), option: TCP_USER_TIMEOUT, to: 0) }
+        try apply(to: descriptor)
+    }
+}
+
 extension Sockets {
+    /// The same for one that has had others.
+    package static func replace(_ options: KernelTCPOptions, on descriptor: Int32) throws(SystemError) {
+        try options.replaceOthers(on: descriptor)
+    }
+
     /// On a listening socket: accepted ones inherit them.
     package static func set(_ options: KernelTCPOptions, on descriptor: Int32) throws(SystemError) {
         try options.apply(to: descriptor)

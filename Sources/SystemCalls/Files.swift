@@ -86,6 +86,11 @@ package enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFSOCK
     }
 
+    /// Whatever had the new name loses it in the same moment.
+    package static func move(_ path: String, to other: String) throws(SystemError) {
+        try checked("rename", on: path) { rename(path, other) }
+    }
+
     /// Removes a name; one that is not there is no error.
     package static func remove(_ path: String) throws(SystemError) {
         guard unlink(path) != 0, errno != ENOENT else { return }

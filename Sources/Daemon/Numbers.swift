@@ -1,0 +1,34 @@
+// Numbers that are given out and taken back, such as slots. One that came back waits behind all others that did, so that
+// it stays unused for as long as it can.
+
+struct Numbers {
+    private let max: Int
+    private var fresh = 0
+    private var returned: [Int] = []
+    /// Before it `returned` is used up.
+    private var start = 0
+
+    /// 0 ..< max
+    init(max: Int) { self.max = max }
+
+    var available: Int { max - fresh + returned.count - start }
+
+    /// Nil: all are out.
+    mutating func take() -> Int? {
+        if start < returned.count {
+            defer { start += 1 }
+            return returned[start]
+        }
+        guard fresh < max else { return nil }
+        defer { fresh += 1 }
+        return fresh
+    }
+
+    mutating func give(_ number: Int) {
+        if start > 64, start * 2 > returned.count {
+            returned.removeFirst(start)
+            start = 0
+        }
+        returned.append(number)
+    }
+}

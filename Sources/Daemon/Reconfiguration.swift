@@ -1,0 +1,121 @@
+// What runs, and how it becomes something else: all of a new configuration or nothing of it.
+import ControlProtocol
+import EventLoop
+import Logging
+import Model
+import Proxy
+import SystemCalls
+
+@ControlPlane final class Reconfiguration {
+    private(set) var current: BalancerConfiguration
+    private let plane: DataPlane
+    private let table: PoolTable
+    private let listeners: Listeners
+    private let drains: Drains
+    private let saved: SavedWishes
+    private let events: EventLog
+    private let logger: Logger
+    /// Descriptors that were open before anything of the configuration was.
+    private let descriptorsBefore: Int
+    var isStopping = false
+    /// How the log takes on another level or form.
+    var changeLog: @ControlPlane (LogConfiguration) -> Void = { _ in }
+
+    init(
+        _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, drains: Drains, saved: SavedWishes,
+        events: EventLog, logger: Logger, descriptorsBefore: Int
+    ) {
+        current = configuration
+        (current.pools, current.listeners) = ([], [])
+        (self.plane, self.table, self.listeners, self.drains) = (plane, table, listeners, drains)
+        (self.saved, self.events, self.logger, self.descriptorsBefore) = (saved, events, logger, descriptorsBefore)
+        table.gone = { [weak drains] backend in drains?.forget(backend) }
+    }
+
+    /// The first configuration, or a part of it.
+    func start(_ configuration: BalancerConfiguration) throws(Failure) {
+        let prepared = try prepare(configuration)
+        carryOut(configuration, prepared, now: false, atStart: true)
+    }
+
+    /// Applies all or nothing: what can fail (binding listeners, source addresses, limits of slots) is tried before
+    /// anything changes. `control`, `state-directory` and `workers` take effect at the next start only.
+    /// `now`: what is removed is not drained first, its connections are reset.
+    func apply(_ new: BalancerConfiguration, now: Bool, by user: String) throws(Failure) {
+        guard !isStopping else { throw Failure(.failed, "lbd is stopping: nothing is changed any more") }
+        var new = new
+        (new.control, new.stateDirectory, new.workers) = (current.control, current.stateDirectory, current.workers)
+        guard new != current else { return }
+        let prepared = try prepare(new)
+        events.record(.configurationChanged(by: user))
+        carryOut(new, prepared, now: now, atStart: false)
+    }
+
+    /// For what was removed without `now` and is waited for: its connections are reset after all.
+    func endRemoval(of reference: BackendReference) throws(Failure) {
+        guard let backend = table.backend(reference), backend.isRemoving else {
+            throw Failure(.failed, "\(reference) is not being removed")
+        }
+        table.end([backend])
+    }
+
+    func endRemoval(of listener: ListenerName) throws(Failure) {
+        guard listeners.endRemoval(of: listener) else { throw Failure(.failed, "listener '\(listener)' is not being removed") }
+    }
+
+    // MARK: What can fail
+
+    private struct Prepared {
+        let listeners: PreparedListeners
+        let saved: [BackendReference: SavedWish]
+    }
+
+    private func prepare(_ new: BalancerConfiguration) throws(Failure) -> Prepared {
+        let changed = new.pools.filter { table.pool($0.name)?.configuration != $0 }
+        for pool in changed { try checkSource(of: pool) }
+        if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
+        let saved = try savedWishes(for: changed)
+        return Prepared(listeners: try listeners.prepare(new.listeners), saved: saved)
+    }
+
+    /// An address that this host does not have would make every connection wait for it, and none come about.
+    private func checkSource(of pool: PoolConfiguration) throws(Failure) {
+        guard let source = pool.transport.source, table.pool(pool.name)?.configuration.transport.source != source else { return }
+        do throws(SystemError) { _ = try Sockets.bind(source.endpoint(port: 0)) } catch {
+            throw Failure(.failed, "pool '\(pool.name)': source \(source): \(error.description)")
+        }
+    }
+
+    /// Read only where there are backends that they could be of.
+    private func savedWishes(for pools: [PoolConfiguration]) throws(Failure) -> [BackendReference: SavedWish] {
+        let hasNew = pools.contains { pool in
+            pool.backends.contains { table.backend(BackendReference(pool: pool.name, backend: $0.name)) == nil }
+        }
+        guard hasNew else { return [:] }
+        do { return try saved.read() } catch { throw Failure(.failed, "\(error)") }
+    }
+
+    // MARK: What cannot
+
+    /// In this order nobody meets a pool that is not there yet, or no more: routes, then listeners, then what is removed.
+    private func carryOut(_ new: BalancerConfiguration, _ prepared: Prepared, now: Bool, atStart: Bool) {
+        let old = current
+        let added = table.change(to: new.pools, saved: prepared.saved, atStart: atStart)
+        for backend in added { drains.begin(backend) }
+        listeners.change(to: new.listeners, prepared.listeners, now: now) { table.pool($0) }
+        table.removeOthers(than: new.pools, now: now)
+        listeners.settle()
+        current = new
+        if !atStart { rebudget(from: old) }
+        if new.log != old.log { changeLog(new.log) }
+    }
+
+    private func rebudget(from old: BalancerConfiguration) {
+        let backends = current.pools.reduce(0) { $0 + $1.backends.count }
+        plane.rebudget(
+            descriptorsOpen: descriptorsBefore + plane.workerCount * current.listeners.count, backends: backends,
+            connectionsMax: current.connectionsMax)
+        guard current.connectionsMax != old.connectionsMax, let shortfall = plane.budget.shortfall else { return }
+        logger.warning("\(shortfall.words(carried: plane.connectionsMax))")
+    }
+}

@@ -1,0 +1,91 @@
+// How listeners, pools and backends leave a running worker, so that their numbers can be given to others.
+//
+// A listener's number is free when (1) every worker has closed its socket, (2) the listener's tickets are back: each
+// connection holds one, also while it is handed from worker to worker, and (3) every worker has acknowledged
+// `forgetListener`, which comes behind any message that still named it.
+//
+// A pool's number is named by listeners, by connections in any phase (before they hold a backend's ticket too), and by
+// tickets on their way to somebody who waits in its line. It is free when (1) every worker has acknowledged that no
+// listener names it and that its routing is empty, (2) no backend of it holds a ticket, (3) each worker has said through
+// `PoolRelease` that none of its connections names it, which it counts by itself, and (4) every worker has acknowledged
+// `forgetPool`. A connection on its way to another worker (`adopt`) lies in its mailbox before `retirePool`, because of (1).
+//
+// A backend's slot is free when (1) every worker follows a routing without it, (2) its tickets are back, and (3) every
+// worker has acknowledged a fence after that: then no news of it is to come. A connection may remember the slot as one
+// that it has tried in vain; it then passes over whoever has it next, once.
+import Glibc
+import Synchronization
+
+/// Told by each worker once: no connection of it names the pool.
+final class PoolRelease: Sendable {
+    private let workersLeft: Atomic<Int>
+
+    init(workers: Int) { workersLeft = Atomic(workers) }
+
+    func release() { workersLeft.subtract(1, ordering: .releasing) }
+
+    var isComplete: Bool { workersLeft.load(ordering: .acquiring) == 0 }
+}
+
+/// Connections that are ended together.
+package enum ConnectionGroup: Sendable {
+    case slots(Set<Int>)
+    case listener(Int)
+}
+
+extension WorkerHandle {
+    /// The connection has ended.
+    func leavePool(_ pool: Int) {
+        state.poolConnections[pool] -= 1
+        guard state.poolConnections[pool] == 0, !state.releases.isEmpty else { return }
+        releasePool(pool)
+    }
+
+    func retirePool(_ pool: Int, _ release: PoolRelease) {
+        state.releases[pool] = release
+        if state.poolConnections[pool] == 0 { releasePool(pool) }
+    }
+
+    private func releasePool(_ pool: Int) {
+        guard let release = state.releases.removeValue(forKey: pool) else { return }
+        release.release()
+        report(.acknowledged)
+    }
+
+    func forgetPool(_ pool: Int) {
+        precondition(state.poolConnections[pool] == 0, "a pool is forgotten when no connection names it")
+        if let (refused, timedOut) = state.queues[pool]?.settle(now: now(), atOnce: true) {
+            report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
+        }
+        (state.routes[pool], state.queues[pool]) = (nil, nil)
+        state.balancing[pool] = Balancing(cursor: UInt32(state.index))
+        state.poolsResting.remove(pool)
+        state.releases[pool] = nil
+    }
+
+    func closeListener(_ listener: Int) {
+        // Out of the list first: the last accepts may run out and pause whatever still stands in it.
+        let closing = state.listeners.filter { $0.listener == listener }
+        state.listeners.removeAll { $0.listener == listener }
+        state.acceptQueue.leave(worker: state.index, listener: listener)
+        for handle in closing { handle.close() }
+    }
+
+    func forgetListener(_ listener: Int) {
+        if let (refused, besides) = state.refusals[listener].settle(now: now(), atOnce: true) {
+            report(.headerRefused(listener: listener, peer: refused.peer, refused.why, besides: besides))
+        }
+        state.refusals[listener] = ReportPacing()
+        state.gates[listener] = nil
+    }
+
+    func resetConnections(_ group: ConnectionGroup) {
+        let ending = state.wheel.connections { connection in
+            switch group {
+            case .slots(let slots): slots.contains(connection.record.slot)
+            case .listener(let listener): connection.record.listener == listener
+            }
+        }
+        for connection in ending { connection.close(.removed) }
+    }
+}
