@@ -76,8 +76,9 @@ let package = Package(
         tests("ControlProtocolTests", ["TestSupport", "ControlProtocol", "Model"]),
         tests("SystemCallsTests", ["TestSupport", "SystemCalls", "Model"]),
         tests("EventLoopTests", ["TestSupport", "EventLoop", "SystemCalls", "Model"]),
+        tests("ProbingTests", ["TestSupport", "Probing", "EventLoop", "Decisions", "SystemCalls", "Model"]),
         tests("DaemonTests", [
-            "TestSupport", "Daemon", "Proxy", "Statistics", "EventLoop", "SystemCalls", "ControlProtocol", "Model", logging,
+            "TestSupport", "Daemon", "Configuration", "Proxy", "Statistics", "EventLoop", "SystemCalls", "ControlProtocol", "Model", logging,
         ]),
         tests("StatisticsTests", ["TestSupport", "Statistics", "SystemCalls", "Model"]),
         tests("ProxyTests", ["TestSupport", "Proxy", "Statistics", "Decisions", "SystemCalls", "Model"]),

@@ -1,4 +1,4 @@
-// A restart command: a list of program and arguments, with placeholders.
+// A command, to restart a backend or to check one: a list of program and arguments, with placeholders.
 import Model
 
 func readCommand(_ node: YamlNode, _ subject: String, _ findings: inout Findings) -> [String]? {

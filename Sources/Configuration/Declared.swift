@@ -1,8 +1,8 @@
 // Every option of the configuration file, declared once: name, form with its bounds and unit, default, doc.
 import Model
 
-/// A health check as the file names it; Model's carries the texts of `banner` as well.
-enum CheckWord: String, CaseIterable, Sendable { case none, connect, banner }
+/// A health check as the file names it; Model's carries what goes with it.
+enum CheckWord: String, CaseIterable, Sendable { case none, connect, banner, http, command }
 
 /// Whether a listener expects a PROXY header; Model's form carries what goes with it.
 enum AcceptProxyWord: String, CaseIterable, Sendable { case none, v1v2 }
@@ -11,12 +11,14 @@ enum AcceptProxyWord: String, CaseIterable, Sendable { case none, v1v2 }
 enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
 
 enum Declared {
-    static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660")
+    static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660",
+        effect: .atNextStart)
     static let stateDirectory = Option("state-directory", .path, .means("run"),
-        "folder of the lock and the saved wishes; relative paths start at this file's folder")
+        "folder of the lock and the saved wishes; relative paths start at this file's folder", effect: .atNextStart)
     static let stopDeadline = Option("stop-deadline", .duration(.zero ... .days(30)), .means("1m"),
         "after SIGTERM: what is still connected then is closed")
-    static let workers = Option("workers", .workers(1...64), .means("auto"), "data-plane threads; auto: one for each processor")
+    static let workers = Option("workers", .workers(1...64), .means("auto"), "data-plane threads; auto: one for each processor",
+        effect: .atNextStart)
     static let connectionsMax = Option("connections-max", .connections, .isNothing(example: "9000"),
         "of all listeners at once; reached: no more is accepted, the backlog waits; without it what the descriptor limit carries")
 
@@ -88,16 +90,35 @@ enum Declared {
     static let queueTimeout = Option("timeout", .duration(.milliseconds(10) ... .hours(1)), .means("5s"),
         "for a backend; then the connection is reset")
 
-    static let check = Option("check", Form<CheckWord>.word(promised: Unavailable.checks), .means("connect"),
+    static let check = Option("check", .check, .means("connect"),
         "how a probe asks whether a backend is up; none: it counts as up")
     static let interval = Option("interval", .duration(.milliseconds(50) ... .hours(1)), .means("2s"), "from one probe to the next")
     static let timeout = Option("timeout", .duration(.milliseconds(10) ... .minutes(10)), .means("1s"), "for one probe; then it has failed")
     static let rise = Option("rise", .wholeNumber(1...100, unit: "probes"), .means("2"), "successes in a row that make a backend up")
     static let fall = Option("fall", .wholeNumber(1...100, unit: "probes"), .means("3"), "failures in a row that make it down")
     static let expect = Option("expect", .text(bytes: 1...1024), .isNothing(example: "\"220 \""),
-        "with check: banner, and required there: how the backend's words begin")
+        "with check: banner, and required there: what stands in the backend's words, see match")
     static let send = Option("send", .text(bytes: 1...1024), .isNothing(example: "\"PING\\r\\n\""),
         "with check: banner: what the probe says first")
+
+    static let match = Option("match", Form<BannerMatch>.word(), .means("prefix"),
+        "with check: banner: expect is how the backend's words begin, or stands anywhere in the first 16 KiB of them")
+    static let path = Option("path", .visible(bytes: 1...1024, first: "/"), .means("/"), "with check: http: what is asked for, by GET")
+    static let host = Option("host", .visible(bytes: 1...255), .isNothing(example: "www.example.com"),
+        "with check: http: the Host header; without it the backend's address")
+    static let status = Option("status", .statuses, .means("200-299"), "with check: http: the good ones; a list such as [200-299, 401] too")
+    static let body = Option("body", .text(bytes: 1...1024), .isNothing(example: "\"ready\""),
+        "with check: http: a text that the body must hold, in its first 64 KiB")
+    static let checkCommand = Option("command", .checkCommand, .isNothing(example: "[/usr/lib/check-web, \"{host}\", \"{port}\"]"),
+        "with check: command, and required there: program and arguments, exit status 0 is up, killed with its process group at the timeout; filled in as in restart")
+    static let fastInterval = Option("fast-interval", .duration(.milliseconds(50) ... .hours(1)), .means("500ms"),
+        "instead of interval while the state is changing, and after a burst of failed connections; never longer than interval")
+    static let jitter = Option("jitter", .wholeNumber(0...50, unit: "per cent"), .means("10"),
+        "how much earlier by chance a probe comes, so that those of many backends spread")
+    static let whenDown = Option("when-down", Form<WhenDown>.word(), .means("keep"),
+        "the connections of a backend that has been found down: go on while they can, or are reset at once")
+    static let passiveFailures = Option("failures", .wholeNumber(0...1_000_000, unit: "connections"), .means("3"), "so many are a burst; 0: not looked at")
+    static let passiveWithin = Option("within", .duration(.milliseconds(100) ... .hours(1)), .means("5s"), "the time in which they fail")
 
     static let deadline = Option("deadline", .duration(.zero ... .days(30)), .means("5m"),
         "how long a drain has where the command does not say")
@@ -153,7 +174,13 @@ extension Declared {
     ])
     static let health = Section("health", .one, "probes", [
         entry(check), entry(interval), entry(timeout), entry(rise), entry(fall), entry(expect), entry(send),
+        entry(match), entry(path), entry(host), entry(status), entry(body), entry(checkCommand),
+        entry(fastInterval), entry(jitter), entry(whenDown), .section(passive),
     ])
+    static let passive = Section("passive", .one,
+        "clients' connections that fail, at connect or by a reset before the backend's first byte: a burst of them brings a probe at once, which decides", [
+            entry(passiveFailures), entry(passiveWithin),
+        ])
     static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline), entry(closeRate)])
     static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
         entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish),

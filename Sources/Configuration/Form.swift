@@ -8,6 +8,27 @@ struct Form<Value: Sendable>: Sendable {
     let bounds: String
     /// Nil after it has added an error. `subject` names the option: `'weight' of backend 'web/web-1'`.
     let read: @Sendable (_ node: YamlNode, _ subject: String, _ findings: inout Findings) -> Value?
+    /// The one spelling of a value that the file may spell in several ways; nil: the file's is the only one.
+    private(set) var spell: (@Sendable (Value) -> YamlNode)?
+
+    init(
+        type: String, bounds: String, read: @escaping @Sendable (_ node: YamlNode, _ subject: String, _ findings: inout Findings) -> Value?
+    ) {
+        self.type = type
+        self.bounds = bounds
+        self.read = read
+    }
+
+    func spelled(_ spell: @escaping @Sendable (Value) -> YamlNode) -> Form {
+        var form = self
+        form.spell = spell
+        return form
+    }
+}
+
+extension YamlNode {
+    /// In quotes where it needs them.
+    static func text(_ text: String) -> YamlNode { .scalar(text, quoted: !text.isPlainYaml) }
 }
 
 /// The text of a scalar. `wanted` finishes "write …".
@@ -45,7 +66,7 @@ extension Form where Value == Duration {
                 findings.add(node.place, "\(shown); \(error.description); write \(wanted)")
             }
             return nil
-        }
+        }.spelled { .text($0.written) }
     }
 }
 
@@ -131,7 +152,7 @@ extension Form where Value == Endpoint {
                 findings.add(node.place, "\(subject): \(error.description)\(resolved)\(hint)")
             }
             return nil
-        }
+        }.spelled { .text($0.description) }
     }
 
     /// What other servers take for every address of this host: `:8080` and `*:8080`.
@@ -149,7 +170,7 @@ extension Form where Value == IPAddress {
         if let address = IPAddress(text), address.isOneHosts { return address }
         findings.add(node.place, "\(subject) is '\(text.escapedForOneLine)'; write \(wanted)")
         return nil
-    }
+    }.spelled { .text($0.description) }
 }
 
 extension Form where Value == PoolName {
@@ -191,6 +212,8 @@ extension Form where Value == [Network] {
             }
             guard networks.allSatisfy({ $0 != nil }) else { return nil }
             return networks.compactMap { $0 }
+        }.spelled { networks in
+            YamlNode(content: .sequence(networks.map { .text($0.description) }), place: .nowhere)
         }
     }
 }
@@ -232,5 +255,5 @@ extension Form where Value == String {
             return nil
         }
         return path
-    }
+    }.spelled { .text($0) }
 }

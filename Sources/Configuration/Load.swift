@@ -5,10 +5,18 @@ import Model
 package func loadConfiguration(
     bytes: [UInt8], file: String, folder: String
 ) throws(ConfigurationErrors) -> BalancerConfiguration {
+    try loadDocument(bytes: bytes, file: file, folder: folder).configuration
+}
+
+/// The same with what was written.
+package func loadDocument(
+    bytes: [UInt8], file: String, folder: String
+) throws(ConfigurationErrors) -> LoadedConfiguration {
     var loader = Loader(findings: Findings(file: file, folder: folder))
-    let configuration = loader.balancer(bytes)
-    guard loader.findings.isEmpty, let configuration else { throw loader.findings.inOrder }
-    return configuration
+    let root = loader.tree(bytes)
+    let configuration = root.flatMap { loader.balancer($0) }
+    guard loader.findings.isEmpty, let root, let configuration else { throw loader.findings.inOrder }
+    return LoadedConfiguration(document: ConfigurationDocument(root, folder: folder), configuration: configuration)
 }
 
 /// Reads on after an error, so that all of them come at once. What could not be read is nil, and then
@@ -17,11 +25,15 @@ struct Loader {
     var findings: Findings
     /// What the listeners bind, for the backends.
     var bound: [Endpoint: ListenerName] = [:]
+    /// What has been loaded before, after an edit: what was not edited need not be loaded again.
+    let known: KnownSections?
 
-    init(findings: Findings) { self.findings = findings }
+    init(findings: Findings, known: KnownSections? = nil) {
+        self.findings = findings
+        self.known = known
+    }
 
-    mutating func balancer(_ bytes: [UInt8]) -> BalancerConfiguration? {
-        guard let root = tree(bytes) else { return nil }
+    mutating func balancer(_ root: YamlNode) -> BalancerConfiguration? {
         let top = Place(line: 1, column: 1)
         guard let file = SectionReader(root, as: Declared.file, subject: nil, key: top, &findings) else { return nil }
         let control = file.value(Declared.control, &findings)
@@ -34,12 +46,24 @@ struct Loader {
         let pools = pools(file)
         guard let control, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
         else { return nil }
+        checkCounts(file, listeners: listeners.count, pools: pools.count, backends: pools.reduce(0) { $0 + $1.backends.count })
         return BalancerConfiguration(
             control: control, stateDirectory: stateDirectory, stopDeadline: stopDeadline, workers: workers,
             connectionsMax: connectionsMax.value, log: log, listeners: listeners, pools: pools)
     }
 
-    private mutating func tree(_ bytes: [UInt8]) -> YamlNode? {
+    /// What lbd has room for.
+    private mutating func checkCounts(_ file: SectionReader, listeners: Int, pools: Int, backends: Int) {
+        for (section, noun, count, most) in [
+            (Declared.listeners, "listener", listeners, BalancerConfiguration.listenersMax),
+            (Declared.pools, "pool", pools, BalancerConfiguration.poolsMax), (Declared.pools, "backend", backends, BalancerConfiguration.backendsMax),
+        ] where count > most {
+            findings.add(
+                file.entry(section.name)?.value.place ?? file.place, "\(counted(count, noun)) are too many; write at most \(most)")
+        }
+    }
+
+    mutating func tree(_ bytes: [UInt8]) -> YamlNode? {
         do throws(YamlError) {
             let (root, duplicates) = try parseYaml(bytes)
             for duplicate in duplicates { findings.add(duplicate) }

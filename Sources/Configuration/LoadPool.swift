@@ -1,4 +1,4 @@
-// The pools of a configuration file, with their backends, probes and restarts.
+// The pools of a configuration file, with their backends and restarts.
 import Model
 
 extension Loader {
@@ -6,7 +6,12 @@ extension Loader {
         guard let entries = file.named(Declared.pools, noun: "pool", &findings) else { return nil }
         var pools: [PoolConfiguration] = []
         for entry in entries {
-            if let pool = pool(entry) { pools.append(pool) }
+            if let pool = known?.pool(entry) {
+                checkListeners(of: pool)
+                pools.append(pool)
+            } else if let pool = pool(entry) {
+                pools.append(pool)
+            }
         }
         return pools
     }
@@ -93,60 +98,19 @@ extension Loader {
     }
 }
 
-// Probes.
-extension Loader {
-    fileprivate mutating func health(_ pool: SectionReader) -> HealthConfiguration? {
-        guard let section = pool.open(Declared.health, &findings) else { return nil }
-        let check = check(section)
-        let interval = section.value(Declared.interval, &findings)
-        let timeout = section.value(Declared.timeout, &findings)
-        let rise = section.value(Declared.rise, &findings)
-        let fall = section.value(Declared.fall, &findings)
-        guard let check, let interval, let timeout, let rise, let fall else { return nil }
-        return HealthConfiguration(check: check, interval: interval, timeout: timeout, rise: rise, fall: fall)
-    }
-
-    private mutating func check(_ health: SectionReader) -> HealthConfiguration.Check? {
-        let word = health.value(Declared.check, &findings)
-        let expect = health.value(Declared.expect, &findings)
-        let send = health.value(Declared.send, &findings)
-        switch word {
-        case nil: return nil
-        case .some(.none):
-            refuseTexts(health, of: .none)
-            return HealthConfiguration.Check.none
-        case .connect:
-            refuseTexts(health, of: .connect)
-            return .connect
-        case .banner:
-            if let expect { return .banner(send: send, expect: expect) }
-            if health.entry(Declared.expect.name) == nil {
-                let place = health.entry(Declared.check.name)?.value.place ?? health.place
-                findings.add(
-                    place,
-                    "\(health.phrase(Declared.check.name)) is banner, which needs 'expect'; add expect: and how a good backend's words begin")
-            }
-            return nil
-        }
-    }
-
-    private mutating func refuseTexts(_ health: SectionReader, of check: CheckWord) {
-        for name in [Declared.expect.name, Declared.send.name] {
-            guard let entry = health.entry(name) else { continue }
-            findings.add(
-                entry.place,
-                "\(health.phrase(name)) goes with check: banner and the check is \(check.rawValue); write check: banner, or take '\(name)' out")
-        }
-    }
-}
-
 // Backends.
 extension Loader {
     fileprivate mutating func backends(_ pool: SectionReader, of poolName: PoolName) -> [BackendConfiguration]? {
         guard let entries = pool.named(Declared.backends, noun: "backend", &findings) else { return nil }
-        var taken: [Endpoint: (backend: BackendName, line: Int)] = [:]
+        var taken: [Endpoint: (backend: BackendName, place: Place)] = [:]
         var backends: [BackendConfiguration] = []
         for entry in entries {
+            if let backend = known?.backend(entry, of: poolName) {
+                let subject = "backend '\(poolName)/\(backend.name)'"
+                checkAddress(backend.address, of: backend.name, in: poolName, subject, at: .nowhere, &taken)
+                backends.append(backend)
+                continue
+            }
             let name: BackendName = name(entry, noun: "backend")
             guard let section = backendSection(entry, subject: "backend '\(poolName)/\(name)'") else { continue }
             let address = section.value(Declared.address, &findings)
@@ -155,24 +119,40 @@ extension Loader {
             let backup = section.value(Declared.backup, &findings)
             let wish = section.value(Declared.wish, &findings)
             if let address, let place = section.entry(Declared.address.name)?.value.place {
-                if let listener = listener(at: address) {
-                    findings.add(
-                        place,
-                        "\(section.subject ?? "") has the address \(address), where listener '\(listener)' of this file listens: it would connect to itself; write a server's address")
-                }
-                if let first = taken[address] {
-                    findings.add(
-                        place,
-                        "\(section.subject ?? "") has the address \(address) of '\(poolName)/\(first.backend)' in line \(first.line); write its own")
-                } else {
-                    taken[address] = (name, place.line)
-                }
+                checkAddress(address, of: name, in: poolName, section.subject ?? "", at: place, &taken)
             }
             guard let address, let weight, let connectionsMax, let backup, let wish else { continue }
             backends.append(BackendConfiguration(
                 name: name, address: address, weight: weight, connectionsMax: connectionsMax.value, backup: backup, wish: wish))
         }
         return backends
+    }
+
+    private mutating func checkAddress(
+        _ address: Endpoint, of name: BackendName, in pool: PoolName, _ subject: String, at place: Place,
+        _ taken: inout [Endpoint: (backend: BackendName, place: Place)]
+    ) {
+        checkListener(at: address, subject, at: place)
+        if let first = taken[address] {
+            findings.add(
+                place, "\(subject) has the address \(address) of '\(pool)/\(first.backend)'\(first.place.inLine); write its own")
+        } else {
+            taken[address] = (name, place)
+        }
+    }
+
+    /// Of a pool that is not loaded again: a listener may be new.
+    fileprivate mutating func checkListeners(of pool: PoolConfiguration) {
+        for backend in pool.backends {
+            checkListener(at: backend.address, "backend '\(pool.name)/\(backend.name)'", at: .nowhere)
+        }
+    }
+
+    private mutating func checkListener(at address: Endpoint, _ subject: @autoclosure () -> String, at place: Place) {
+        guard let listener = listener(at: address) else { return }
+        findings.add(
+            place,
+            "\(subject()) has the address \(address), where listener '\(listener)' of this file listens: it would connect to itself; write a server's address")
     }
 
     /// Of this file: on that address, or on every address of the host and the same port.

@@ -1,4 +1,5 @@
 // What one option of the configuration file is, and one section of options.
+import Model
 
 /// Declared once, in `Declared`; the parser, `lbd --options` and Config/reference.yaml come from that.
 struct Option<Value: Sendable>: Sendable {
@@ -8,12 +9,34 @@ struct Option<Value: Sendable>: Sendable {
     let absence: Absence
     /// One line for people.
     let doc: String
+    /// From when on another value holds that is given while lbd runs.
+    let effect: ConfigurationEffect
 
-    init(_ name: String, _ form: Form<Value>, _ absence: Absence, _ doc: String) {
+    init(_ name: String, _ form: Form<Value>, _ absence: Absence, _ doc: String, effect: ConfigurationEffect = .atOnce) {
         self.name = name
         self.form = form
         self.absence = absence
         self.doc = doc
+        self.effect = effect
+    }
+
+    /// The one spelling of what the node means: two nodes that mean the same give the same. `folder`: where its
+    /// relative paths start. Nil where it means nothing.
+    func spelling(of node: YamlNode, in folder: String) -> YamlNode? {
+        guard let spell = form.spell else { return node.unquoted }
+        var findings = Findings(file: "", folder: folder)
+        return form.read(node, name, &findings).map(spell)
+    }
+}
+
+extension YamlNode {
+    /// Quotes where they are needed and nowhere else.
+    fileprivate var unquoted: YamlNode {
+        switch content {
+        case .scalar(let text, _): .text(text)
+        case .sequence(let items): YamlNode(content: .sequence(items.map(\.unquoted)), place: .nowhere)
+        case .mapping(let entries): .mapping(entries.map { ($0.key, $0.value.unquoted) })
+        }
     }
 }
 
@@ -39,8 +62,13 @@ struct OptionEntry: Sendable {
     let bounds: String
     let absence: Absence
     let doc: String
+    let effect: ConfigurationEffect
+    /// See `Option.spelling`.
+    let spelling: @Sendable (_ node: YamlNode, _ folder: String) -> YamlNode?
 
     init<Value>(_ option: Option<Value>) {
+        effect = option.effect
+        spelling = { option.spelling(of: $0, in: $1) }
         name = option.name
         type = option.form.type
         bounds = option.form.bounds

@@ -1,4 +1,5 @@
 // The declared options as texts: for `lbd --options`, and Config/reference.yaml.
+import Model
 
 /// One option as texts tell it.
 package struct OptionDescription: Equatable, Sendable {
@@ -9,6 +10,8 @@ package struct OptionDescription: Equatable, Sendable {
     package let preset: String
     package let bounds: String
     package let doc: String
+    /// From when on a change holds.
+    package let effect: ConfigurationEffect
 }
 
 /// Every option, in the order of the reference file.
@@ -24,7 +27,7 @@ private func descriptions(of section: Section, at path: String) -> [OptionDescri
                 case .isAnError: "required"
                 case .isNothing: "-"
                 }
-            return [OptionDescription(path: path + option.name, type: option.type, preset: preset, bounds: option.bounds, doc: option.doc)]
+            return [OptionDescription(path: path + option.name, type: option.type, preset: preset, bounds: option.bounds, doc: option.doc, effect: option.effect)]
         case .section(let inner):
             switch inner.plurality {
             case .one, .oneOrNone: return descriptions(of: inner, at: "\(path)\(inner.name).")
@@ -36,8 +39,10 @@ private func descriptions(of section: Section, at path: String) -> [OptionDescri
 
 /// A table with a line for each option.
 package func optionsText() -> String {
-    let head = OptionDescription(path: "OPTION", type: "TYPE", preset: "DEFAULT", bounds: "BOUNDS", doc: "MEANING")
-    let rows = ([head] + optionDescriptions()).map { [$0.path, $0.type, $0.preset, $0.bounds.isEmpty ? "-" : $0.bounds, $0.doc] }
+    let head = ["OPTION", "TYPE", "DEFAULT", "BOUNDS", "CHANGES", "MEANING"]
+    let rows = [head] + optionDescriptions().map {
+        [$0.path, $0.type, $0.preset, $0.bounds.isEmpty ? "-" : $0.bounds, $0.effect.rawValue, $0.doc]
+    }
     let widths = rows[0].indices.map { column in rows.map { $0[column].utf8.count }.max() ?? 0 }
     return rows.map { row in
         zip(row, widths).dropLast().map { padded($0, to: $1) }.joined(separator: "  ") + "  " + row[row.count - 1]
@@ -50,6 +55,9 @@ package func referenceYaml() -> String {
     # Every option of lbd with its default, unit and bounds. Generated from the declarations that lbd itself
     # reads by (Sources/Configuration/Declared.swift); a test compares. 'lbd --options' prints the same as a table.
     # Durations: 250ms, 2s, 5m, 1h, 7d. Relative paths start at this file's folder.
+    # All of it can be changed while lbd runs: here, then 'lbctl config reload'; or by command: 'lbctl config set',
+    # 'lbctl listener|pool|backend add|set|remove', and 'lbctl config save' to keep it. Changes hold at once, but where
+    # it says 'next start'.
 
 
     """ + lines(of: Declared.file, indent: 0).joined(separator: "\n") + "\n"
@@ -97,7 +105,8 @@ private func comment(_ option: OptionEntry) -> String {
         case .isAnError: [option.type, option.bounds, "required"]
         case .isNothing: [option.type, option.bounds, "no default"]
         }
-    return "\(option.doc) (\(parts.filter { !$0.isEmpty }.joined(separator: "; ")))"
+    let effect = option.effect == .atOnce ? [] : ["next start"]
+    return "\(option.doc) (\((parts.filter { !$0.isEmpty } + effect).joined(separator: "; ")))"
 }
 
 private func padded(_ text: String, to width: Int) -> String {

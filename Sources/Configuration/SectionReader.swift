@@ -48,7 +48,7 @@ struct SectionReader {
         switch option.absence {
         case .means(let written):
             // The default goes the same way as a written value: through the same bounds, paths made absolute.
-            return option.form.read(presetNode(written), phrase(option.name), &findings)
+            return option.form.read(presetNode(written, at: place), phrase(option.name), &findings)
         case .isAnError(let example):
             findings.add(place, "\(subject ?? "the file") has no '\(option.name)'; add \(option.name): \(example)")
             return nil
@@ -63,17 +63,6 @@ struct SectionReader {
         return value(option, &findings).map { Given(value: $0) }
     }
 
-    /// A declared default as the file would spell it: a list is YAML, everything else a plain text.
-    private func presetNode(_ written: String) -> YamlNode {
-        guard written.hasPrefix("[") else { return YamlNode(content: .scalar(written, quoted: false), place: place) }
-        do throws(YamlError) {
-            if let list = try parseYaml(Array(written.utf8)).root { return list }
-        } catch {
-            preconditionFailure("the default \(written) is YAML: \(error.message)")
-        }
-        preconditionFailure("the default \(written) is YAML")
-    }
-
     /// A section within, all defaults where it is absent; nil after an error.
     func open(_ inner: Section, _ findings: inout Findings) -> SectionReader? {
         guard let entry = entries[inner.name] else {
@@ -82,7 +71,7 @@ struct SectionReader {
         return SectionReader(entry.value, as: inner, subject: phrase(inner.name), key: entry.place, &findings)
     }
 
-    /// The named entries of a section within, of which there must be one; nil after an error.
+    /// The named entries of a section within. None is an answer where it is written so, `{}`; nil after an error.
     func named(_ inner: Section, noun: String, _ findings: inout Findings) -> [YamlNode.Entry]? {
         let owner = subject ?? "the file"
         guard let entry = entries[inner.name] else {
@@ -95,28 +84,38 @@ struct SectionReader {
                 "\(phrase(inner.name)) \(whatStands(in: entry.value)); write NAME: and what belongs to it for each \(noun)")
             return nil
         }
-        guard !list.isEmpty else {
-            findings.add(entry.value.place, "\(phrase(inner.name)) is empty; add at least one \(noun)")
-            return nil
-        }
         return list
     }
 
     /// `'weight' of backend 'web/web-1'`
     func phrase(_ name: String) -> String { "'\(name)'" + (subject.map { " of \($0)" } ?? "") }
 
-    private func unknownKey(_ key: String) -> String {
-        let shown = "'\(key.escapedForOneLine)'"
-        if Unavailable.keys[section.name]?.contains(key) == true {
-            return "\(shown) is not available in this version; take it out of \(subject ?? "the file")"
-        }
-        let text = "unknown key \(shown) \(subject.map { "in \($0)" } ?? "at the top level")"
-        let nearest = suggestion(for: key, among: section.keys)
-        guard nearest.isEmpty else { return text + nearest }
-        let elsewhere = optionDescriptions().map(\.path).filter { $0.hasSuffix(".\(key)") }
-        guard elsewhere.isEmpty else { return "\(text); it belongs in \(alternatives(elsewhere))" }
-        return "\(text); known here: \(section.keys.joined(separator: ", "))"
+    private func unknownKey(_ key: String) -> String { unknownKeyText(key, in: section, subject: subject) }
+}
+
+/// A declared default as the file would spell it: a list is YAML, everything else a plain text.
+func presetNode(_ written: String, at place: Place) -> YamlNode {
+    guard written.hasPrefix("[") else { return YamlNode(content: .scalar(written, quoted: false), place: place) }
+    do throws(YamlError) {
+        if let list = try parseYaml(Array(written.utf8)).root { return list }
+    } catch {
+        preconditionFailure("the default \(written) is YAML: \(error.message)")
     }
+    preconditionFailure("the default \(written) is YAML")
+}
+
+/// `subject`: what lacks it; nil for the file itself.
+func unknownKeyText(_ key: String, in section: Section, subject: String?) -> String {
+    let shown = "'\(key.escapedForOneLine)'"
+    if Unavailable.keys[section.name]?.contains(key) == true {
+        return "\(shown) is not available in this version; take it out of \(subject ?? "the file")"
+    }
+    let text = "unknown key \(shown) \(subject.map { "in \($0)" } ?? "at the top level")"
+    let nearest = suggestion(for: key, among: section.keys)
+    guard nearest.isEmpty else { return text + nearest }
+    let elsewhere = optionDescriptions().map(\.path).filter { $0.hasSuffix(".\(key)") }
+    guard elsewhere.isEmpty else { return "\(text); it belongs in \(alternatives(elsewhere))" }
+    return "\(text); known here: \(section.keys.joined(separator: ", "))"
 }
 
 /// What a node is that should have been a mapping.

@@ -5,8 +5,6 @@ enum Unavailable {
     static let keys: [String: [String]] = [
         "": ["admin"],
         "pools": ["slow-start"],
-        "health": ["path", "status", "command"],
     ]
 
-    static let checks = ["http", "command"]
 }

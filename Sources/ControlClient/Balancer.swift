@@ -98,7 +98,7 @@ package struct Balancer: Hashable, Sendable {
     private func broken(_ failure: SocketFailure) -> Failure {
         switch failure {
         case .cancelled: Failure(.failed, "interrupted")
-        case .system(let error): Failure(.noAnswer, "\(control): the connection broke: \(error)")
+        case .system, .deadlinePassed: Failure(.noAnswer, "\(control): the connection broke: \(failure)")
         }
     }
 }

@@ -60,7 +60,7 @@ package enum Command: Equatable, Sendable {
     case ready([BackendReference], owner: String?, force: Bool)
     case probe([BackendReference], timeout: Duration?)
     case events(follow: Bool)
-    case configCheck
+    case configuration(ConfigurationCommand)
     case connections(ConnectionsOrder)
     case close([ConnectionID], reset: Bool)
     case explain(BackendReference)
@@ -72,6 +72,11 @@ package struct Verb: Sendable {
     package let arguments: String
     package let doc: String
     let keys: [String]
+    /// `KEY=VALUE` of the configuration file's options, besides its own keys.
+    var takesSettings = false
+
+    /// Words of the verb: `drain`, `config check`.
+    fileprivate var names: [Substring] { name.split(separator: " ") }
 
     package static let all: [Verb] = [
         Verb(name: "help", arguments: "", doc: "this list", keys: []),
@@ -93,8 +98,7 @@ package struct Verb: Sendable {
             name: "probe", arguments: "POOL/BACKEND... [timeout=D]",
             doc: "fresh probes now, until rise or timeout, and their finding", keys: ["timeout"]),
         Verb(name: "events", arguments: "[follow=yes]", doc: "every state change", keys: ["follow"]),
-        Verb(name: "config", arguments: "check", doc: "checks the configuration file on disk", keys: []),
-    ] + connectionVerbs
+    ] + configuration + connectionVerbs
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
 }
@@ -104,14 +108,26 @@ extension Request {
     package init(line: [UInt8]) throws(LineError) {
         let words = try RequestLine.words(line)
         guard let name = words.first else { throw LineError(description: "the line is empty: try 'help'") }
-        guard let verb = Verb.all.first(where: { $0.name == name }) else {
-            let nearest = name.nearest(among: Verb.all.map(\.name)).map { "did you mean '\($0)'?" } ?? "try 'help'"
+        let group = Verb.all.filter { $0.names[0] == name }
+        guard let first = group.first else {
+            let nearest = name.nearest(among: Verb.all.map { String($0.names[0]) }).map { "did you mean '\($0)'?" } ?? "try 'help'"
             throw LineError(description: "unknown verb '\(name.escapedForOneLine)'; \(nearest)")
         }
-        var arguments = try Arguments(verb: verb, words: words.dropFirst())
+        guard let verb = first.names.count == 1 ? first : group.first(where: { words.dropFirst().starts(with: $0.names.dropFirst().map(String.init)) }) else {
+            throw Request.unknownAction(words.dropFirst().first, of: name, in: group)
+        }
+        var arguments = try Arguments(verb: verb, words: words.dropFirst(verb.names.count))
         let output = try arguments.output()
         self.init(try Command(&arguments), output: output)
         try arguments.finish()
+    }
+
+    private static func unknownAction(_ word: String?, of name: String, in group: [Verb]) -> LineError {
+        let actions = group.map { String($0.names[1]) }
+        let choice = group.map(\.name).joined(separator: ", ")
+        guard let word else { return LineError(description: "'\(name)' is not all of it: write \(choice)") }
+        let hint = word.nearest(among: actions).map { "did you mean '\(name) \($0)'?" } ?? "write \(choice)"
+        return LineError(description: "unknown verb '\(name) \(word.escapedForOneLine)'; \(hint)")
     }
 
     /// The line that reads back as this request.
@@ -126,6 +142,8 @@ struct Arguments {
     let verb: Verb
     private var plain: ArraySlice<String>
     private var values: [String: String] = [:]
+    /// Options of the configuration file, in the order of the line.
+    private(set) var settings: [Setting] = []
 
     init(verb: Verb, words: ArraySlice<String>) throws(LineError) {
         self.verb = verb
@@ -136,6 +154,11 @@ struct Arguments {
                 continue
             }
             let key = String(word[..<equals])
+            if verb.takesSettings, key != "output" {
+                guard !settings.contains(where: { $0.key == key }) else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
+                settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
+                continue
+            }
             guard key == "output" || verb.keys.contains(key) else {
                 let known = verb.keys + ["output"]
                 let nearest = key.nearest(among: known) ?? known.joined(separator: ", ")
@@ -149,6 +172,7 @@ struct Arguments {
     }
 
     mutating func word() -> String? { plain.popFirst() }
+    var isMore: Bool { !plain.isEmpty }
 
     mutating func backends() throws(LineError) -> [BackendReference] {
         var backends: [BackendReference] = []
@@ -161,11 +185,11 @@ struct Arguments {
         return backends
     }
 
-    /// Free text that goes into logs and status lines: printable, at most 200 bytes.
-    mutating func text(_ key: String) throws(LineError) -> String? {
+    /// Free text that goes into logs and status lines: printable, and not long.
+    mutating func text(_ key: String, bytesMax: Int = 200) throws(LineError) -> String? {
         guard let text = values.removeValue(forKey: key) else { return nil }
-        guard !text.isEmpty, text.utf8.count <= 200 else {
-            throw LineError(description: "\(key) is 1 to 200 bytes of text")
+        guard !text.isEmpty, text.utf8.count <= bytesMax else {
+            throw LineError(description: "\(key) is 1 to \(bytesMax) bytes of text")
         }
         // The line has no ASCII controls; these are the others that terminals obey.
         guard !text.unicodeScalars.contains(where: { (0x80...0x9F).contains($0.value) }) else {
@@ -236,13 +260,14 @@ extension Command {
                 try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
         case "probe": self = .probe(try arguments.backends(), timeout: try arguments.duration("timeout"))
         case "events": self = .events(follow: try arguments.flag("follow"))
-        case "config":
-            guard arguments.word() == "check" else { throw LineError(description: "write: config check") }
-            self = .configCheck
         case "connections": self = .connections(try arguments.connectionsOrder())
         case "close": self = .close(try arguments.connectionIDs(), reset: try arguments.flag("reset"))
         case "explain": self = .explain(try arguments.oneBackend())
-        case let name: preconditionFailure("verb '\(name)' stands in the list but is not read")
+        case let name:
+            guard let command = try ConfigurationCommand(&arguments) else {
+                preconditionFailure("verb '\(name)' stands in the list but is not read")
+            }
+            self = .configuration(command)
         }
     }
 
@@ -284,7 +309,7 @@ extension Command {
         case .probe(let backends, let timeout):
             return ["probe"] + backends.map(\.description) + key("timeout", timeout?.written)
         case .events(let follow): return ["events"] + key("follow", follow ? "yes" : nil)
-        case .configCheck: return ["config", "check"]
+        case .configuration(let command): return command.words
         case .connections(let order): return order.words
         case .close(let ids, let reset): return ["close"] + ids.map(\.description) + key("reset", reset ? "yes" : nil)
         case .explain(let backend): return ["explain", backend.description]

@@ -307,6 +307,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
     /// Of connections at a drain's deadline: ended by lbd since then, and left; `to` says what becomes of them.
     package var closed: Int?
     package var left: Int?
+    /// Of a change of the configuration, as in `ChangeRecord`; `from` and `to` are its old and new values.
+    package var change: String?
+    package var key: String?
     /// Where the subject stands now; of a backend's former address, that one.
     package var address: String?
     /// Of a backend that is new; its availability is `to`.
@@ -331,16 +334,18 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .drainDeadline(_, let end, let holders, _): (self.to, self.left) = (end.rawValue, holders)
         case .drainClosing(_, let end, let closed, let left): (self.to, self.closed, self.left) = (end.rawValue, closed, left)
         case .connectionsClosed(let count, let reset, let by): (self.to, self.closed, self.by) = (reset ? "reset" : "close", count, by)
+        case .configurationChanged(let change, let by):
+            let record = ChangeRecord(change)
+            (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)
         case .listenerOpened(_, let endpoint), .backendTakenBack(_, let endpoint), .backendLeft(_, let endpoint):
             address = endpoint.description
         case .listenerMoved(_, let from, let to), .backendMoved(_, let from, let to):
             (self.from, self.to, address) = (from.description, to.description, to.description)
         case .listenerRedirected(_, let pool): to = pool.text
-        case .configurationChanged(let by): self.by = by
         case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
             (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .listenerFull, .listenerHasRoom,
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

@@ -46,13 +46,15 @@ import Statistics
 
     private func makeProber(_ pool: PoolConfiguration) -> Prober {
         let slot = slot
-        return Prober(
-            pool.health, endpoint: configuration.address, sendProxy: pool.sendProxy, source: pool.transport.source
-        ) { [weak self] old, reason in
+        return Prober(pool.health, of: target(of: pool)) { [weak self] old, reason in
             // What is found out about a former address says nothing of this one.
             guard let self, self.slot == slot, !self.isGone else { return }
             self.found(self, old, reason)
         }
+    }
+
+    private func target(of pool: PoolConfiguration) -> ProbeTarget {
+        ProbeTarget(reference, at: configuration.address, sendProxy: pool.sendProxy, source: pool.transport.source)
     }
 
     var history: ProbeHistory { prober.history }
@@ -89,7 +91,7 @@ import Statistics
     /// At the same address. Wish, drain and what the probes have found stay.
     func follow(_ new: BackendConfiguration, of pool: PoolConfiguration) {
         configuration = new
-        prober.change(to: pool.health, sendProxy: pool.sendProxy, source: pool.transport.source)
+        prober.change(to: pool.health, of: target(of: pool))
     }
 
     /// To another address, of which nothing is known yet. Wish and drain stay.

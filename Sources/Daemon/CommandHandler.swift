@@ -9,21 +9,22 @@ import Model
     let events: EventLog
     let status: StatusReports
     let explanations: Explanations
-    let checkConfiguration: @Sendable () -> [String]
+    let running: RunningConfiguration
+    let reconfiguration: Reconfiguration
     var isStopping = false
     var surveys: Surveys { explanations.surveys }
 
-    /// `checkConfiguration`: the errors of the file on disk, empty when it is well.
     init(
-        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, explanations: Explanations,
-        checkConfiguration: @escaping @Sendable () -> [String]
+        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, explanations: Explanations, running: RunningConfiguration,
+        reconfiguration: Reconfiguration
     ) {
         self.table = table
         self.drains = drains
         self.events = events
         self.status = status
         self.explanations = explanations
-        self.checkConfiguration = checkConfiguration
+        self.running = running
+        self.reconfiguration = reconfiguration
     }
 
     /// `user`: whoever asks, for the log and as the owner of what is ordered.
@@ -39,7 +40,7 @@ import Model
         case .maintain(let references, let owner): try await maintain(references, owner, by: user, answer)
         case .probe(let references, let timeout): try await probe(references, timeout, answer)
         case .events(let follow): try await tellEvents(follow, answer)
-        case .configCheck: try await tellConfigurationErrors(answer)
+        case .configuration(let command): try await configure(command, by: user, answer)
         case .connections(let order): try await showConnections(order, answer)
         case .close(let ids, let reset): try await closeConnections(ids, reset: reset, by: user, answer)
         case .explain(let reference): try await explain(reference, answer)

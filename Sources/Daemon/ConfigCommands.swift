@@ -1,14 +1,124 @@
-// The verbs about the configuration: config check.
+// The verbs about the configuration: config, backend, pool, listener and log.
 import ControlProtocol
 import EventLoop
 import Model
 
 extension CommandHandler {
-    func tellConfigurationErrors(_ answer: Answer) async throws(Failure) {
-        let record = ConfigCheckRecord(errors: checkConfiguration())
+    func configure(_ command: ConfigurationCommand, by user: String, _ answer: Answer) async throws(Failure) {
+        switch command {
+        case .check: try await tellConfigurationErrors(answer)
+        case .show(let defaults):
+            try await answer.tell(ConfigShowRecord(file: running.file.absolutePath, yaml: running.document(defaults: defaults).yaml))
+        case .difference: try await tellDifference(answer)
+        case .reload: try await reload(by: user, answer)
+        case .save(let file, let force): try await answer.tell(SavedConfiguration(running: running).write(to: file, force: force))
+        case .edit(let edit): try await change([edit], by: user, answer)
+        case .logLevel(let level):
+            try await change([.set(.lbd, [Setting(key: "log.level", value: level.rawValue)])], by: user, answer)
+        case .remove(let subjects, let now, let waiting): try await remove(subjects, now: now, waiting, by: user, answer)
+        }
+    }
+
+    private func tellConfigurationErrors(_ answer: Answer) async throws(Failure) {
+        let record = ConfigCheckRecord(errors: running.file.errors())
         try await answer.tell(record)
-        guard record.errors.isEmpty else {
-            throw Failure(.failed, "\(counted(record.errors.count, "error")) in the file; what runs is unchanged")
+        guard record.errors.isEmpty else { throw inTheFile(record.errors) }
+    }
+
+    private func inTheFile(_ errors: [String]) -> Failure {
+        Failure(.failed, "\(counted(errors.count, "error")) in the file; what runs is unchanged")
+    }
+
+    private func tellDifference(_ answer: Answer) async throws(Failure) {
+        let changes: [ConfigurationChange]
+        do throws(ConfigurationFile.Unusable) { changes = try running.difference() } catch {
+            try await answer.tell(ChangesRecord([], errors: error.lines))
+            throw inTheFile(error.lines)
+        }
+        try await answer.tell(ChangesRecord(changes))
+    }
+
+    private func reload(by user: String, _ answer: Answer) async throws(Failure) {
+        try checkNotStopping()
+        let changes: [ConfigurationChange]
+        do throws(RunningConfiguration.ReloadFailure) { changes = try running.reload(by: user) } catch {
+            switch error {
+            case .notApplied(let failure): throw failure
+            case .file(let lines):
+                try await answer.tell(ChangesRecord([], errors: lines))
+                throw inTheFile(lines)
+            }
+        }
+        try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
+    }
+
+    private func change(_ edits: [ConfigurationEdit], now: Bool = false, by user: String, _ answer: Answer) async throws(Failure) {
+        try checkNotStopping()
+        let changes = try running.edit(edits, now: now, by: user)
+        try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
+    }
+
+    private func checkNotStopping() throws(Failure) {
+        guard !isStopping else { throw Failure(.failed, "lbd is stopping: its configuration is not changed any more") }
+    }
+
+    /// What a change has done besides that may not have been meant.
+    private func warnings(after changes: [ConfigurationChange]) -> [String] {
+        let touched = Set(changes.compactMap { change -> PoolName? in
+            guard case .backend(let reference) = change.subject, case .removed = change.kind else { return nil }
+            return reference.pool
+        })
+        return running.wanted.configuration.pools.filter { touched.contains($0.name) && $0.backends.isEmpty }.map {
+            "pool \($0.name) has no backend left: its new connections are reset"
+        }
+    }
+}
+
+// Removing.
+extension CommandHandler {
+    private func remove(
+        _ subjects: [ConfigurationSubject], now: Bool, _ waiting: Waiting, by user: String, _ answer: Answer
+    ) async throws(Failure) {
+        let patience = subjects.compactMap(patience).max()
+        try await change(subjects.map(ConfigurationEdit.remove), now: now, by: user, answer)
+        switch waiting {
+        case .no: return
+        case .untilEmpty(let deadline): try await waitUntilGone(subjects, deadline: deadline ?? patience ?? .zero, answer)
+        }
+    }
+
+    /// How long a drain of it waits where the command does not say.
+    private func patience(for subject: ConfigurationSubject) -> Duration? {
+        let configuration = running.wanted.configuration
+        let pool: PoolName? = switch subject {
+        case .lbd: nil
+        case .listener(let name): configuration.listeners.first { $0.name == name }?.pool
+        case .pool(let name): name
+        case .backend(let reference): reference.pool
+        }
+        return configuration.pools.first { $0.name == pool }?.drainDeadline
+    }
+
+    private func waitUntilGone(_ subjects: [ConfigurationSubject], deadline: Duration, _ answer: Answer) async throws(Failure) {
+        let start = LoopClock().now
+        var told: [ConfigurationSubject: Int?] = [:]
+        while true {
+            let seen = table.changes.version
+            let waited = start.duration(to: LoopClock().now)
+            let holders = subjects.map { ($0, reconfiguration.holders(of: $0)) }
+            for (subject, holders) in holders where told[subject] != .some(holders) {
+                told[subject] = .some(holders)
+                try await answer.tell(RemovalRecord(subject: subject.description, connections: holders, waited: waited.inSeconds))
+            }
+            let left = holders.filter { $0.1 != nil }.map(\.0.description).joined(separator: ", ")
+            guard !left.isEmpty else { return }
+            guard waited < deadline else {
+                throw Failure(.deadlinePassed, "still held after \(waited.spoken): \(left); removed all the same, and gone when empty")
+            }
+            // Not every connection that ends is told of: those in between are counted once a second.
+            guard await table.changes.next(after: seen, timeout: min(.seconds(1), deadline - waited)) != .cancelled else {
+                throw Failure(.failed, "interrupted")
+            }
         }
     }
 }

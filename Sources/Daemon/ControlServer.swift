@@ -40,8 +40,8 @@ import SystemCalls
             } catch {
                 switch error {
                 case .cancelled: return
-                case .system(let failure):
-                    logger.error("control socket: \(failure); trying again in a second")
+                case .system, .deadlinePassed:
+                    logger.error("control socket: \(error); trying again in a second")
                     guard await pause(for: .seconds(1)) else { return }
                 }
             }

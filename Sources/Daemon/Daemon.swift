@@ -22,6 +22,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let table: PoolTable
     let listeners: Listeners
     let reconfiguration: Reconfiguration
+    private let running: RunningConfiguration
     private let handler: CommandHandler
     private let surveys: Surveys
     private var control: ControlServer?
@@ -29,22 +30,17 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let lock: StateLock
     private let stopped = Broadcast()
 
-    /// Most backends, pools and listeners that there is room for.
-    private static let slotsMax = 16_384
-    private static let poolsMax = 4096
-    private static let listenersMax = 1024
-
     package init(
-        _ configuration: BalancerConfiguration, logger: Logger, checkConfiguration: @escaping @Sendable () -> [String]
+        _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: LogSettings, logger: Logger
     ) throws {
-        self.configuration = configuration
+        configuration = content.loaded.configuration
         self.logger = logger
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
         plane = try Daemon.plane(for: configuration, descriptorsBefore: descriptors)
-        table = PoolTable(plane: plane, events: events, poolsMax: Daemon.poolsMax)
-        listeners = Listeners(plane: plane, events: events, listenersMax: Daemon.listenersMax)
+        table = PoolTable(plane: plane, events: events, poolsMax: BalancerConfiguration.poolsMax)
+        listeners = Listeners(plane: plane, events: events, listenersMax: BalancerConfiguration.listenersMax)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
         surveys = Surveys(plane: plane)
         let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
@@ -53,9 +49,11 @@ package struct DaemonError: Error, CustomStringConvertible {
             configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
+        reconfiguration.changeLog = { log.set($0) }
+        running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
-            table: table, drains: drains, events: events, status: status, explanations: explanations,
-            checkConfiguration: checkConfiguration)
+            table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
+            reconfiguration: reconfiguration)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         pools.listeners = []
@@ -64,15 +62,14 @@ package struct DaemonError: Error, CustomStringConvertible {
 
     private static func plane(for configuration: BalancerConfiguration, descriptorsBefore: Int) throws -> DataPlane {
         let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
-        guard backends <= slotsMax, configuration.listeners.count <= listenersMax, configuration.pools.count <= poolsMax else {
-            throw DaemonError(description: "\(backends) backends, \(configuration.listeners.count) listeners and \(configuration.pools.count) pools: at most \(slotsMax), \(listenersMax) and \(poolsMax)")
-        }
         let workers = switch configuration.workers {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
         return try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: slotsMax, listeners: listenersMax, pools: poolsMax),
+            layout: SegmentLayout(
+                workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
+                pools: BalancerConfiguration.poolsMax),
             descriptorLimit: try Limits.raiseDescriptors(),
             descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count,
             backends: backends, connectionsMax: configuration.connectionsMax)
@@ -116,9 +113,23 @@ package struct DaemonError: Error, CustomStringConvertible {
                 logger.info("\(Signals.name(signal)) received: ending at once")
                 _ = try listeners.closeAll()
                 return
+            case SIGHUP:
+                logger.info("\(Signals.name(signal)) received: config reload")
+                reload()
             default:
                 logger.warning("\(Signals.name(signal)) received: this version does nothing on it; go on")
             }
+        }
+    }
+
+    /// `config reload` without anybody to answer to: what is wrong goes to the log.
+    private func reload() {
+        do throws(RunningConfiguration.ReloadFailure) {
+            let changes = try running.reload(by: "SIGHUP")
+            logger.info("config reload: \(changes.isEmpty ? "no change" : counted(changes.count, "change"))")
+        } catch {
+            for line in error.lines { logger.error("\(line)") }
+            logger.error("config reload: nothing has changed; mend the file and reload again")
         }
     }
 
@@ -196,10 +207,13 @@ package struct DaemonError: Error, CustomStringConvertible {
             events.record(.connectsFailing(
                 backend.reference, count: count, reason: SystemError.words(for: errorNumber), retried: retried,
                 isAlone: pool.published.map { $0.count <= 1 } ?? true))
+            table.noteFailures(count, slot: slot)
+        case .earlyResets(let slot, let count): table.noteFailures(count, slot: slot)
         case .poolUnreachable(let pool, let reset):
             guard let pool = table.pool(index: pool) else { return }
             events.record(.poolUnreachable(pool.configuration.name, reset: reset))
-        case .lastClientGone: return
+        // A listener that closes may be gone now; whoever waits for it looks when `settle` has.
+        case .lastClientGone: table.changes.announce()
         case .listenerFull(let listener, let worker): listeners.fill(listener, worker: worker)
         case .listenerHasRoom(let listener, let worker): listeners.makeRoom(listener, worker: worker)
         case .headerRefused(let listener, let peer, let refusal, let besides):

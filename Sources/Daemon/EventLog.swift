@@ -49,7 +49,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .poolFull, .poolUnreachable, .connectsFailing, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .poolUnreachable, .connectsFailing, .suspected, .connectionsReset, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

@@ -41,7 +41,7 @@ struct PreparedListeners {
     private(set) var closing: [OpenListener] = []
     private var numbers: Numbers
     /// Of listeners that are gone, until the generation is settled.
-    private var numbersLeaving: [(index: Int, generation: UInt64)] = []
+    private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
 
@@ -59,7 +59,7 @@ struct PreparedListeners {
     private func find(_ name: ListenerName) -> OpenListener? { open.first { $0.configuration.name == name } }
 
     /// By its number; nil where it is gone.
-    func listener(index: Int) -> OpenListener? { open.first { $0.index == index } ?? closing.first { $0.index == index } }
+    func listener(index: Int) -> OpenListener? { (open + closing + leaving.map(\.listener)).first { $0.index == index } }
 
     /// Since it was opened.
     func totals(_ listener: OpenListener) -> ListenerTotals { plane.statistics.totals(listener: listener.index) - listener.baseline }
@@ -113,8 +113,7 @@ struct PreparedListeners {
     func change(to configurations: [ListenerConfiguration], _ prepared: PreparedListeners, now: Bool, pool: (PoolName) -> Pool?) {
         let names = Set(configurations.map(\.name))
         let paths = Set(configurations.map(\.bind))
-        for listener in open where !names.contains(listener.configuration.name) { close(listener, now: now, keepingPath: paths.contains(listener.endpoint)) }
-        open.removeAll(where: \.isClosing)
+        for (name, sockets) in prepared.opened { tellFailure(of: name) { () throws(SystemError) in try sockets.takePlace() } }
         for configuration in configurations {
             guard let pool = pool(configuration.pool) else {
                 preconditionFailure("the configuration was checked: listener \(configuration.name) has a pool")
@@ -126,6 +125,11 @@ struct PreparedListeners {
                 add(configuration, sockets, pool)
             }
         }
+        // Last: a Unix path is the new one's already.
+        for listener in open where !names.contains(listener.configuration.name) {
+            close(listener, now: now, keepingPath: paths.contains(listener.endpoint))
+        }
+        open.removeAll(where: \.isClosing)
         let order = Dictionary(uniqueKeysWithValues: configurations.enumerated().map { ($1.name, $0) })
         open.sort { order[$0.configuration.name] ?? .max < order[$1.configuration.name] ?? .max }
     }
@@ -135,10 +139,7 @@ struct PreparedListeners {
         open.append(OpenListener(
             configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index)))
         plane.statistics.tickets(listener: index).watch(false)
-        tellFailure(of: configuration.name) { () throws(SystemError) in
-            try plane.listen(
-                index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
-        }
+        plane.listen(index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
         events.record(.listenerOpened(configuration.name, sockets.endpoint))
     }
 
@@ -148,10 +149,7 @@ struct PreparedListeners {
         let (old, endpoint) = (listener.configuration, listener.endpoint)
         guard new != old else { return }
         listener.configuration = new
-        tellFailure(of: new.name) { () throws(SystemError) in
-            try plane.change(
-                listener: listener.index, to: sockets, pool: pool.index, connectionsMax: new.connectionsMax, rules: new.rules)
-        }
+        plane.change(listener: listener.index, to: sockets, pool: pool.index, connectionsMax: new.connectionsMax, rules: new.rules)
         if let sockets {
             listener.endpoint = sockets.endpoint
             removePath(of: endpoint, new.name, unless: keepingPath)
@@ -190,14 +188,14 @@ struct PreparedListeners {
             listener.isHasty = false
             guard plane.statistics.tickets(listener: listener.index).held == 0 else { continue }
             plane.statistics.tickets(listener: listener.index).watch(false)
-            numbersLeaving.append((listener.index, plane.forget(listener: listener.index)))
+            leaving.append((listener, plane.forget(listener: listener.index)))
             full[listener.index] = nil
             closing.removeAll { $0 === listener }
             events.record(.listenerRemoved(listener.configuration.name))
         }
-        numbersLeaving.removeAll { entry in
+        leaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
-            numbers.give(entry.index)
+            numbers.give(entry.listener.index)
             return true
         }
     }

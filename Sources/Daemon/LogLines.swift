@@ -1,22 +1,37 @@
 // The log: one line a record, to standard error, text or JSON.
 import Logging
 import Model
+import Synchronization
 import SystemCalls
+
+/// What is logged and how, while lbd runs: one for all loggers.
+package final class LogSettings: Sendable {
+    private let state: Mutex<LogConfiguration>
+
+    package init(_ configuration: LogConfiguration) { state = Mutex(configuration) }
+
+    var current: LogConfiguration { state.withLock { $0 } }
+    func set(_ configuration: LogConfiguration) { state.withLock { $0 = configuration } }
+}
 
 /// swift-log's handler. A line is written by one write(2), so that lines of two processes never mix.
 package struct LogLines: LogHandler {
-    private let format: LogConfiguration.Format
-    package var logLevel: Logger.Level
+    private let settings: LogSettings
     package var metadata: Logger.Metadata = [:]
 
-    package init(_ configuration: LogConfiguration) {
-        format = configuration.format
-        logLevel = switch configuration.level {
-        case .debug: .debug
-        case .info: .info
-        case .warning: .warning
-        case .error: .error
+    package init(_ settings: LogSettings) { self.settings = settings }
+
+    /// The configuration's, for all loggers: one that sets its own sets nothing.
+    package var logLevel: Logger.Level {
+        get {
+            switch settings.current.level {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
         }
+        nonmutating set {}
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -36,7 +51,7 @@ package struct LogLines: LogHandler {
         let record = Record(
             time: Clocks.calendar().rfc3339, level: event.level.rawValue,
             subject: fields["subject"].map { "\($0)" } ?? "lbd", text: "\(event.message)")
-        let line = switch format {
+        let line = switch settings.current.format {
         case .text: "\(record.time) \(record.level) \(record.subject) \(record.text.withoutControls)"
         case .json: JSONText.line(record)
         }

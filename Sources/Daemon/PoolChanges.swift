@@ -98,7 +98,7 @@ extension PoolTable {
             found: { [weak self] backend, old, reason in self?.found(backend, old, reason) })
         pool.backends.append(backend)
         byReference[reference] = (pool, backend)
-        bySlot[backend.slot] = backend
+        enter(backend, pool)
         let wish = saved[reference]
         backend.set(wish?.wish ?? configuration.wish, drain: wish?.drain)
         return backend
@@ -126,7 +126,7 @@ extension PoolTable {
             let former = backend.move(to: configuration, slot: slots.take(), of: pool.configuration)
             pool.leaving.append(former)
             taken.addresses.append(former)
-            bySlot[backend.slot] = backend
+            enter(backend, pool)
             events.record(.backendMoved(backend.reference, from: old, to: configuration.address))
         }
         if wasRemoving { events.record(.backendTakenBack(backend.reference, configuration.address)) }
@@ -158,9 +158,9 @@ extension PoolTable {
             retire(pool)
         }
         slots.settle()
-        indicesLeaving.removeAll { entry in
+        poolsLeaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
-            indices.give(entry.index)
+            indices.give(entry.pool.index)
             return true
         }
     }
@@ -179,7 +179,6 @@ extension PoolTable {
 
     private func end(_ former: FormerAddress, of pool: Pool) {
         pool.leaving.removeAll { $0 === former }
-        bySlot[former.slot] = nil
         slots.release(former.slot, pool: pool.index, outSince: former.outSince ?? plane.generation)
         events.record(.backendLeft(former.reference, former.address))
         changes.announce()
@@ -189,7 +188,6 @@ extension PoolTable {
         let connections = backend.holders
         pool.backends.removeAll { $0 === backend }
         byReference[backend.reference] = nil
-        bySlot[backend.slot] = nil
         slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
         backend.beGone()
         events.record(.backendRemoved(backend.reference, connections: connections))
@@ -207,7 +205,7 @@ extension PoolTable {
             plane.retire(pool: pool.index)
         case .releasing:
             guard plane.isReleased(pool: pool.index) else { return }
-            indicesLeaving.append((pool.index, plane.forget(pool: pool.index)))
+            poolsLeaving.append((pool, plane.forget(pool: pool.index)))
             pools.removeAll { $0 === pool }
             events.record(.poolRemoved(pool.configuration.name))
             changes.announce()

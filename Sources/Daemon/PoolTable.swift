@@ -10,12 +10,12 @@ import SystemCalls
     /// In the order of the configuration; those that are being removed come last.
     var pools: [Pool] = []
     var byReference: [BackendReference: (pool: Pool, backend: Backend)] = [:]
-    /// With former addresses, which count as their backend's.
-    var bySlot: [Int: Backend] = [:]
+    /// With former addresses, which count as their backend's, and until nothing more can be heard of a slot.
+    private var bySlot: [Int: (pool: Pool, backend: Backend)] = [:]
     let slots: SlotTable
     var indices: Numbers
     /// Of pools that are gone, until the generation is settled.
-    var indicesLeaving: [(index: Int, generation: UInt64)] = []
+    var poolsLeaving: [(pool: Pool, generation: UInt64)] = []
     /// What the change under way has taken out.
     var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
     let plane: DataPlane
@@ -37,7 +37,11 @@ import SystemCalls
         self.events = events
         slots = SlotTable(plane: plane)
         indices = Numbers(max: poolsMax)
+        slots.freed = { [weak self] slot in self?.bySlot[slot] = nil }
     }
+
+    /// The slot is the backend's from now on.
+    func enter(_ backend: Backend, _ pool: Pool) { bySlot[backend.slot] = (pool, backend) }
 
     func stop() {
         for pool in pools { for backend in pool.backends { backend.prober.stop() } }
@@ -47,12 +51,14 @@ import SystemCalls
     func backend(_ reference: BackendReference) -> Backend? { byReference[reference]?.backend }
 
     /// By its slot, with its pool; nil where that is gone.
-    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { bySlot[slot].flatMap { byReference[$0.reference] } }
+    func entry(slot: Int) -> (pool: Pool, backend: Backend)? { bySlot[slot] }
 
     func pool(_ name: PoolName) -> Pool? { pools.first { $0.configuration.name == name } }
 
     /// By its number; nil where it is gone.
-    func pool(index: Int) -> Pool? { pools.first { $0.index == index } }
+    func pool(index: Int) -> Pool? {
+        pools.first { $0.index == index } ?? poolsLeaving.first { $0.pool.index == index }?.pool
+    }
 
     /// The nearest name to one that is not there, of a backend or of a pool.
     func nearest(to text: String) -> String? {
@@ -77,12 +83,31 @@ import SystemCalls
     func found(_ backend: Backend, _ old: ProbeFinding, _ reason: String) {
         events.record(.probe(backend.reference, from: old, to: backend.history.finding, reason: reason))
         refresh(backend)
+        endConnections(of: backend)
+    }
+
+    /// What happens to clients' connections only ever asks for a probe.
+    func noteFailures(_ count: Int, slot: Int) {
+        guard let (pool, backend) = entry(slot: slot), let rule = pool.configuration.health.passive,
+            let failures = backend.prober.noteFailures(count)
+        else { return }
+        events.record(.suspected(backend.reference, failures: failures, within: rule.within))
+    }
+
+    /// Behind the routing that takes the backend out, so that none comes after.
+    private func endConnections(of backend: Backend) {
+        guard backend.history.finding == .down, byReference[backend.reference]?.pool.configuration.health.whenDown == .reset,
+            backend.holders > 0
+        else { return }
+        publishNow()
+        events.record(.connectionsReset(backend.reference, count: backend.holders))
+        plane.resetConnections(.taken(slot: backend.slot))
     }
 
     /// A worker's news: something may be empty now.
     func lookAgain(slot: Int? = nil) {
-        let backends = slot.map { bySlot[$0].map { [$0] } ?? [] } ?? pools.flatMap(\.backends)
-        for backend in backends where backend.wish != .ready || backend.isRemoving { announce(backend) }
+        let backends = slot.map { bySlot[$0].map { [$0.backend] } ?? [] } ?? pools.flatMap(\.backends)
+        for backend in backends where !backend.isGone && (backend.wish != .ready || backend.isRemoving) { announce(backend) }
         settle()
         changes.announce()
     }

@@ -11,7 +11,7 @@ import SystemCalls
     private let plane: DataPlane
     private let table: PoolTable
     private let listeners: Listeners
-    private let drains: Drains
+    let drains: Drains
     private let saved: SavedWishes
     private let events: EventLog
     private let logger: Logger
@@ -40,14 +40,14 @@ import SystemCalls
 
     /// Applies all or nothing: what can fail (binding listeners, source addresses, limits of slots) is tried before
     /// anything changes. `control`, `state-directory` and `workers` take effect at the next start only.
-    /// `now`: what is removed is not drained first, its connections are reset.
-    func apply(_ new: BalancerConfiguration, now: Bool, by user: String) throws(Failure) {
+    /// `now`: what is removed is not drained first, its connections are reset. `changes`: what is told of it.
+    func apply(_ new: BalancerConfiguration, now: Bool, by user: String, changes: [ConfigurationChange] = []) throws(Failure) {
         guard !isStopping else { throw Failure(.failed, "lbd is stopping: nothing is changed any more") }
         var new = new
         (new.control, new.stateDirectory, new.workers) = (current.control, current.stateDirectory, current.workers)
-        guard new != current else { return }
-        let prepared = try prepare(new)
-        events.record(.configurationChanged(by: user))
+        let prepared = new == current ? nil : try prepare(new)
+        for change in changes { events.record(.configurationChanged(change, by: user)) }
+        guard let prepared else { return }
         carryOut(new, prepared, now: now, atStart: false)
     }
 
@@ -117,5 +117,22 @@ import SystemCalls
             connectionsMax: current.connectionsMax)
         guard current.connectionsMax != old.connectionsMax, let shortfall = plane.budget.shortfall else { return }
         logger.warning("\(shortfall.words(carried: plane.connectionsMax))")
+    }
+}
+
+// What goes.
+extension Reconfiguration {
+    /// Connections of something that was removed; nil: it is gone.
+    func holders(of subject: ConfigurationSubject) -> Int? {
+        switch subject {
+        case .lbd: return nil
+        case .backend(let reference): return table.backend(reference).flatMap { $0.isRemoving ? $0.holders : nil }
+        case .pool(let name):
+            guard let pool = table.pool(name), pool.isRemoving else { return nil }
+            return pool.backends.reduce(0) { $0 + $1.holders } + pool.leaving.reduce(0) { $0 + $1.holders }
+        case .listener(let name):
+            let closing = listeners.closing.filter { $0.configuration.name == name }
+            return closing.isEmpty ? nil : closing.reduce(0) { $0 + plane.statistics.tickets(listener: $1.index).held }
+        }
     }
 }

@@ -24,6 +24,8 @@ import Statistics
     private var numbers: Numbers
     private var leaving: [Leaving] = []
     private var baselines: [Int: BackendTotals] = [:]
+    /// Called when nothing more can be heard of a slot.
+    var freed: @ControlPlane (Int) -> Void = { _ in }
 
     init(plane: DataPlane) {
         self.plane = plane
@@ -73,6 +75,7 @@ import Statistics
         leaving.removeAll { entry in
             guard case .told(let generation) = entry.stage, generation <= plane.settledGeneration else { return false }
             baselines[entry.slot] = nil
+            freed(entry.slot)
             numbers.give(entry.slot)
             return true
         }

@@ -34,6 +34,9 @@ package struct ProbeHealth: Equatable, Sendable {
         (self.rise, self.fall) = (rise, fall)
     }
 
+    /// Something is known, and the last result agreed with it: until then probes hurry.
+    package var isSettled: Bool { finding != .unknown && contrary == 0 }
+
     /// Takes one finished probe; the new finding where it changes.
     package mutating func handle(_ result: ProbeResult) -> ProbeFinding? {
         switch (finding, result) {
@@ -61,28 +64,5 @@ package struct ProbeHealth: Equatable, Sendable {
         finding = new
         contrary = 0
         return new
-    }
-}
-
-/// When the next probe of a backend starts, in a form that spreads the probes of many.
-package enum ProbePacing {
-    /// The first one, within min(interval, 1 s). `random`: 0 ..< 1.
-    package static func first(interval: Duration, random: Double) -> Duration {
-        min(interval, .seconds(1)) * random
-    }
-
-    /// The next one, from the start of the last: the interval less up to a tenth, so that probes drift apart and a
-    /// dead backend is still found within fall x interval + timeout. `random`: 0 ..< 1.
-    package static func next(interval: Duration, random: Double) -> Duration {
-        interval * (0.9 + 0.1 * random)
-    }
-
-    /// Between two probes that were asked for. Not at once after a success either: a server that has been told to
-    /// end may still accept for a moment, and `rise` successes within it would prove nothing.
-    package static func confirming(interval: Duration, after result: ProbeResult) -> Duration {
-        switch result {
-        case .success: min(interval, .milliseconds(250))
-        case .failure, .inconclusive: min(interval, .milliseconds(50))
-        }
     }
 }

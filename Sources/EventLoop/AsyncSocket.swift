@@ -8,11 +8,14 @@ import SystemCalls
 package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     case system(SystemError)
     case cancelled
+    /// The socket's own deadline.
+    case deadlinePassed
 
     package var description: String {
         switch self {
         case .system(let error): error.description
         case .cancelled: "cancelled"
+        case .deadlinePassed: "not done in time"
         }
     }
 }
@@ -21,17 +24,22 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     private let descriptor: Descriptor
     private var received: [UInt8] = []
     private var receivedEnd = false
+    /// Every wait ends then, with `deadlinePassed`. Nil: they may go on for ever.
+    private var deadline: MonotonicTime?
 
     package init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
 
     package var number: Int32 { descriptor.number }
 
-    /// `source`: our own address, where its family is the endpoint's.
-    package static func connect(to endpoint: Endpoint, from source: IPAddress? = nil) async throws(SocketFailure) -> AsyncSocket {
+    /// `source`: our own address, where its family is the endpoint's. `deadline`: of the socket, for good.
+    package static func connect(
+        to endpoint: Endpoint, from source: IPAddress? = nil, deadline: MonotonicTime? = nil
+    ) async throws(SocketFailure) -> AsyncSocket {
         let address = SocketAddress(endpoint)
         let socket: AsyncSocket
         do {
             socket = AsyncSocket(owning: try Sockets.open(for: address))
+            socket.deadline = deadline
             let own = source.map { SocketAddress($0.endpoint(port: 0)) }
             if let own, own.family == address.family { try Sockets.bindSource(socket.number, to: own) }
         } catch { throw .system(error) }
@@ -46,13 +54,11 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     private func connected(to address: SocketAddress, _ endpoint: Endpoint) async throws(SocketFailure) {
         while true {
-            try await ready(for: .writable)
-            let failure = Sockets.takeError(of: descriptor.number)
-            guard failure == 0 else { throw .system(SystemError("connect", failure, on: endpoint.description)) }
-            // A wait may end without its event (see Wait): the kernel says whether there is a connection.
+            // Asked before any wait, as within the host the handshake is over by now: two events less. And after it, as
+            // a wait may end without its event (see Wait).
             switch Sockets.startConnect(descriptor.number, to: address) {
             case .connected, .failed(errorNumber: EISCONN): return
-            case .inProgress, .failed(errorNumber: EALREADY): continue
+            case .inProgress, .failed(errorNumber: EALREADY): try await ready(for: .writable)
             case .failed(let failure): throw .system(SystemError("connect", failure, on: endpoint.description))
             }
         }
@@ -149,7 +155,21 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     }
 
     private func ready(for interest: Interest) async throws(SocketFailure) {
-        guard await wait(for: interest, on: descriptor.number) == .ready else { throw .cancelled }
+        let rest = deadline.map { max(.zero, Clocks.monotonic().duration(to: $0)) }
+        switch await wait(for: interest, on: descriptor.number, timeout: rest) {
+        case .ready: return
+        case .timedOut:
+            // After a standstill of ours time is over for everything, whatever has come meanwhile.
+            guard isReady(for: interest) else { throw .deadlinePassed }
+        case .cancelled: throw .cancelled
+        }
+    }
+
+    private func isReady(for interest: Interest) -> Bool {
+        switch interest {
+        case .readable: Sockets.isReadable(descriptor.number)
+        case .writable: Sockets.isWritable(descriptor.number)
+        }
     }
 }
 

@@ -34,10 +34,19 @@ package enum Interest: Sendable {
     await Wait().run(-1, 0, duration) == .timedOut
 }
 
-@ControlPlane final class Wait {
+/// One at a time. Who waits again and again keeps it: its event is made once.
+@ControlPlane package final class Wait {
     /// Owned by the wait: touched on the loop only, freed with it, which libevent's use of it keeps alive (see `start`).
     nonisolated(unsafe) private let event = UnsafeMutablePointer<event>.allocate(capacity: 1)
     private var continuation: CheckedContinuation<WaitOutcome, Never>?
+
+    package init() {}
+
+    /// Waits for a time to pass; `ready` when `finish` ended it before.
+    package func pause(for duration: Duration) async -> WaitOutcome { await run(-1, 0, duration) }
+
+    /// Waits for `finish`.
+    package func untilFinished() async -> WaitOutcome { await run(-1, 0, nil) }
 
     func run(_ descriptor: Int32, _ bits: Int16, _ timeout: Duration?) async -> WaitOutcome {
         await withTaskCancellationHandler {
@@ -77,25 +86,26 @@ package enum Interest: Sendable {
         precondition(added == 0, "libevent has memory for one timer")
     }
 
-    /// Ends the wait; one that has ended already stays as it ended.
-    func finish(_ outcome: WaitOutcome) {
-        guard let continuation else { return }
+    /// Ends the wait; false: one that has ended already stays as it ended.
+    @discardableResult package func finish(_ outcome: WaitOutcome) -> Bool {
+        guard let continuation else { return false }
         self.continuation = nil
         event_del(event)
         continuation.resume(returning: outcome)
         Unmanaged.passUnretained(self).release()
+        return true
     }
 }
 
 private func waitEnded(_: Int32, _ bits: Int16, _ context: UnsafeMutableRawPointer?) {
     let wait = Unmanaged<Wait>.fromOpaque(context!).takeUnretainedValue()
     let outcome: WaitOutcome = bits & Int16(EV_TIMEOUT) != 0 ? .timedOut : .ready
-    ControlPlane.assumeIsolated { wait.finish(outcome) }
+    ControlPlane.assumeIsolated { _ = wait.finish(outcome) }
 }
 
 private func timerInstead(_: Int32, _: Int16, _ context: UnsafeMutableRawPointer?) {
     let wait = Unmanaged<Wait>.fromOpaque(context!).takeUnretainedValue()
-    ControlPlane.assumeIsolated { wait.finish(.ready) }
+    ControlPlane.assumeIsolated { _ = wait.finish(.ready) }
 }
 
 extension timeval {

@@ -28,6 +28,11 @@ package struct BalancerConfiguration: Equatable, Sendable {
         self.pools = pools
     }
 
+    /// What lbd has room for.
+    package static let listenersMax = 1024
+    package static let poolsMax = 4096
+    package static let backendsMax = 16_384
+
     /// `1 listener, 2 pools`
     package var summary: String { "\(counted(listeners.count, "listener")), \(counted(pools.count, "pool"))" }
 }
@@ -216,33 +221,6 @@ package struct BackendConfiguration: Equatable, Sendable {
         self.connectionsMax = connectionsMax
         self.backup = backup
         self.wish = wish
-    }
-}
-
-package struct HealthConfiguration: Equatable, Sendable {
-    package enum Check: Equatable, Sendable {
-        /// No probes: the backend counts as up.
-        case none
-        /// A TCP connect that succeeds.
-        case connect
-        /// A connect, then `send` where given, then `expect` at the start of what the backend says.
-        case banner(send: String?, expect: String)
-    }
-
-    package var check: Check
-    package var interval: Duration
-    package var timeout: Duration
-    /// Successes in a row that turn `down` into `up`.
-    package var rise: Int
-    /// Failures in a row that turn `up` into `down`.
-    package var fall: Int
-
-    package init(check: Check, interval: Duration, timeout: Duration, rise: Int, fall: Int) {
-        self.check = check
-        self.interval = interval
-        self.timeout = timeout
-        self.rise = rise
-        self.fall = fall
     }
 }
 

@@ -21,7 +21,6 @@ package struct Event: Equatable, Sendable {
         case listenerRedirected(ListenerName, to: PoolName)
         /// The last connection of a closed listener has ended.
         case listenerRemoved(ListenerName)
-        case configurationChanged(by: String)
         /// `atStart`: one of those that lbd was started with.
         case poolAdded(PoolName, atStart: Bool)
         case poolRemoving(PoolName)
@@ -53,6 +52,10 @@ package struct Event: Equatable, Sendable {
         /// So many connects have failed since the last such event, `retried` of them followed by another attempt;
         /// `isAlone`: new connections have no other backend to go to.
         case connectsFailing(BackendReference, count: Int, reason: String, retried: Int, isAlone: Bool)
+        /// So many of its clients' connections have failed in a short time: it is probed at once, and quickly for a while.
+        case suspected(BackendReference, failures: Int, within: Duration)
+        /// The backend was found down, and its pool says `when-down: reset`.
+        case connectionsReset(BackendReference, count: Int)
         /// Clients were reset, every attempt of theirs to connect a backend having failed; since the last such event.
         case poolUnreachable(PoolName, reset: Int)
         /// All connections that a listener may have are in use: the backlog waits.
@@ -76,6 +79,8 @@ package struct Event: Equatable, Sendable {
         case drainClosing(BackendReference, DrainEnd, closed: Int, left: Int)
         /// By an operator's word.
         case connectionsClosed(Int, reset: Bool, by: String)
+        /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
+        case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
         case stopped(connectionsClosed: Int)
     }
@@ -85,7 +90,7 @@ extension Event.Change {
     /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
     package var subject: String {
         switch self {
-        case .started, .stopping, .stopped, .processFull, .processHasRoom, .configurationChanged, .connectionsClosed: "lbd"
+        case .started, .stopping, .stopped, .processFull, .processHasRoom, .connectionsClosed: "lbd"
         case .poolAdded(let pool, _), .poolRemoving(let pool), .poolTakenBack(let pool), .poolRemoved(let pool): "pool \(pool)"
         case .backendAdded(let backend, _, _, _, _, _), .backendRemoving(let backend), .backendTakenBack(let backend, _),
             .backendRemoved(let backend, _), .backendMoved(let backend, _, _), .backendLeft(let backend, _):
@@ -95,10 +100,17 @@ extension Event.Change {
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
-            .connectsFailing(let backend, _, _, _, _), .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _):
+            .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
+            .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
+        case .configurationChanged(let change, _):
+            switch change.subject {
+            // As in all events of a backend.
+            case .backend(let reference): reference.description
+            case .lbd, .listener, .pool: change.subject.description
+            }
         }
     }
 
@@ -130,6 +142,8 @@ extension Event.Change {
         case .poolServes: "poolServes"
         case .poolFull: "poolFull"
         case .connectsFailing: "connectsFailing"
+        case .suspected: "suspected"
+        case .connectionsReset: "connectionsReset"
         case .poolUnreachable: "poolUnreachable"
         case .listenerFull: "listenerFull"
         case .listenerHasRoom: "listenerHasRoom"
@@ -157,7 +171,6 @@ extension Event.Change {
         case .listenerMoved(_, let from, let to): "listens on \(to) now; \(from) is closed, its connections go on"
         case .listenerRedirected(_, let pool): "new connections go to pool \(pool) now; others stay where they are"
         case .listenerRemoved: "removed: its last connection has ended"
-        case .configurationChanged(let by): "configuration changed by \(by)"
         case .poolAdded: "added"
         case .poolRemoving: "being removed: takes no new connections, gone when its last one has ended"
         case .poolTakenBack: "taken back before it was removed"
@@ -185,6 +198,9 @@ extension Event.Change {
         case .connectsFailing(_, let count, let reason, let retried, let isAlone):
             counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
                 + sequel(failed: count, retried: retried, isAlone: isAlone)
+        case .suspected(_, let failures, let within):
+            "\(counted(failures, "connection")) failed within \(within.written), by connects or by resets before an answer: probed at once"
+        case .connectionsReset(_, let count): "found down: \(counted(count, "connection")) reset, as when-down says"
         case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
@@ -207,6 +223,7 @@ extension Event.Change {
             (end == .reset ? "reset" : "closed") + " \(counted(closed, "connection")) since the drain's deadline; "
                 + (left == 0 ? "none is left" : "\(left) left")
         case .connectionsClosed(let count, let reset, let by): "\(counted(count, "connection")) \(reset ? "reset" : "closed") by \(by)"
+        case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
         }

@@ -6,7 +6,8 @@ import Rollout
 extension PoolSnapshot {
     package init(reading report: PoolReport) throws(Failure) {
         var backends: [BackendSnapshot] = []
-        for backend in report.backends {
+        // What is being removed is nobody's to restart.
+        for backend in report.backends where !backend.removing {
             do {
                 backends.append(BackendSnapshot(
                     name: try BackendName(backend.name), address: try Endpoint(backend.address), wish: backend.wish,

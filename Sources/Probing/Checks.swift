@@ -1,65 +1,69 @@
 // The checks themselves: one attempt each, asking for service and not for a sign of life.
 import Decisions
 import EventLoop
+import Glibc
 import Model
 import SystemCalls
 
-enum Checks {
-    /// One probe, ended at `timeout`. `sendProxy`: the header that the backend waits for before it says a word.
-    @ControlPlane static func run(
-        _ check: HealthConfiguration.Check, at endpoint: Endpoint, from source: IPAddress? = nil, sendProxy: SendProxy, timeout: Duration
-    ) async -> ProbeResult {
-        do {
-            try await withDeadline(timeout) {
-                switch check {
-                case .none: return
-                case .connect: _ = try await AsyncSocket.connect(to: endpoint, from: source)
-                case .banner(let send, let expect):
-                    let header = ProxyAnnouncement(.unknown, as: sendProxy)
-                    try await banner(header: header, send: send, expect: expect, at: endpoint, from: source)
-                }
-            }
-            return .success
-        } catch let passed as DeadlinePassed {
-            return .failure(reason: "\(words(for: check)): \(passed)")
-        } catch SocketFailure.system(let error) where error.isShortage {
-            return .inconclusive(reason: "\(error)")
-        } catch {
-            return .failure(reason: "\(error)")
-        }
-    }
-
-    private struct WrongBanner: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    /// The expected bytes may come in as many pieces as they like; the first that differs ends the probe.
-    @ControlPlane private static func banner(
-        header: ProxyAnnouncement, send: String?, expect: String, at endpoint: Endpoint, from source: IPAddress?
-    ) async throws {
-        let socket = try await AsyncSocket.connect(to: endpoint, from: source)
-        let words = (0..<header.count).map { header[$0] } + Array((send ?? "").utf8)
-        if !words.isEmpty { try await socket.send(words) }
-        let expected = Array(expect.utf8)
-        var received: [UInt8] = []
-        while received.count < expected.count {
-            let more = try await socket.receive(bytesMax: 4096)
-            guard !more.isEmpty else {
-                throw WrongBanner(description: "banner: the backend ended after \(received.count) of \(expected.count) bytes")
-            }
-            received += more
-            guard expected.starts(with: received.prefix(expected.count)) else {
-                let seen = String(decoding: received.prefix(expected.count + 20), as: UTF8.self).escapedForOneLine
-                throw WrongBanner(description: "banner: expected '\(expect.escapedForOneLine)', got '\(seen)'")
-            }
-        }
-    }
-
-    private static func words(for check: HealthConfiguration.Check) -> String {
+@ControlPlane enum Checks {
+    /// One probe, ended at `timeout`.
+    static func run(_ check: HealthConfiguration.Check, of target: ProbeTarget, timeout: Duration) async -> ProbeResult {
         switch check {
-        case .none: "no check"
-        case .connect: "connect"
-        case .banner: "banner"
+        case .none: return .success
+        case .connect:
+            do throws(SocketFailure) {
+                _ = try await connect(target, timeout)
+                return .success
+            } catch {
+                return result(of: error, "connect", timeout)
+            }
+        case .banner(let send, let expect, let match):
+            return await ask(target, Array((send ?? "").utf8), BannerAnswer(expect: expect, match: match), "banner", timeout)
+        case .http(let request):
+            return await ask(target, request.bytes(to: target.endpoint), HTTPAnswer(to: request), "http", timeout)
+        case .command(let words):
+            return await CommandCheck.run(words, for: target, timeout: timeout)
+        }
+    }
+
+    private static func connect(_ target: ProbeTarget, _ timeout: Duration) async throws(SocketFailure) -> AsyncSocket {
+        try await AsyncSocket.connect(to: target.endpoint, from: target.source, deadline: Clocks.monotonic().advanced(by: timeout))
+    }
+
+    /// Says `words`, after the header that the backend waits for, and hears the answer until it is certain.
+    private static func ask(
+        _ target: ProbeTarget, _ words: [UInt8], _ answer: some ProbeAnswer, _ name: String, _ timeout: Duration
+    ) async -> ProbeResult {
+        var answer = answer
+        do throws(SocketFailure) {
+            let socket = try await connect(target, timeout)
+            let header = ProxyAnnouncement(.unknown, as: target.sendProxy)
+            let first = (0..<header.count).map { header[$0] } + words
+            if !first.isEmpty { try await say(first, on: socket) }
+            while true {
+                let more = try await socket.receive(bytesMax: 4096)
+                guard !more.isEmpty else { return answer.end() }
+                if let result = answer.take(more) { return result }
+            }
+        } catch {
+            return result(of: error, name, timeout, soFar: answer.soFar)
+        }
+    }
+
+    /// A backend that has spoken and left is heard all the same.
+    private static func say(_ words: [UInt8], on socket: AsyncSocket) async throws(SocketFailure) {
+        do throws(SocketFailure) { try await socket.send(words) } catch {
+            guard case .system(let failure) = error, failure.errorNumber == EPIPE || failure.errorNumber == ECONNRESET else { throw error }
+        }
+    }
+
+    private static func result(of failure: SocketFailure, _ name: String, _ timeout: Duration, soFar: String? = nil) -> ProbeResult {
+        let came = soFar.map { "; so far: \($0)" } ?? ""
+        switch failure {
+        case .system(let error) where error.isShortage: return .inconclusive(reason: "\(error)")
+        case .system(let error): return .failure(reason: "\(error)\(came)")
+        case .deadlinePassed: return .failure(reason: "\(name): not done within \(timeout.spoken)\(came)")
+        case .cancelled: return .inconclusive(reason: "\(name): cancelled")
         }
     }
 }

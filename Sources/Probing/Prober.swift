@@ -1,4 +1,4 @@
-// The probes of one backend: regular ones, and fresh ones on demand.
+// The probes of one backend: regular ones, hurried ones while something changes, and fresh ones on demand.
 import Decisions
 import EventLoop
 import Model
@@ -16,25 +16,26 @@ package struct ProbeHistory: Sendable {
 
 @ControlPlane package final class Prober {
     private var configuration: HealthConfiguration
-    private let endpoint: Endpoint
-    private var sendProxy: SendProxy
-    private var source: IPAddress?
+    private var target: ProbeTarget
     private var health: ProbeHealth
+    private var burst = FailureBurst()
     /// Started and not stopped since; without a check there is nothing to do for it.
     private var isWanted = false
     private var regular: Task<Void, Never>?
+    /// Between two regular probes.
+    private var rest: Wait?
+    /// The next one is not waited for, and so many after it come at the fast interval: a burst of failures.
+    private var isDueNow = false
+    private var hurried = 0
     package private(set) var history: ProbeHistory
     /// Called when the finding changes, with the old one and the reason.
     private let changed: @ControlPlane (ProbeFinding, String) -> Void
 
     package init(
-        _ configuration: HealthConfiguration, endpoint: Endpoint, sendProxy: SendProxy = .none, source: IPAddress? = nil,
-        changed: @escaping @ControlPlane (ProbeFinding, String) -> Void
+        _ configuration: HealthConfiguration, of target: ProbeTarget, changed: @escaping @ControlPlane (ProbeFinding, String) -> Void
     ) {
         self.configuration = configuration
-        self.endpoint = endpoint
-        self.sendProxy = sendProxy
-        self.source = source
+        self.target = target
         self.changed = changed
         health = ProbeHealth(rise: configuration.rise, fall: configuration.fall)
         // Without a check there is nothing to wait for: the backend counts as up.
@@ -54,7 +55,7 @@ package struct ProbeHistory: Sendable {
 
     private func endRegular() {
         regular?.cancel()
-        regular = nil
+        (regular, rest) = (nil, nil)
     }
 
     /// What was found before says nothing any more: the backend was out of probing.
@@ -64,11 +65,12 @@ package struct ProbeHistory: Sendable {
         change(to: .unknown, because: "not probed any more")
     }
 
-    /// Other probes from now on, of the same endpoint. What was found stays until they find something else.
-    package func change(to new: HealthConfiguration, sendProxy: SendProxy, source: IPAddress?) {
-        guard new != configuration || sendProxy != self.sendProxy || source != self.source else { return }
+    /// Other probes from now on. What was found stays until they find something else. A probe that is under way goes with
+    /// its task.
+    package func change(to new: HealthConfiguration, of newTarget: ProbeTarget) {
+        guard new != configuration || newTarget != target else { return }
         let hadNoCheck = configuration.check == .none
-        (configuration, self.sendProxy, self.source) = (new, sendProxy, source)
+        (configuration, target) = (new, newTarget)
         endRegular()
         if new.check == .none {
             health = ProbeHealth(rise: new.rise, fall: new.fall, finding: .up)
@@ -82,18 +84,49 @@ package struct ProbeHistory: Sendable {
         if isWanted { start() }
     }
 
+    /// Clients' connections have failed, so many since the last time: when they are a burst the backend is probed at
+    /// once, and quickly for a while. How many there were then; nil: no burst.
+    package func noteFailures(_ count: Int) -> Int? {
+        guard let rule = configuration.passive, regular != nil, history.finding == .up,
+            let failures = burst.count(count, at: LoopClock().now, rule: rule)
+        else { return nil }
+        hurried = configuration.fall
+        isDueNow = true
+        rest?.finish(.ready)
+        return failures
+    }
+
     private func probeRegularly() async {
         let clock = LoopClock()
-        guard await pause(for: ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1))) else { return }
-        while !Task.isCancelled {
+        let rest = Wait()
+        self.rest = rest
+        var next = clock.now.advanced(by: ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1)))
+        while await pause(rest, until: ProbePacing.aligned(next, interval: interval)) {
             let started = clock.now
+            isDueNow = false
             let result = await probe()
             // A probe that was cut short by `stop` has found nothing.
             guard !Task.isCancelled else { return }
             take(result)
-            let next = started.advanced(by: ProbePacing.next(interval: configuration.interval, random: .random(in: 0..<1)))
-            guard await pause(for: clock.now.duration(to: next)) else { return }
+            hurried = max(0, hurried - 1)
+            next = started.advanced(by: ProbePacing.next(interval: interval, jitter: configuration.jitter, random: .random(in: 0..<1)))
         }
+    }
+
+    /// False: cancelled.
+    private func pause(_ rest: Wait, until next: MonotonicTime) async -> Bool {
+        guard !isDueNow else { return !Task.isCancelled }
+        let now = LoopClock().now
+        // After a standstill all backends are overdue, and would be probed at once, and at once again an interval later.
+        let isOverdue = next.duration(to: now) > configuration.interval
+        let rested = isOverdue
+            ? ProbePacing.first(interval: configuration.interval, random: .random(in: 0..<1)) : now.duration(to: next)
+        return await rest.pause(for: rested) != .cancelled
+    }
+
+    /// From the start of one probe to the next, as things stand.
+    private var interval: Duration {
+        health.isSettled && hurried == 0 ? configuration.interval : configuration.fastInterval
     }
 
     /// Fresh probes, one after the other, every one begun after this call: up after `rise` successes in a row, else
@@ -122,12 +155,13 @@ package struct ProbeHistory: Sendable {
                 unconfirmed.finding = .down
                 return unconfirmed
             }
-            guard await pause(for: ProbePacing.confirming(interval: configuration.interval, after: result)) else { return nil }
+            let pause = ProbePacing.confirming(interval: configuration.interval, after: result)
+            guard await EventLoop.pause(for: pause) else { return nil }
         }
     }
 
     private func probe() async -> ProbeResult {
-        await Checks.run(configuration.check, at: endpoint, from: source, sendProxy: sendProxy, timeout: configuration.timeout)
+        await Checks.run(configuration.check, of: target, timeout: configuration.timeout)
     }
 
     private func take(_ result: ProbeResult) {

@@ -10,7 +10,9 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch source {
         case .client: counters.countBytesToBackend(bytes)
-        case .backend: counters.countBytesToClient(bytes)
+        case .backend:
+            record.isAnswered = true
+            counters.countBytesToClient(bytes)
         }
     }
 
@@ -34,7 +36,9 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch party {
         case .client: counters.countClientReset()
-        case .backend: counters.countBackendReset()
+        case .backend:
+            counters.countBackendReset()
+            if !record.isAnswered { worker.reportEarlyReset(slot: record.slot) }
         }
     }
 

@@ -36,7 +36,7 @@ enum CloseReason {
     /// An operator's word, or a drain's deadline.
     case ordered
     case orderedReset
-    /// Its backend or its listener was removed, and its end not waited for.
+    /// Its backend or its listener was removed, or its backend found down, and its end not waited for.
     case removed
     case outOfResources
 

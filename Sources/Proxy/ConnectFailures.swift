@@ -1,5 +1,6 @@
-// Connects that failed, by backend, and clients that were reset for want of any that did not: counted over all
-// workers, so that each is told once a second at most. The lock is taken where a connect has failed, never else.
+// Connects that failed and connections that were reset before a byte came, by backend, and clients that were reset for
+// want of any that did not: counted over all workers, so that each is told once a second at most. The lock is taken
+// where something has failed, never else.
 import Synchronization
 
 final class ConnectFailures: Sendable {
@@ -11,6 +12,8 @@ final class ConnectFailures: Sendable {
 
     private struct State {
         var backends: [Int: Failing] = [:]
+        /// By backend.
+        var earlyResets: [Int: ReportPacing<Void>] = [:]
         var pools: [Int: ReportPacing<Void>] = [:]
 
         mutating func told(_ slot: Int, _ errorNumber: Int32, _ besides: Int) -> WorkerReport {
@@ -31,6 +34,14 @@ final class ConnectFailures: Sendable {
         }
     }
 
+    /// A backend has reset a connection without having said a byte.
+    func countEarlyReset(slot: Int, now: Int64) -> WorkerReport? {
+        state.withLock { state -> WorkerReport? in
+            let besides = state.earlyResets[slot, default: ReportPacing()].next((), now: now)
+            return besides.map { .earlyResets(slot: slot, count: $0 + 1) }
+        }
+    }
+
     /// A client was reset since no backend could be connected.
     func countReset(pool: Int, now: Int64) -> WorkerReport? {
         state.withLock { state -> WorkerReport? in
@@ -46,6 +57,10 @@ final class ConnectFailures: Sendable {
                 guard let (errorNumber, besides) = state.backends[slot]?.pacing.settle(now: now, atOnce: atOnce) else { continue }
                 reports.append(state.told(slot, errorNumber, besides))
             }
+            for slot in state.earlyResets.keys.sorted() {
+                guard let (_, besides) = state.earlyResets[slot]?.settle(now: now, atOnce: atOnce) else { continue }
+                reports.append(.earlyResets(slot: slot, count: besides + 1))
+            }
             for pool in state.pools.keys.sorted() {
                 guard let (_, besides) = state.pools[pool]?.settle(now: now, atOnce: atOnce) else { continue }
                 reports.append(.poolUnreachable(pool: pool, reset: besides + 1))
@@ -57,7 +72,7 @@ final class ConnectFailures: Sendable {
     /// The backend is gone, and its slot may be another's soon: what was not told of it yet.
     func forget(slot: Int, now: Int64) -> WorkerReport? {
         state.withLock { state -> WorkerReport? in
-            defer { state.backends[slot] = nil }
+            defer { (state.backends[slot], state.earlyResets[slot]) = (nil, nil) }
             guard let (errorNumber, besides) = state.backends[slot]?.pacing.settle(now: now, atOnce: true) else { return nil }
             return state.told(slot, errorNumber, besides)
         }
@@ -72,7 +87,10 @@ final class ConnectFailures: Sendable {
     }
 
     var owes: Bool {
-        state.withLock { state in state.backends.values.contains { $0.pacing.owes } || state.pools.values.contains { $0.owes } }
+        state.withLock { state in
+            state.backends.values.contains { $0.pacing.owes } || state.earlyResets.values.contains { $0.owes }
+                || state.pools.values.contains { $0.owes }
+        }
     }
 }
 
@@ -80,6 +98,10 @@ extension WorkerHandle {
     func reportConnectFailed(slot: Int, errorNumber: Int32, retried: Bool) {
         let news = state.connectFailures.countFailed(slot: slot, errorNumber: errorNumber, retried: retried, now: now())
         if let news { report(news) } else { oweReport() }
+    }
+
+    func reportEarlyReset(slot: Int) {
+        if let news = state.connectFailures.countEarlyReset(slot: slot, now: now()) { report(news) } else { oweReport() }
     }
 
     func reportUnreachable(_ pool: Int) {

@@ -141,6 +141,8 @@ struct ConnectionRecord {
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
     private var bytesAhead: Int32 = 0
+    /// The backend has said something.
+    var isAnswered = false
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
     /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0

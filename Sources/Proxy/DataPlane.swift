@@ -233,28 +233,26 @@ extension DataPlane {
         rules: ListenerRules = ListenerRules(), tcp: TCPOptions = TCPOptions()
     ) throws(SystemError) -> Endpoint {
         let sockets = try openSockets(endpoint, backlog: backlog, tcp: tcp)
-        try listen(listener, on: sockets, pool: pool, connectionsMax: connectionsMax, rules: rules)
+        listen(listener, on: sockets, pool: pool, connectionsMax: connectionsMax, rules: rules)
         return sockets.endpoint
     }
 
-    /// Hands the sockets over. Throws where they could not take the place of others.
-    package func listen(
-        _ listener: Int, on sockets: ListenerSockets, pool: Int, connectionsMax: Int?, rules: ListenerRules
-    ) throws(SystemError) {
+    /// Hands the sockets over.
+    package func listen(_ listener: Int, on sockets: ListenerSockets, pool: Int, connectionsMax: Int?, rules: ListenerRules) {
         precondition(current[pool] != nil, "a pool is routed before it is listened for")
         let arrivals = arrivals(rules.arrivals, listener: listener)
         let gate = Gate(rules, bound: sockets.endpoint, pool: pool, connectionsMax: connectionsMax, arrivals: arrivals)
         listening[listener] = Listening(
             gate: gate, limits: rules.arrivals, arrivals: arrivals, sockets: sockets)
         postRules(of: listener, gate)
-        try hand(sockets, to: listener)
+        hand(sockets, to: listener)
     }
 
     /// New rules, a new pool for clients to come, and other sockets where `sockets` are given: the old ones are accepted to
     /// the end by the old rules, then closed. The arrivals are counted on where their limits stay.
     package func change(
         listener: Int, to sockets: ListenerSockets? = nil, pool: Int, connectionsMax: Int?, rules: ListenerRules
-    ) throws(SystemError) {
+    ) {
         precondition(current[pool] != nil, "a pool is routed before it is listened for")
         guard let old = listening[listener] else { preconditionFailure("a listener is opened before it is changed") }
         var new = old
@@ -270,7 +268,7 @@ extension DataPlane {
             tellRest(of: arrivals)
             replaced.append((generation, .arrivals(arrivals)))
         }
-        if let sockets { try hand(sockets, to: listener) }
+        if let sockets { hand(sockets, to: listener) }
     }
 
     /// For connections to come.
@@ -300,12 +298,11 @@ extension DataPlane {
     /// Whether a listener's rate holds clients up.
     package func isHeldByRate(listener: Int) -> Bool { listening[listener]?.arrivals?.isHolding ?? false }
 
-    private func hand(_ sockets: ListenerSockets, to listener: Int) throws(SystemError) {
+    private func hand(_ sockets: ListenerSockets, to listener: Int) {
         let handsOn = sockets.descriptors.count == 1 && workers.count > 1
         for (mailbox, descriptor) in zip(mailboxes, sockets.descriptors) {
             mailbox.post(.listen(descriptor: descriptor, listener: listener, handsOn: handsOn))
         }
-        try sockets.takePlace()
     }
 
     private func postRules(of listener: Int, _ gate: Gate) {

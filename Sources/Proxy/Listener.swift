@@ -46,9 +46,9 @@ package struct ListenerSockets: Sendable {
         if case .unix(let path) = endpoint { try Files.remove(waitingAt ?? path) }
     }
 
-    /// From now on it stands where another stood. A Unix socket listens already when it takes the place in the folder:
-    /// no client finds nothing there.
-    func takePlace() throws(SystemError) {
+    /// From now on it stands where another stood, which is closed after this. A Unix socket listens already when it takes
+    /// the place in the folder: no client finds nothing there.
+    package func takePlace() throws(SystemError) {
         guard let waitingAt, case .unix(let path) = endpoint else { return }
         try Files.move(waitingAt, to: path)
     }

@@ -106,6 +106,8 @@ package enum WorkerReport: Sendable {
     /// So many connects to a backend have failed since the last such report, at last with this error; `retried` of
     /// them were followed by another attempt.
     case connectsFailing(slot: Int, count: Int, errorNumber: Int32, retried: Int)
+    /// So many connections were reset by a backend that had not said a byte yet; since the last such report.
+    case earlyResets(slot: Int, count: Int)
     /// Clients were reset because no backend could be connected; since the last such report.
     case poolUnreachable(pool: Int, reset: Int)
     /// A client was cut off for want of a good PROXY header; `besides`: as many since the last such report.

@@ -31,6 +31,8 @@ final class PoolRelease: Sendable {
 package enum ConnectionGroup: Sendable {
     case slots(Set<Int>)
     case listener(Int)
+    /// What a backend has taken. A connect to it that is under way fails by itself, and another backend is tried.
+    case taken(slot: Int)
 }
 
 extension WorkerHandle {
@@ -84,8 +86,18 @@ extension WorkerHandle {
             switch group {
             case .slots(let slots): slots.contains(connection.record.slot)
             case .listener(let listener): connection.record.listener == listener
+            case .taken(let slot): connection.record.slot == slot && connection.isTaken
             }
         }
         for connection in ending { connection.close(.removed) }
+    }
+}
+
+extension ConnectionHandle {
+    fileprivate var isTaken: Bool {
+        switch record.phase {
+        case .relaying, .resetting: true
+        case .free, .awaitingHeader, .queued, .connecting, .closed: false
+        }
     }
 }

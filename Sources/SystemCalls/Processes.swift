@@ -26,6 +26,8 @@ package struct ChildProcess: ~Copyable, Sendable {
     package enum Leads: Sendable {
         /// A process group: it still belongs to our terminal and inherits what is not close-on-exec.
         case group
+        /// The same, with no descriptor but the three.
+        case closedGroup
         /// A session, and no descriptor but the three: it outlives us and whoever started us.
         case session
     }
@@ -53,6 +55,10 @@ package struct ChildProcess: ~Copyable, Sendable {
         posix_spawnattr_setsigdefault(&attributes, &signals)
         switch leading {
         case .group:
+            posix_spawnattr_setpgroup(&attributes, 0)
+            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+        case .closedGroup:
+            posix_spawn_file_actions_addclosefrom_np(&actions, 3)
             posix_spawnattr_setpgroup(&attributes, 0)
             posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
         case .session:
@@ -101,4 +107,27 @@ package enum Processes {
     }
 
     package static var ownUser: UInt32 { getuid() }
+}
+
+/// A pipe for what a child prints, where that is read while it runs.
+package enum ChildOutput {
+    /// Both ends are the caller's to own. Ours does not block; the child's does, as programs expect of their output.
+    package static func open() throws(SystemError) -> (readEnd: Int32, writeEnd: Int32) {
+        var ends: [Int32] = [-1, -1]
+        try checked("pipe2") { pipe2(&ends, O_CLOEXEC) }
+        let result = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        precondition(result == 0, "a fresh pipe takes a flag")
+        return (ends[0], ends[1])
+    }
+
+    /// What is there now; empty: nobody can write any more; nil: nothing yet.
+    package static func read(_ descriptor: Int32, bytesMax: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: bytesMax)
+        while true {
+            let count = Glibc.read(descriptor, &bytes, bytesMax)
+            if count >= 0 { return Array(bytes[..<count]) }
+            if errno == EAGAIN { return nil }
+            if errno != EINTR { return [] }
+        }
+    }
 }

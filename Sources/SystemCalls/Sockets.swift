@@ -207,6 +207,12 @@ package enum Sockets {
         return poll(&entry, 1, 0) == 1
     }
 
+    /// Whether a write would not block, and so whether a connect that was under way is over.
+    package static func isWritable(_ descriptor: Int32) -> Bool {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+        return poll(&entry, 1, 0) == 1
+    }
+
     /// Whether there is something to read, an end not counted; nothing is taken.
     package static func hasBytes(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0

@@ -7,7 +7,11 @@ import SystemCalls
 
 struct ConfigCommand: VerbGroup {
     static let configuration = CommandConfiguration(
-        commandName: "config", abstract: "Checks configuration files: the running lbd's own, or any other.", subcommands: [ConfigCheckCommand.self])
+        commandName: "config", abstract: "The configuration file against what runs: checked, compared, taken up, saved.",
+        subcommands: [
+            ConfigCheckCommand.self, ConfigShowCommand.self, ConfigDiffCommand.self, ConfigReloadCommand.self, ConfigSaveCommand.self,
+            ConfigSetCommand.self,
+        ])
 
     @OptionGroup var global: GlobalOptions
 }
@@ -32,7 +36,7 @@ struct ConfigCheckCommand: Verb {
         if let file { return check(file, console) }
         let fleet = Fleet(global, console)
         return await fleet.each { balancer throws(Failure) in
-            try await balancer.perform(.configCheck, decoding: ConfigCheckRecord.self) { record in
+            try await balancer.perform(.configuration(.check), decoding: ConfigCheckRecord.self) { record in
                 if global.isJSON { return fleet.show(record, of: balancer, text: "") }
                 // An error names its file; that all is well names nothing but the balancer.
                 let names = record.errors.isEmpty && !console.prefixes

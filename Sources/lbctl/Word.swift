@@ -17,6 +17,21 @@ enum Word {
         do { return try PoolName(text) } catch { throw ValidationError("'\(text)' is no pool: \(error)") }
     }
 
+    static func listener(_ text: String) throws -> ListenerName {
+        do { return try ListenerName(text) } catch { throw ValidationError("'\(text)' is no listener: \(error)") }
+    }
+
+    /// `KEY=VALUE`; what they mean, the balancer knows.
+    static func setting(_ text: String) throws -> Setting {
+        guard let equals = text.firstIndex(of: "="), equals > text.startIndex else {
+            throw ValidationError("'\(text.escapedForOneLine)': write KEY=VALUE, or KEY= for the default")
+        }
+        guard !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
+            throw ValidationError("'\(text.escapedForOneLine)' holds a control character; write it as an escape in double quotes, such as \"\\r\\n\"")
+        }
+        return Setting(key: String(text[..<equals]), value: String(text[text.index(after: equals)...]))
+    }
+
     static func scope(_ text: String) throws -> StatusScope {
         text.contains("/") ? .backend(try backend(text)) : .pool(try pool(text))
     }

@@ -17,14 +17,14 @@ func start(_ arguments: Arguments) -> Int32 {
     guard let path = arguments.config else { preconditionFailure("the arguments were validated") }
     do {
         let file = try ConfigurationFile(path: path)
-        let configuration = try file.load()
+        let content = try file.load()
         if arguments.check {
-            print("\(path): well: \(configuration.summary)")
+            print("\(path): well: \(content.loaded.configuration.summary)")
             return 0
         }
         // Before any thread starts, so that all of them inherit the mask.
         let signals = try Signals.open([SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2])
-        return serve(configuration, file, signals.release())
+        return serve(file, content, signals.release())
     } catch let unusable as ConfigurationFile.Unusable {
         complain(unusable.lines)
         return exitConfiguration
@@ -35,13 +35,14 @@ func start(_ arguments: Arguments) -> Int32 {
 }
 
 /// `signals`: the descriptor of the redirected signals, owned by the call.
-private func serve(_ configuration: BalancerConfiguration, _ file: ConfigurationFile, _ signals: Int32) -> Int32 {
-    LoggingSystem.bootstrap { _ in LogLines(configuration.log) }
+private func serve(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ signals: Int32) -> Int32 {
+    let log = LogSettings(content.loaded.configuration.log)
+    LoggingSystem.bootstrap { _ in LogLines(log) }
     let logger = Logger(label: "lbd")
     return Loop.shared.run {
         let source = SignalSource(owning: Descriptor(owning: signals))
         do {
-            let daemon = try Daemon(configuration, logger: logger, checkConfiguration: file.errors)
+            let daemon = try Daemon(file, content, log: log, logger: logger)
             return try await daemon.run(source)
         } catch {
             logger.critical("cannot run: \(error)")

@@ -99,7 +99,7 @@ struct BackendSettings: Sendable {
                 begin(with: try await listener.accept())
             } catch {
                 switch error {
-                case .system: throw error
+                case .system, .deadlinePassed: throw error
                 case .cancelled:
                     guard !isLastRound else { return }
                     isLastRound = true

@@ -53,8 +53,27 @@ struct LoadListenerTests {
         #expect(errors("control: a\npools: { web: { backends: { a: 127.0.0.1:1 } } }") == [
             "lb.yaml:1:1: the file has no 'listeners'; add listeners: with at least one listener"
         ])
-        #expect(errors("control: a\nlisteners: {}\npools: { web: { backends: { a: 127.0.0.1:1 } } }") == [
-            "lb.yaml:2:12: 'listeners' is empty; add at least one listener"
+    }
+
+    @Test("an empty section that is written so is none of them: a balancer may run out of pools and be saved")
+    func emptySections() throws {
+        let empty = try load("control: a\nlisteners: {}\npools: {}")
+        #expect(empty.listeners.isEmpty && empty.pools.isEmpty)
+        #expect(try load("control: a\nlisteners: {}\npools: { web: { backends: {} } }").pools[0].backends.isEmpty)
+        for nothing in ["", "~", "[]"] {
+            #expect(errors("control: a\nlisteners: {}\npools: \(nothing)").count == 1)
+            #expect(errors("control: a\nlisteners: \(nothing)\npools: {}").count == 1)
+        }
+        #expect(errors("control: a\nlisteners: { web: { bind: 127.0.0.1:1, pool: web } }\npools: {}") == [
+            "lb.yaml:2:46: listener 'web' names pool 'web', which is not defined; defined: none"
+        ])
+    }
+
+    @Test("more than lbd has room for is an error of the file, not of the start")
+    func tooMany() {
+        let many = (1...1025).map { "l\($0): { bind: 127.0.0.1:\($0), pool: web }" }.joined(separator: ", ")
+        #expect(errors("control: a\npools: { web: { backends: {} } }\nlisteners: { \(many) }") == [
+            "lb.yaml:3:12: 1025 listeners are too many; write at most 1024"
         ])
     }
 }

@@ -1,4 +1,4 @@
-// Pools: their backends and probes.
+// Pools: their backends and restarts.
 import Configuration
 import Model
 import Testing
@@ -29,13 +29,6 @@ struct LoadPoolTests {
         #expect(errors(goodFile + "  other: { backends: { a: 127.0.0.1:9001 } }\n") == [])
     }
 
-    @Test("a pool without backends can only refuse")
-    func noBackends() {
-        #expect(errors("control: a\nlisteners: { web: { bind: 127.0.0.1:1, pool: web } }\npools: { web: { backends: {} } }") == [
-            "lb.yaml:3:27: 'backends' of pool 'web' is empty; add at least one backend"
-        ])
-    }
-
     @Test("a name that stands twice hides one of two backends")
     func duplicateName() {
         #expect(errors(changed("      b: {", "      a: {")) == [
@@ -49,25 +42,6 @@ struct LoadPoolTests {
             "lb.yaml:11:7: backend 'a/b': a name consists of letters, digits, '.', '_' and '-'"
         ])
         #expect(errors(changed("      a: 127", "      \"\": 127")) == ["lb.yaml:11:7: backend '': a name must not be empty"])
-    }
-
-    @Test("a banner check needs its banner, and no other check takes one")
-    func bannerTexts() {
-        #expect(errors(changed("expect: \"220 \", ", "")) == [
-            "lb.yaml:9:22: 'check' of 'health' of pool 'web' is banner, which needs 'expect'; add expect: and how a good backend's words begin"
-        ])
-        #expect(errors(changed("check: banner", "check: connect")) == [
-            "lb.yaml:9:31: 'expect' of 'health' of pool 'web' goes with check: banner and the check is connect; write check: banner, or take 'expect' out",
-            "lb.yaml:9:47: 'send' of 'health' of pool 'web' goes with check: banner and the check is connect; write check: banner, or take 'send' out",
-        ])
-        #expect(errors(changed("check: banner", "rise: 1")).count == 2, "the default check is connect")
-        #expect(errors(changed("expect: \"220 \"", "expect: []")).count == 1, "a faulty banner is not a missing one too")
-    }
-
-    @Test("check: none is a check of its own and not the absence of one")
-    func checkNone() throws {
-        let text = changed("{ check: banner, expect: \"220 \", send: \"EHLO\\r\\n\" }", "{ check: none }")
-        #expect(try load(text).pools[0].health.check == HealthConfiguration.Check.none)
     }
 
     @Test("no restart is no restart: a rollout must not run an example")

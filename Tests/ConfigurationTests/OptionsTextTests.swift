@@ -35,7 +35,8 @@ struct OptionsTextTests {
     func everyOptionIsRead() {
         var lines = referenceYaml().components(separatedBy: "\n").map(uncommented)
         lines = lines.map { $0.replacing("check: connect", with: "check: banner").replacing("accept-proxy: none", with: "accept-proxy: v1v2") }
-        #expect(errors(lines.joined(separator: "\n")) == [])
+        // One check at a time: what goes with another is read all the same, and said to be idle.
+        #expect(errors(lines.joined(separator: "\n")).filter { !$0.contains(" goes with check: ") } == [])
         var options = 0
         for (index, line) in lines.enumerated() {
             // An option's line: a key, a value and a comment that ends with its form in brackets.
@@ -67,5 +68,15 @@ struct OptionsTextTests {
             #expect(String(line.dropFirst(column)) == option.doc)
             #expect(!option.doc.isEmpty && !option.doc.contains("\n"))
         }
+    }
+
+    @Test("what waits for the next start says so, in the table and in the reference file; all the rest holds at once")
+    func effects() throws {
+        let waiting = optionDescriptions().filter { $0.effect == .atNextStart }.map(\.path)
+        #expect(waiting == ["control", "state-directory", "workers"])
+        for path in waiting {
+            #expect(optionsText().split(separator: "\n").contains { $0.hasPrefix(path + " ") && $0.contains("at-next-start") })
+        }
+        #expect(referenceYaml().split(separator: "\n").filter { $0.hasSuffix("; next start)") }.count == waiting.count)
     }
 }

@@ -5,17 +5,9 @@ import Testing
 struct UnavailableTests {
     @Test("a key of a later version says so", arguments: [
         ("idle-timeout: 30m", "slow-start: 5s", "8:5: 'slow-start' is not available in this version; take it out of pool 'web'"),
-        ("check: banner,", "check: banner, path: /,", "9:30: 'path' is not available in this version; take it out of 'health' of pool 'web'"),
         ("control:", "admin: 127.0.0.1:9180\ncontrol:", "1:1: 'admin' is not available in this version; take it out of the file"),
     ])
     func key(old: String, new: String, error: String) {
         #expect(errors(changed(old, new)) == ["lb.yaml:" + error])
-    }
-
-    @Test("an http check is not taken for a connect check")
-    func check() {
-        #expect(errors(changed("check: banner", "check: http")) == [
-            "lb.yaml:9:22: 'http' is not available in this version; write none, connect or banner for 'check' of 'health' of pool 'web'"
-        ])
     }
 }

@@ -11,6 +11,7 @@ import SystemCalls
 import TestSupport
 import Testing
 
+@testable import Configuration
 @testable import Daemon
 
 @ControlPlane final class DaemonUnderTest {
@@ -42,7 +43,12 @@ import Testing
         guard pipe2(&ends, O_NONBLOCK | O_CLOEXEC) == 0 else { throw SystemError("pipe2", errno) }
         signals = Descriptor(owning: ends[1])
         let logger = Logger(label: "lbd", factory: { _ in SwiftLogNoOpLogHandler() })
-        let daemon = try Daemon(try configuration(folder.path), logger: logger, checkConfiguration: { [] })
+        let value = try configuration(folder.path)
+        // No file: these tests give values, what is written has tests of its own.
+        let content = ConfigurationFile.Content(
+            bytes: [], loaded: LoadedConfiguration(document: ConfigurationDocument(.emptyMapping, folder: folder.path), configuration: value))
+        let daemon = try Daemon(
+            try ConfigurationFile(path: folder.path + "/none.yaml"), content, log: LogSettings(value.log), logger: logger)
         self.daemon = daemon
         let source = SignalSource(owning: Descriptor(owning: ends[0]))
         running = startThrowing { try await daemon.run(source) }

@@ -74,6 +74,34 @@ import Testing
         #expect(report.probeSequence == 1)
     }
 
+    /// All at once would be a burst of 1,000 connects every two seconds, and a queue before each of them.
+    @Test("1,000 backends are not probed in one burst, neither at the start nor later")
+    func spread() throws {
+        let servers = try (0..<4).map { _ in try TestServer(lab, at: .ipv4(0, port: 0)) { _ = try $0.toEnd() } }
+        var configuration = ConfigurationText(backends: [])
+        configuration.pools = (0..<20).map { pool in
+            let backends = (0..<50).map { number in
+                (name: "b\(number)", value: "127.0.\(1 + pool).\(1 + number):\(servers[number % 4].endpoint.port ?? 0)")
+            }
+            return ConfigurationText.Pool(name: "p\(pool)", settings: ["health: { check: connect, interval: 2s, timeout: 1s }"], backends: backends)
+        }
+        configuration.listeners = [ConfigurationText.Listener(pool: "p0")]
+        let balancer = try Balancer(lab, configuration)
+        for round in [UInt64(1), 3] {
+            try eventually(within: .seconds(20), "probe \(round) of every backend") {
+                try balancer.status().pools.allSatisfy { $0.backends.allSatisfy { $0.probeSequence >= round } }
+            }
+            // 2026-11-21T08:33:04.1: the tenth of a second.
+            var tenths: [Substring: Int] = [:]
+            for pool in try balancer.status().pools {
+                for backend in pool.backends { tenths[(backend.probedAt ?? "").prefix(21), default: 0] += 1 }
+            }
+            #expect(tenths.values.reduce(0, +) == 1000)
+            // A share is 50 to 100; a machine that is busy elsewhere makes it more.
+            #expect(tenths.values.max()! < 300, "\(tenths.sorted { $0.key < $1.key })")
+        }
+    }
+
     @Test("before any probe has finished traffic flows, because none is up")
     func unknownTakesTraffic() throws {
         let silent = try TestServer(lab) { peer in

@@ -15,6 +15,40 @@ import Testing
 
 private func line(_ text: String) -> AsyncSocket.Line { .line(Array(text.utf8)) }
 
+@Suite(.serialized) struct AsyncSocketDeadlineTests {
+    @Test func everyWaitEndsAtTheDeadline() async throws {
+        let backend = try TestBackend { while case .success = $0.receive() {} }
+        defer { backend.stop() }
+        try await onLoop {
+            let deadline = Clocks.monotonic().advanced(by: .milliseconds(100))
+            let socket = try await AsyncSocket.connect(to: backend.endpoint, deadline: deadline)
+            for _ in 0..<2 {
+                let failure = await #expect(throws: SocketFailure.self) { try await socket.receive() }
+                #expect(failure == .deadlinePassed)
+            }
+            let late = deadline.duration(to: Clocks.monotonic())
+            #expect(late >= .zero && late < .seconds(10))
+        }
+    }
+
+    /// A probe must not fail because we stood still: what has come in time, or meanwhile, has come.
+    @Test func whatCameDuringAStandstillOfOursCounts() async throws {
+        let backend = try TestBackend { peer in
+            try peer.send("here")
+            while case .success = peer.receive() {}
+        }
+        defer { backend.stop() }
+        try await onLoop {
+            let deadline = Clocks.monotonic().advanced(by: .milliseconds(100))
+            let socket = try await AsyncSocket.connect(to: backend.endpoint, deadline: deadline)
+            let reader = startThrowing { try await socket.receive() }
+            await Task.yield()
+            poll(nil, 0, 300)
+            #expect(try await reader.value == Array("here".utf8))
+        }
+    }
+}
+
 struct AsyncSocketLineTests {
     @Test func linesJoinedAndEmpty() async throws {
         try await onLoop {

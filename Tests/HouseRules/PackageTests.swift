@@ -39,7 +39,7 @@ struct PackageTests {
     }
 
     /// Modules whose logic others' tests reach: wiring (end to end), and the client (Orchestrator's scripted balancer).
-    private static let testedByOthers = ["ControlClient", "Probing", "lbd"]
+    private static let testedByOthers = ["ControlClient", "lbd"]
 
     @Test func everyModuleHasItsTests() throws {
         let tests = try Tree.entries(of: "Tests").map { $0.lowercased() }

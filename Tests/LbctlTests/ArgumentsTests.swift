@@ -30,6 +30,9 @@ import Testing
         ["drain", "web"], ["drain"], ["drain", "web/a", "--at-deadline", "now"], ["close", "4711"], ["connections", "--limit", "0"], ["explain", "web"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
         ["rollout", "run"], ["rollout", "run", "web", "--restart", "x {bakend}"], ["rollout", "run", "web", "--restart", ""],
         ["rollout", "run", "web", "--at-deadline", "keep"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
+        ["pool", "set", "web"], ["pool", "set", "web", "balance"], ["pool", "set", "web", "=1"], ["config", "set"], ["log", "level", "loud"],
+        ["backend", "remove", "web/a", "--deadline", "1s"], ["backend", "add", "web/a"], ["pool", "add", "web", "a=x\ny"],
+        ["--control", "a", "--control", "b", "config", "save", "--file", "x"], ["config", "save", "--file", ""],
     ])
     func badUsageExits64(words: [String]) {
         let error = #expect(throws: (any Error).self) { try Lbctl.parseAsRoot(words) }
@@ -37,7 +40,7 @@ import Testing
     }
 
     @Test func aMissingVerbIsBadUsage() throws {
-        for words in [[], ["rollout"], ["config"]] {
+        for words in [[], ["rollout"], ["config"], ["backend"], ["pool"], ["listener"], ["log"]] {
             var command = try Lbctl.parsed(words)
             let error = #expect(throws: (any Error).self) { try command.run() }
             if let error { #expect(Lbctl.exitCode(for: error).rawValue == 64) }
@@ -51,6 +54,7 @@ import Testing
         (["drian", "web/web-1"], "no verb 'drian'; did you mean 'drain'?"),
         (["--control", "a", "-o", "json", "drian", "web/web-1"], "no verb 'drian'; did you mean 'drain'?"),
         (["rollout", "pln", "web"], "no verb 'pln'; did you mean 'plan'?"),
+        (["backend", "ad", "web/a", "127.0.0.1:1"], "no verb 'ad'; did you mean 'add'?"),
         (["config", "chekc"], "no verb 'chekc'; did you mean 'check'?"),
     ])
     func aMistypedVerbIsToldAsOne(words: [String], message: String) {

@@ -1,7 +1,6 @@
-// The restart command as an operator writes it: words in which placeholders stand for one backend.
-import Model
+// A command as an operator writes it, to restart a backend or to check one: words in which placeholders stand for it.
 
-/// Why a restart command cannot be used, in words that continue "the restart command: …".
+/// Why a command cannot be used, in words that continue "the restart command: …".
 package struct TemplateError: Error, Equatable, CustomStringConvertible {
     package let description: String
 }

@@ -3,36 +3,45 @@ import Configuration
 import Model
 import SystemCalls
 
-struct ConfigurationFile: Sendable {
+package struct ConfigurationFile: Sendable {
     /// As given on the command line: so its errors name it.
-    let path: String
+    package let path: String
+    let absolutePath: String
     /// Absolute; relative paths in the file start here.
-    private let folder: String
+    let folder: String
 
     /// More is no configuration of ours: some ten thousand backends take 1 MiB.
-    private static let bytesMax = 16 * 1024 * 1024
+    static let bytesMax = 16 * 1024 * 1024
 
-    init(path: String) throws(SystemError) {
+    package init(path: String) throws(SystemError) {
         self.path = path
-        folder = Files.folder(of: Files.resolve(path, in: try Files.workingFolder()))
+        absolutePath = Files.resolve(path, in: try Files.workingFolder())
+        folder = Files.folder(of: absolutePath)
     }
 
     /// Every error as a line of text.
-    struct Unusable: Error {
-        let lines: [String]
+    package struct Unusable: Error {
+        package let lines: [String]
     }
 
-    func load() throws(Unusable) -> BalancerConfiguration {
+    package struct Content: Sendable {
         let bytes: [UInt8]
-        do throws(SystemError) { bytes = try Files.read(path, bytesMax: ConfigurationFile.bytesMax) } catch {
+        package let loaded: LoadedConfiguration
+    }
+
+    package func load() throws(Unusable) -> Content {
+        let bytes: [UInt8]
+        do throws(SystemError) { bytes = try read() } catch {
             throw Unusable(lines: ["\(path): the file cannot be read: \(SystemError.words(for: error.errorNumber))"])
         }
         do throws(ConfigurationErrors) {
-            return try loadConfiguration(bytes: bytes, file: path, folder: folder)
+            return Content(bytes: bytes, loaded: try loadDocument(bytes: bytes, file: path, folder: folder))
         } catch {
             throw Unusable(lines: error.errors.map(\.description))
         }
     }
+
+    func read() throws(SystemError) -> [UInt8] { try Files.read(absolutePath, bytesMax: ConfigurationFile.bytesMax) }
 
     /// Empty when the file is well.
     func errors() -> [String] {

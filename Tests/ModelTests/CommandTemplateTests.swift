@@ -1,11 +1,10 @@
-// Placeholders of the restart command.
+// Placeholders of a command.
 import Model
-import Rollout
 import Testing
 
 @Suite struct CommandTemplateTests {
     private func filled(_ words: [String], at address: Endpoint = .ipv4(0x0A00_0001, port: 80)) throws -> [String] {
-        try CommandTemplate(words).filled(for: reference("web-1"), at: address)
+        try CommandTemplate(words).filled(for: BackendReference("web/web-1"), at: address)
     }
 
     @Test func fillsEveryPlaceholderInsideItsWord() throws {

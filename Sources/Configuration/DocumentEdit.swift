@@ -1,0 +1,177 @@
+// A command's edit carried out in a document: options by their dotted keys, values in YAML's flow text.
+import Model
+
+extension ConfigurationDocument {
+    /// The tree only: whether it means something is asked when it is loaded.
+    func edited(by edit: ConfigurationEdit) throws(ConfigurationEditError) -> ConfigurationDocument {
+        switch edit {
+        case .remove(let subject):
+            try find(subject)
+            return replacing(subject.path, with: nil)
+        case .set(let subject, let settings):
+            try find(subject)
+            return try setting(settings, of: subject)
+        case .add(let subject, let settings):
+            guard node(at: subject.path) == nil else {
+                throw ConfigurationEditError("\(subject) is there already; to change it: \(subject.verb) set")
+            }
+            if case .backend(let reference) = subject { try find(.pool(reference.pool)) }
+            let added = try replacing(subject.path, with: subject.empty).setting(settings, of: subject)
+            // As a person would write it.
+            guard let node = added.node(at: subject.path), node.entries.count == 1, let only = node.entries.first,
+                case .backend = subject, only.key == Declared.address.name
+            else { return added }
+            return added.replacing(subject.path, with: only.value)
+        }
+    }
+
+    private func setting(_ settings: [Setting], of subject: ConfigurationSubject) throws(ConfigurationEditError) -> ConfigurationDocument {
+        var document = self
+        for setting in settings {
+            let address = try OptionAddress(setting.key, of: subject)
+            let value = setting.value.isEmpty ? nil : try address.node(from: setting.value)
+            document = document.replacing(subject.path + address.path, with: value)
+        }
+        return document
+    }
+
+    private func find(_ subject: ConfigurationSubject) throws(ConfigurationEditError) {
+        switch subject {
+        case .lbd: return
+        case .listener(let name): try find(name.text, "listener", among: names(of: Declared.listeners))
+        case .pool(let name): try find(name.text, "pool", among: names(of: Declared.pools))
+        case .backend(let reference):
+            guard node(at: subject.path) == nil else { return }
+            let pools = names(of: Declared.pools)
+            let all = pools.flatMap { pool in
+                names(of: Declared.backends, at: [Declared.pools.name, pool]).map { "\(pool)/\($0)" }
+            }
+            try find(reference.description, "backend", among: all)
+        }
+    }
+
+    private func find(_ name: String, _ noun: String, among names: [String]) throws(ConfigurationEditError) {
+        guard !names.contains(name) else { return }
+        let some = names.isEmpty ? "none" : names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
+        let nearest = suggestion(for: name, among: names)
+        throw ConfigurationEditError("there is no \(noun) '\(name)'" + (nearest.isEmpty ? "; \(noun)s: \(some)" : nearest))
+    }
+}
+
+extension ConfigurationSubject {
+    /// From the top of the document.
+    var path: [String] {
+        switch self {
+        case .lbd: []
+        case .listener(let name): [Declared.listeners.name, name.text]
+        case .pool(let name): [Declared.pools.name, name.text]
+        case .backend(let reference): [Declared.pools.name, reference.pool.text, Declared.backends.name, reference.backend.text]
+        }
+    }
+
+    var section: Section {
+        switch self {
+        case .lbd: Declared.file
+        case .listener: Declared.listeners
+        case .pool: Declared.pools
+        case .backend: Declared.backends
+        }
+    }
+
+    /// As errors name it; nil for the file itself.
+    var quoted: String? {
+        switch self {
+        case .lbd: nil
+        case .listener(let name): "listener '\(name)'"
+        case .pool(let name): "pool '\(name)'"
+        case .backend(let reference): "backend '\(reference)'"
+        }
+    }
+
+    fileprivate var verb: String {
+        switch self {
+        case .lbd: "config"
+        case .listener: "listener"
+        case .pool: "pool"
+        case .backend: "backend"
+        }
+    }
+
+    /// What is written of one that has no options yet. A pool may be empty when that is written.
+    fileprivate var empty: YamlNode {
+        switch self {
+        case .lbd, .listener, .backend: .emptyMapping
+        case .pool: .mapping([(Declared.backends.name, .emptyMapping)])
+        }
+    }
+}
+
+/// Where a dotted key leads.
+private struct OptionAddress {
+    /// From the subject on.
+    let path: [String]
+    /// Nil: to a section, or to a name under one.
+    let option: OptionEntry?
+    /// `'health.interval' of pool 'web'`
+    let phrase: String
+
+    init(_ key: String, of subject: ConfigurationSubject) throws(ConfigurationEditError) {
+        phrase = "'\(key.escapedForOneLine)'" + (subject.quoted.map { " of \($0)" } ?? "")
+        switch OptionAddress.resolve(key[...], in: subject.section, subject.quoted) {
+        case .found(let path, let option): (self.path, self.option) = (path, option)
+        case .unknown(let message): throw ConfigurationEditError(message)
+        }
+    }
+
+    private enum Resolution {
+        case found([String], OptionEntry?)
+        case unknown(String)
+    }
+
+    private static func resolve(_ key: Substring, in section: Section, _ subject: String?) -> Resolution {
+        switch section.entry(String(key)) {
+        case .option(let option): return .found([option.name], option)
+        case .section(let inner): return .found([inner.name], nil)
+        case nil: break
+        }
+        guard let dot = key.firstIndex(of: "."), case .section(let inner) = section.entry(String(key[..<dot])) else {
+            return .unknown(unknownKeyText(String(key), in: section, subject: subject))
+        }
+        let rest = key[key.index(after: dot)...]
+        let phrase = "'\(inner.name)'" + (subject.map { " of \($0)" } ?? "")
+        switch inner.plurality {
+        case .one, .oneOrNone:
+            switch resolve(rest, in: inner, phrase) {
+            case .found(let path, let option): return .found([inner.name] + path, option)
+            case .unknown(let message): return .unknown(message)
+            }
+        case .named: return .found([inner.name] + named(rest, in: inner).path, named(rest, in: inner).option)
+        }
+    }
+
+    /// Names may have dots in them: what follows the name is the longest text that is a key.
+    private static func named(_ text: Substring, in section: Section) -> (path: [String], option: OptionEntry?) {
+        for dot in text.indices where text[dot] == "." && dot > text.startIndex {
+            if case .found(let path, let option) = resolve(text[text.index(after: dot)...], in: section, nil) {
+                return ([String(text[..<dot])] + path, option)
+            }
+        }
+        return ([String(text)], nil)
+    }
+
+    func node(from value: String) throws(ConfigurationEditError) -> YamlNode {
+        do throws(YamlError) {
+            let (root, duplicates) = try parseYaml(Array(value.utf8))
+            if let duplicate = duplicates.first { throw duplicate }
+            if let root { return root }
+        } catch {
+            // [::1]:80 is no list, whatever YAML thinks.
+            guard let option, !option.isList else { throw ConfigurationEditError("\(phrase): \(error.message)") }
+        }
+        return .scalar(value, quoted: true)
+    }
+}
+
+extension OptionEntry {
+    fileprivate var isList: Bool { type.hasPrefix("list") }
+}

@@ -1,0 +1,73 @@
+// A document together with what it means, and the two changed by commands, all or nothing.
+import Model
+
+package struct LoadedConfiguration: Equatable, Sendable {
+    package let document: ConfigurationDocument
+    package let configuration: BalancerConfiguration
+}
+
+/// Why a command's change is none. Nothing has changed.
+package struct ConfigurationEditError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// A line each; never empty.
+    package let messages: [String]
+    /// Nothing is wrong with it but what it would do to others.
+    package let isUnsafe: Bool
+
+    init(_ messages: [String], isUnsafe: Bool = false) {
+        self.messages = messages
+        self.isUnsafe = isUnsafe
+    }
+
+    init(_ message: String) { self.init([message]) }
+
+    /// One line.
+    package var description: String {
+        messages.prefix(3).joined(separator: "; ") + (messages.count > 3 ? "; and \(messages.count - 3) more" : "")
+    }
+}
+
+extension LoadedConfiguration {
+    /// The edits one after the other, then what they touched loaded again and checked against all the rest.
+    package func edited(by edits: [ConfigurationEdit]) throws(ConfigurationEditError) -> LoadedConfiguration {
+        var document = document
+        for edit in edits { document = try document.edited(by: edit) }
+        for edit in edits { try document.checkReferences(after: edit) }
+        guard document != self.document else { return self }
+        var loader = Loader(findings: Findings(file: "", folder: document.folder), known: KnownSections(self, new: document))
+        let configuration = loader.balancer(document.root)
+        guard loader.findings.isEmpty, let configuration else {
+            throw ConfigurationEditError(loader.findings.inOrder.errors.map(\.message))
+        }
+        return LoadedConfiguration(document: document, configuration: configuration)
+    }
+}
+
+extension ConfigurationDocument {
+    /// A pool that others name stays.
+    fileprivate func checkReferences(after edit: ConfigurationEdit) throws(ConfigurationEditError) {
+        guard case .remove(.pool(let pool)) = edit, node(at: edit.subject.path) == nil else { return }
+        let users = users(of: pool)
+        guard !users.isEmpty else { return }
+        let names = users.map(\.description).joined(separator: " and ")
+        throw ConfigurationEditError(
+            ["pool \(pool) is named by \(names): remove \(users.count == 1 ? "it" : "them") or name another pool there first"], isUnsafe: true)
+    }
+
+    /// What sends connections to the pool.
+    private func users(of pool: PoolName) -> [ConfigurationSubject] {
+        (node(at: [Declared.listeners.name])?.entries ?? []).filter { entry in
+            entry.value.node(at: [Declared.pool.name])?.scalar == pool.text
+        }.map { .listener(ListenerName(unchecked: $0.key)) }
+    }
+}
+
+extension BalancerConfiguration {
+    /// What only a start takes up, as it was at the start: see `ConfigurationEffect`.
+    package func keeping(_ running: BalancerConfiguration) -> BalancerConfiguration {
+        var kept = self
+        kept.control = running.control
+        kept.stateDirectory = running.stateDirectory
+        kept.workers = running.workers
+        return kept
+    }
+}

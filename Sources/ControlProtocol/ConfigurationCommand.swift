@@ -1,0 +1,184 @@
+// The commands about the configuration: the verbs config, backend, pool, listener and log, read and written.
+import Model
+
+package enum ConfigurationCommand: Equatable, Sendable {
+    /// The file on disk is checked.
+    case check
+    /// What runs; `defaults`: with every default filled in.
+    case show(defaults: Bool)
+    /// What a reload would change.
+    case difference
+    case reload
+    /// `file` nil: the one that lbd was started with. `force`: over what somebody else has written there.
+    case save(file: String?, force: Bool)
+    /// Never a removal.
+    case edit(ConfigurationEdit)
+    /// All of one kind. `now`: connections are reset, else they are drained.
+    case remove([ConfigurationSubject], now: Bool, waiting: Waiting)
+    case logLevel(LogConfiguration.Level)
+}
+
+extension Verb {
+    private static let removalKeys = ["now", "wait", "deadline"]
+
+    static let configuration: [Verb] = [
+        Verb(name: "config check", arguments: "", doc: "checks the configuration file on disk", keys: []),
+        Verb(name: "config show", arguments: "[defaults=yes]", doc: "the running configuration as YAML, on request with every default", keys: ["defaults"]),
+        Verb(name: "config diff", arguments: "", doc: "what config reload would change", keys: []),
+        Verb(name: "config reload", arguments: "", doc: "takes up the file on disk, all of it or nothing", keys: []),
+        Verb(
+            name: "config save", arguments: "[file=PATH] [force=yes]", doc: "writes the running configuration to the file; comments are lost",
+            keys: ["file", "force"]),
+        Verb(name: "config set", arguments: "KEY=VALUE...", doc: "changes options of the top level and of log; 'KEY=' is back to the default", keys: [], takesSettings: true),
+        Verb(name: "backend add", arguments: "POOL/BACKEND ADDRESS [KEY=VALUE...]", doc: "one more server of a pool", keys: [], takesSettings: true),
+        Verb(name: "backend set", arguments: "POOL/BACKEND KEY=VALUE...", doc: "changes options of a backend", keys: [], takesSettings: true),
+        Verb(
+            name: "backend remove", arguments: "POOL/BACKEND... [now=yes] [wait=yes] [deadline=D]",
+            doc: "drains it first; now=yes resets its connections", keys: removalKeys),
+        Verb(name: "pool add", arguments: "NAME [KEY=VALUE...]", doc: "a new pool; backends.NAME=ADDRESS gives it backends", keys: [], takesSettings: true),
+        Verb(name: "pool set", arguments: "NAME KEY=VALUE...", doc: "changes options of a pool, such as health.interval=1s", keys: [], takesSettings: true),
+        Verb(name: "pool remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "drains its backends first", keys: removalKeys),
+        Verb(name: "listener add", arguments: "NAME bind=ADDRESS pool=POOL [KEY=VALUE...]", doc: "a new listener", keys: [], takesSettings: true),
+        Verb(name: "listener set", arguments: "NAME KEY=VALUE...", doc: "changes options of a listener", keys: [], takesSettings: true),
+        Verb(name: "listener remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "accepts no more; what it took goes on", keys: removalKeys),
+        Verb(name: "log level", arguments: "LEVEL", doc: "what is logged from now on: " + levels, keys: []),
+    ]
+
+    fileprivate static let levels = LogConfiguration.Level.allCases.map(\.rawValue).joined(separator: " | ")
+}
+
+extension ConfigurationCommand {
+    /// Nil: another verb.
+    init?(_ arguments: inout Arguments) throws(LineError) {
+        switch arguments.verb.name {
+        case "config check": self = .check
+        case "config show": self = .show(defaults: try arguments.flag("defaults"))
+        case "config diff": self = .difference
+        case "config reload": self = .reload
+        case "config save": self = .save(file: try arguments.text("file", bytesMax: 4095), force: try arguments.flag("force"))
+        case "config set": self = .edit(.set(.lbd, try arguments.settings(atLeast: 1)))
+        case "log level": self = .logLevel(try arguments.level())
+        case let name:
+            guard let kind = SubjectKind.allCases.first(where: { name.hasPrefix($0.rawValue + " ") }) else { return nil }
+            self = try ConfigurationCommand(kind, name.dropFirst(kind.rawValue.count + 1), &arguments)
+        }
+    }
+
+    private init(_ kind: SubjectKind, _ action: Substring, _ arguments: inout Arguments) throws(LineError) {
+        switch action {
+        case "add":
+            let subject = try arguments.subject(kind)
+            let address = kind == .backend ? arguments.word().map { [Setting(key: "address", value: $0)] } : nil
+            self = .edit(.add(subject, (address ?? []) + (try arguments.settings(atLeast: 0))))
+        case "set": self = .edit(.set(try arguments.subject(kind), try arguments.settings(atLeast: 1)))
+        case "remove": self = try .remove(arguments.subjects(kind), now: arguments.flag("now"), waiting: arguments.waiting())
+        case let name: preconditionFailure("'\(kind.rawValue) \(name)' stands in the list but is not read")
+        }
+    }
+
+    var words: [String] {
+        switch self {
+        case .check: return ["config", "check"]
+        case .show(let defaults): return ["config", "show"] + (defaults ? ["defaults=yes"] : [])
+        case .difference: return ["config", "diff"]
+        case .reload: return ["config", "reload"]
+        case .save(let file, let force): return ["config", "save"] + (file.map { ["file=\($0)"] } ?? []) + (force ? ["force=yes"] : [])
+        case .edit(.add(let subject, let settings)): return subject.words("add") + settings.map(\.word)
+        case .edit(.set(let subject, let settings)): return subject.words("set") + settings.map(\.word)
+        case .edit(.remove(let subject)): return ConfigurationCommand.remove([subject], now: false, waiting: .no).words
+        case .remove(let subjects, let now, let waiting):
+            guard let first = subjects.first else { preconditionFailure("a removal is of something") }
+            return first.words("remove") + subjects.dropFirst().map(\.name) + (now ? ["now=yes"] : []) + waiting.words
+        case .logLevel(let level): return ["log", "level", level.rawValue]
+        }
+    }
+}
+
+/// What has the verbs add, set and remove.
+enum SubjectKind: String, CaseIterable { case backend, pool, listener }
+
+extension Arguments {
+    /// One name of the kind.
+    fileprivate mutating func subject(_ kind: SubjectKind) throws(LineError) -> ConfigurationSubject {
+        guard let word = word() else { throw LineError(description: "'\(verb.name)' needs a \(kind.rawValue): \(verb.usage)") }
+        do throws(NameError) {
+            switch kind {
+            case .backend: return .backend(try BackendReference(word))
+            case .pool: return .pool(try PoolName(word))
+            case .listener: return .listener(try ListenerName(word))
+            }
+        } catch {
+            throw LineError(description: kind == .backend ? error.description : "'\(word.escapedForOneLine)': \(error.description)")
+        }
+    }
+
+    fileprivate mutating func subjects(_ kind: SubjectKind) throws(LineError) -> [ConfigurationSubject] {
+        var subjects = [try subject(kind)]
+        while isMore {
+            let next = try subject(kind)
+            if !subjects.contains(next) { subjects.append(next) }
+        }
+        return subjects
+    }
+
+    fileprivate func settings(atLeast least: Int) throws(LineError) -> [Setting] {
+        guard settings.count >= least else { throw LineError(description: "'\(verb.name)' needs KEY=VALUE: \(verb.usage)") }
+        return settings
+    }
+
+    fileprivate mutating func level() throws(LineError) -> LogConfiguration.Level {
+        let word = word() ?? ""
+        guard let level = LogConfiguration.Level(rawValue: word) else {
+            throw LineError(description: "'\(word.escapedForOneLine)' is no level: write \(Verb.levels)")
+        }
+        return level
+    }
+
+    fileprivate mutating func waiting() throws(LineError) -> Waiting {
+        let deadline = try duration("deadline")
+        let waits = try flag("wait")
+        guard waits || deadline == nil else { throw LineError(description: "deadline= needs wait=yes") }
+        return waits ? .untilEmpty(deadline: deadline) : .no
+    }
+}
+
+/// Of who orders a removal.
+package enum Waiting: Equatable, Sendable {
+    case no
+    /// Until all are gone, at most `deadline` (nil: the pool's own).
+    case untilEmpty(deadline: Duration?)
+}
+
+extension Waiting {
+    fileprivate var words: [String] {
+        switch self {
+        case .no: []
+        case .untilEmpty(let deadline): ["wait=yes"] + (deadline.map { ["deadline=\($0.written)"] } ?? [])
+        }
+    }
+}
+
+extension Setting {
+    fileprivate var word: String { "\(key)=\(value)" }
+}
+
+extension ConfigurationSubject {
+    fileprivate func words(_ action: String) -> [String] {
+        switch self {
+        case .lbd: ["config", action]
+        case .listener: ["listener", action, name]
+        case .pool: ["pool", action, name]
+        case .backend: ["backend", action, name]
+        }
+    }
+
+    /// As commands name it.
+    fileprivate var name: String {
+        switch self {
+        case .lbd: ""
+        case .listener(let name): name.text
+        case .pool(let name): name.text
+        case .backend(let reference): reference.description
+        }
+    }
+}

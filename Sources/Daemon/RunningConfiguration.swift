@@ -1,0 +1,84 @@
+// The configuration that runs, as a document that commands change, beside the file that it came from.
+import Configuration
+import ControlProtocol
+import EventLoop
+import Model
+import SystemCalls
+
+@ControlPlane final class RunningConfiguration {
+    let file: ConfigurationFile
+    /// What was asked for last. It runs, but for the options that only the next start takes up.
+    private(set) var wanted: LoadedConfiguration
+    /// What lbd was started with: the options that only a start takes up still have its values.
+    private let started: LoadedConfiguration
+    /// What stood in the file when it was last loaded or saved.
+    private(set) var bytes: [UInt8]
+    private let reconfiguration: Reconfiguration
+
+    init(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ reconfiguration: Reconfiguration) {
+        self.file = file
+        wanted = content.loaded
+        started = content.loaded
+        bytes = content.bytes
+        self.reconfiguration = reconfiguration
+    }
+
+    /// All of the edits, or none.
+    func edit(_ edits: [ConfigurationEdit], now: Bool = false, by user: String) throws(Failure) -> [ConfigurationChange] {
+        let edited: LoadedConfiguration
+        do throws(ConfigurationEditError) { edited = try wanted.edited(by: edits) } catch {
+            throw Failure(error.isUnsafe ? .refused : .failed, error.description)
+        }
+        return try change(to: edited, now: now, by: user)
+    }
+
+    /// Takes up the file as it is on disk, all of it but what waits for the next start, or nothing.
+    func reload(by user: String) throws(ReloadFailure) -> [ConfigurationChange] {
+        let content: ConfigurationFile.Content
+        do throws(ConfigurationFile.Unusable) { content = try file.load() } catch { throw .file(error.lines) }
+        do throws(Failure) {
+            let changes = try change(to: content.loaded, now: false, by: user)
+            bytes = content.bytes
+            return changes
+        } catch {
+            throw .notApplied(error)
+        }
+    }
+
+    /// Why a reload has changed nothing.
+    enum ReloadFailure: Error {
+        /// Each error as `FILE:LINE:COLUMN: what is wrong`.
+        case file([String])
+        case notApplied(Failure)
+
+        var lines: [String] {
+            switch self {
+            case .file(let lines): lines
+            case .notApplied(let failure): [failure.message]
+            }
+        }
+    }
+
+    /// What a reload would change, and what of the file waits for the next start already.
+    func difference() throws(ConfigurationFile.Unusable) -> [ConfigurationChange] {
+        let onDisk = try file.load().loaded.document
+        let changes = Configuration.difference(from: wanted.document, to: onDisk)
+        let waiting = Configuration.difference(from: started.document, to: onDisk).filter { pending in
+            pending.waitsForStart && !changes.contains { $0.topic == pending.topic }
+        }
+        return waiting + changes
+    }
+
+    func hasSaved(_ content: [UInt8]) { bytes = content }
+
+    /// `defaults`: all that holds, not only what was written.
+    func document(defaults: Bool) -> ConfigurationDocument { defaults ? wanted.document.effective : wanted.document }
+
+    private func change(to new: LoadedConfiguration, now: Bool, by user: String) throws(Failure) -> [ConfigurationChange] {
+        guard new.document != wanted.document else { return [] }
+        let changes = Configuration.difference(from: wanted.document, to: new.document)
+        try reconfiguration.apply(new.configuration.keeping(started.configuration), now: now, by: user, changes: changes)
+        wanted = new
+        return changes
+    }
+}

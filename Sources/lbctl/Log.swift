@@ -1,0 +1,34 @@
+// lbctl log: what lbd logs.
+import ArgumentParser
+import ControlProtocol
+import EventLoop
+import Model
+
+struct LogCommand: VerbGroup {
+    static let configuration = CommandConfiguration(
+        commandName: "log", abstract: "What lbd logs, changed while it runs.", subcommands: [LogLevelCommand.self])
+
+    @OptionGroup var global: GlobalOptions
+}
+
+struct LogLevelCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "level", abstract: "Sets the least severity that is logged: debug, info, warning or error.",
+        discussion: "The same as 'config set log.level=LEVEL'.")
+
+    @OptionGroup var global: GlobalOptions
+
+    @Argument(help: ArgumentHelp("debug, info, warning or error.", valueName: "level"), transform: Word.level)
+    var level: LogConfiguration.Level
+
+    func perform(_ console: Console) async -> ExitStatus { await Fleet(global, console).reportChanges(.logLevel(level)) }
+}
+
+extension Word {
+    fileprivate static func level(_ text: String) throws -> LogConfiguration.Level {
+        guard let level = LogConfiguration.Level(rawValue: text) else {
+            throw ValidationError("'\(text.escapedForOneLine)' is no level: write debug, info, warning or error")
+        }
+        return level
+    }
+}

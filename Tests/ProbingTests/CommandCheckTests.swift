@@ -1,0 +1,149 @@
+// Checks by command with real processes. Faults: a check that hangs and holds lbd up, children of it that outlive it, zombies,
+// an output that fills the memory or stops the command, more and more of them at once.
+import Decisions
+import EventLoop
+import Foundation
+import Glibc
+import Model
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import Probing
+
+@Suite(.serialized) struct CommandCheckTests {
+    private func run(_ words: [String], timeout: Duration = .seconds(20)) async throws -> ProbeResult {
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: try Endpoint("127.0.0.1:9001"))
+        return try await onLoop { await CommandCheck.run(words, for: target, timeout: timeout) }
+    }
+
+    private func shell(_ script: String, timeout: Duration = .seconds(20)) async throws -> ProbeResult {
+        try await run(["sh", "-c", script], timeout: timeout)
+    }
+
+    @Test func exitStatusZeroIsUp() async throws {
+        #expect(try await run(["true"]) == .success)
+        #expect(try await run(["test", "{pool}/{backend} {address} {host} {port}", "=", "web/web-1 127.0.0.1:9001 127.0.0.1 9001"]) == .success)
+    }
+
+    @Test func aFailureSaysItsStatusAndItsLastLine() async throws {
+        #expect(try await shell("echo trying; echo 'no database' >&2; exit 3")
+            == .failure(reason: "command: exit status 3: no database"))
+        #expect(try await run(["false"]) == .failure(reason: "command: exit status 1"))
+        #expect(try await shell("kill -KILL $$") == .failure(reason: "command: killed by SIGKILL"))
+    }
+
+    @Test func aProgramThatIsNotThereIsAFailure() async throws {
+        #expect(try await run(["/does/not/exist"])
+            == .failure(reason: "command: spawn /does/not/exist: No such file or directory"))
+    }
+
+    @Test func aUnixSocketHasNoPort() async throws {
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: .unix(path: "/run/x"))
+        let result = try await onLoop { await CommandCheck.run(["x", "{port}"], for: target, timeout: .seconds(1)) }
+        guard case .failure(let reason) = result else { return #expect(result != .success) }
+        #expect(reason.hasPrefix("command: {port} has no value for web/web-1"))
+    }
+
+    /// Its shell, its child in the background and that one's child: whoever stays in the group.
+    @Test func oneThatHangsIsKilledWithAllItStarted() async throws {
+        let script = "trap '' TERM HUP; (sleep 600 & echo $! >&2; sleep 600) & echo $$ $!; wait"
+        let result = try await shell("echo still; " + script, timeout: .milliseconds(500))
+        guard case .failure(let reason) = result else { return #expect(result != .success) }
+        #expect(reason.hasPrefix("command: not done within 500 ms: "), "\(reason)")
+        let last = reason.split(separator: " ").last.flatMap { pid_t($0) }
+        #expect(try await isGone(try #require(last)))
+        #expect(try await noChildIsLeft())
+    }
+
+    /// Else each probe would leave one more.
+    @Test func whatASuccessLeavesBehindIsKilledToo() async throws {
+        #expect(try await shell("sleep 600 & echo $! > /tmp/sluice-test-left-\(getpid())") == .success)
+        let file = "/tmp/sluice-test-left-\(getpid())"
+        let left = try #require(contents(of: file).flatMap { pid_t($0.dropLast()) })
+        try Files.remove(file)
+        #expect(try await isGone(left))
+        #expect(try await noChildIsLeft())
+    }
+
+    @Test func whoPrintsWithoutEndIsReadAndForgotten() async throws {
+        #expect(try await shell("head -c 3000000 /dev/zero | tr '\\0' x; echo; echo last; exit 1") == .failure(reason: "command: exit status 1: last"))
+        let endless = try await shell("yes", timeout: .milliseconds(300))
+        #expect(endless == .failure(reason: "command: not done within 300 ms: y"))
+    }
+
+    /// What lbd blocks or ignores, a check does not inherit; nor our descriptors.
+    @Test func itStartsWithDefaultSignalsAndNoDescriptorOfOurs() async throws {
+        #expect(try await shell("grep -Eq '^SigBlk:\\s*0+$' /proc/self/status") == .success)
+        // But for the two that belong to the C library (32 and 33).
+        #expect(try await shell("grep -Eq '^SigIgn:\\s*0+(18)?0000000$' /proc/self/status") == .success)
+        let held = try Files.open("/dev/null", O_RDONLY)
+        #expect(held.number > 2)
+        // 0, 1, 2 and the one that ls reads the folder by.
+        #expect(try await shell("test $(ls /proc/self/fd | wc -l) -le 4") == .success)
+    }
+
+    @Test func noMoreThanThirtyTwoAtOnce() async throws {
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: try Endpoint("127.0.0.1:9001"))
+        let most = try await onLoop { () -> Int in
+            let tasks = (0..<80).map { _ in start { await CommandCheck.run(["sleep", "0.2"], for: target, timeout: .seconds(30)) } }
+            var most = 0
+            let watch = start {
+                while !Task.isCancelled {
+                    most = max(most, children().count)
+                    await pause(for: .milliseconds(10))
+                }
+            }
+            for task in tasks { #expect(await task.value == .success) }
+            watch.cancel()
+            return most
+        }
+        #expect(most <= 32 && most > 16, "\(most) ran at once")
+        #expect(try await noChildIsLeft())
+    }
+
+    @Test func cancellingEndsItAndGivesItsPlaceBack() async throws {
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: try Endpoint("127.0.0.1:9001"))
+        try await onLoop {
+            // More than there are places: some are cancelled while they wait for one.
+            let tasks = (0..<40).map { _ in start { await CommandCheck.run(["sleep", "600"], for: target, timeout: .seconds(600)) } }
+            await pause(for: .milliseconds(300))
+            for task in tasks { task.cancel() }
+            for task in tasks { #expect(await task.value == .inconclusive(reason: "command: cancelled")) }
+        }
+        #expect(try await noChildIsLeft())
+        #expect(try await run(["true"]) == .success)
+    }
+
+    private func isGone(_ process: pid_t) async throws -> Bool {
+        try await within { contents(of: "/proc/\(process)/stat").map { $0.contains(") Z ") } ?? true }
+    }
+
+    private func noChildIsLeft() async throws -> Bool { try await within { children().isEmpty } }
+
+    private func within(_ condition: @escaping @ControlPlane @Sendable () -> Bool) async throws -> Bool {
+        try await onLoop {
+            for _ in 0..<200 {
+                if condition() { return true }
+                await pause(for: .milliseconds(25))
+            }
+            return false
+        }
+    }
+}
+
+/// `sleep`s and shells that are ours, zombies too; other tests of this process start others.
+private func children() -> [Substring] {
+    // Of whichever thread started them.
+    var threads: [String] = []
+    do { threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/task") } catch { Issue.record(error) }
+    let all = threads.compactMap { contents(of: "/proc/self/task/\($0)/children") }.joined(separator: " ")
+    return all.split(separator: " ").filter { child in
+        guard let stat = contents(of: "/proc/\(child)/stat") else { return false }
+        return stat.contains("(sleep)") || stat.contains("(sh)")
+    }
+}
+
+private func contents(of path: String) -> String? {
+    do throws(SystemError) { return String(decoding: try Files.read(path, bytesMax: 100_000), as: UTF8.self) } catch { return nil }
+}

@@ -1,0 +1,199 @@
+// The pace of one backend's probes. Faults: a change that is found at the slow interval, a burst of failures that nobody
+// looks into or that flips a backend by itself, a new configuration that forgets what is known.
+import Decisions
+import EventLoop
+import Glibc
+import Model
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import Probing
+
+/// A backend to probe, on the loop, and what its prober said.
+@ControlPlane private final class Subject {
+    let backend: TestBackend
+    var said: [(ProbeFinding, String)] = []
+    let target: ProbeTarget
+    var prober: Prober!
+
+    init(_ configuration: HealthConfiguration, at endpoint: Endpoint? = nil) throws {
+        backend = try TestBackend { while case .success = $0.receive() {} }
+        target = ProbeTarget(try BackendReference("web/web-1"), at: endpoint ?? backend.endpoint)
+        prober = Prober(configuration, of: target) {
+            [unowned self] _, reason in
+            said.append((prober.history.finding, reason))
+        }
+    }
+
+    /// The time until it was so; nil: not within ten seconds.
+    func time(until condition: () -> Bool) async -> Duration? {
+        let begin = Clocks.monotonic()
+        while !condition() {
+            guard begin.duration(to: Clocks.monotonic()) < .seconds(10) else { return nil }
+            await pause(for: .milliseconds(5))
+        }
+        return begin.duration(to: Clocks.monotonic())
+    }
+
+    func end() {
+        prober.stop()
+        backend.stop()
+    }
+}
+
+private func connect(
+    interval: Duration, fast: Duration = .milliseconds(50), rise: Int = 2, fall: Int = 3, passive: PassiveHealth? = PassiveHealth()
+) -> HealthConfiguration {
+    HealthConfiguration(
+        check: .connect, interval: interval, fastInterval: fast, timeout: .milliseconds(500), rise: rise, fall: fall, passive: passive)
+}
+
+@Suite(.serialized) struct ProberTests {
+    @Test func aBurstOfFailuresBringsProbesAtOnceAndTheyDecide() async throws {
+        try await onLoop {
+            let subject = try Subject(connect(interval: .seconds(3600)))
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            let before = subject.prober.history.sequence
+            #expect(subject.prober.noteFailures(2) == nil)
+            #expect(subject.prober.noteFailures(1) == 3)
+            #expect(await subject.time { subject.prober.history.sequence >= before + 3 } != nil, "no quick probes")
+            #expect(subject.prober.history.finding == .up, "failures alone took it out")
+            // Afterwards the slow interval again: no more than those.
+            await pause(for: .milliseconds(300))
+            #expect(subject.prober.history.sequence <= before + 4)
+        }
+    }
+
+    @Test func aBurstAtADeadBackendFindsItDownLongBeforeTheInterval() async throws {
+        try await onLoop {
+            let subject = try Subject(connect(interval: .seconds(3600)))
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            subject.backend.stop()
+            #expect(subject.prober.noteFailures(3) == 3)
+            #expect(await subject.time { subject.prober.history.finding == .down } != nil)
+        }
+    }
+
+    @Test func withoutPassiveHealthNothingIsAsked() async throws {
+        try await onLoop {
+            let subject = try Subject(connect(interval: .seconds(3600), passive: nil))
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            #expect(subject.prober.noteFailures(1000) == nil)
+            #expect(subject.prober.history.sequence == 1)
+        }
+    }
+
+    @Test func whatChangesIsProbedAtTheFastInterval() async throws {
+        try await onLoop {
+            let subject = try Subject(connect(interval: .seconds(2), fast: .milliseconds(50), fall: 10))
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            subject.backend.stop()
+            // At most one slow interval, and nine fast ones: at the slow one alone it would take 20 seconds.
+            let time = await subject.time { subject.prober.history.finding == .down }
+            #expect(time.map { $0 < .seconds(6) } == true, "\(time.map { "\($0)" } ?? "never")")
+        }
+    }
+
+    @Test func aNewConfigurationKeepsWhatWasFound() async throws {
+        try await onLoop {
+            let subject = try Subject(connect(interval: .seconds(3600)))
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            let before = subject.prober.history.sequence
+            subject.prober.change(to: connect(interval: .milliseconds(100), rise: 1, fall: 1), of: subject.target)
+            #expect(subject.prober.history.finding == .up)
+            #expect(subject.said.count == 1, "told something new: \(subject.said)")
+            #expect(await subject.time { subject.prober.history.sequence >= before + 3 } != nil, "the old pace goes on")
+            // Another check takes over too.
+            let silent = HealthConfiguration(
+                check: .banner(send: nil, expect: "220"), interval: .milliseconds(100), timeout: .milliseconds(100), rise: 1, fall: 2)
+            subject.prober.change(to: silent, of: subject.target)
+            #expect(subject.prober.history.finding == .up)
+            #expect(await subject.time { subject.prober.history.finding == .down } != nil)
+        }
+    }
+
+    @Test func withoutACheckItIsUpAndWithOneAgainItStaysSoUntilTheProbesSayOtherwise() async throws {
+        try await onLoop {
+            let none = HealthConfiguration(check: .none, interval: .seconds(2), timeout: .seconds(1), rise: 2, fall: 3)
+            let subject = try Subject(none)
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(subject.prober.history.finding == .up)
+            subject.prober.change(to: connect(interval: .milliseconds(100)), of: subject.target)
+            #expect(subject.prober.history.finding == .up)
+            #expect(await subject.time { subject.prober.history.sequence > 0 } != nil)
+            subject.backend.stop()
+            #expect(await subject.time { subject.prober.history.finding == .down } != nil)
+            subject.prober.change(to: none, of: subject.target)
+            #expect(subject.prober.history.finding == .up)
+            let sequence = subject.prober.history.sequence
+            await pause(for: .milliseconds(300))
+            #expect(subject.prober.history.sequence == sequence, "probed without a check")
+        }
+    }
+
+    @Test func stoppedIsStoppedAlsoForANewConfiguration() async throws {
+        try await onLoop {
+            let subject = try Subject(connect(interval: .milliseconds(50)))
+            defer { subject.end() }
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.finding == .up } != nil)
+            subject.prober.stop()
+            subject.prober.change(to: connect(interval: .milliseconds(60)), of: subject.target)
+            let sequence = subject.prober.history.sequence
+            await pause(for: .milliseconds(300))
+            #expect(subject.prober.history.sequence == sequence)
+            subject.prober.start()
+            #expect(await subject.time { subject.prober.history.sequence > sequence } != nil)
+        }
+    }
+
+    @Test func aTimeoutSaysWhatCameSoFar() async throws {
+        let slow = try TestBackend { peer in
+            try peer.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nab")
+            while case .success = peer.receive() {}
+        }
+        defer { slow.stop() }
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: slow.endpoint)
+        let result = try await onLoop { await Checks.run(.http(HTTPRequest()), of: target, timeout: .milliseconds(200)) }
+        #expect(result == .failure(reason: "http: not done within 200 ms; so far: 'HTTP/1.1 200 OK'"))
+        let silent = try TestBackend { while case .success = $0.receive() {} }
+        defer { silent.stop() }
+        let nobody = ProbeTarget(try BackendReference("web/web-1"), at: silent.endpoint)
+        let none = try await onLoop { await Checks.run(.http(HTTPRequest()), of: nobody, timeout: .milliseconds(200)) }
+        #expect(none == .failure(reason: "http: not done within 200 ms"))
+    }
+
+    /// No probe leaves a socket behind, whatever came of it.
+    @Test func noDescriptorIsLeft() async throws {
+        let backend = try TestBackend { try $0.send("HTTP/1.1 200 OK\r\n\r\n") }
+        defer { backend.stop() }
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: backend.endpoint)
+        let checks: [HealthConfiguration.Check] = [
+            .connect, .banner(send: "x", expect: "HTTP"), .banner(send: nil, expect: "none"), .http(HTTPRequest()), .command(["true"]),
+        ]
+        for check in checks { _ = try await onLoop { await Checks.run(check, of: target, timeout: .seconds(5)) } }
+        let before = try Limits.openDescriptors()
+        for check in checks {
+            for _ in 0..<20 { _ = try await onLoop { await Checks.run(check, of: target, timeout: .seconds(5)) } }
+        }
+        // The backend's own threads may still hold a few.
+        var after = try Limits.openDescriptors()
+        for _ in 0..<100 where after > before + 5 {
+            try await onLoop { await pause(for: .milliseconds(20)); return }
+            after = try Limits.openDescriptors()
+        }
+        #expect(after <= before + 5, "\(before) descriptors before, \(after) after 100 probes")
+    }
+}
