@@ -115,6 +115,8 @@ struct ConnectionRecord {
     var sourcePlace: Int32 = -1
     /// As the pool has it when the connection begins.
     var splice = Splicing.auto
+    /// The backend has said something.
+    var isAnswered = false
     /// The tick at which its lifetime is over; 0: never.
     var lifeEnds: UInt32 = 0
     private var listenerIndex: Int32 = 0
@@ -141,8 +143,6 @@ struct ConnectionRecord {
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
     private var bytesAhead: Int32 = 0
-    /// The backend has said something.
-    var isAnswered = false
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
     /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
