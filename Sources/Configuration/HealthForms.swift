@@ -65,6 +65,9 @@ extension Form where Value == [ClosedRange<Int>] {
         let ranges = items.enumerated().map { readStatuses($1, "item \($0 + 1) in \(subject)", &findings) }
         guard ranges.allSatisfy({ $0 != nil }) else { return nil }
         return ranges.compactMap { $0 }
+    }.spelled { ranges in
+        let texts = ranges.map { YamlNode.text($0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)") }
+        return texts.count == 1 ? texts[0] : YamlNode(content: .sequence(texts), place: .nowhere)
     }
 }
 

@@ -27,6 +27,8 @@ struct Loader {
     var bound: [Endpoint: ListenerName] = [:]
     /// What has been loaded before, after an edit: what was not edited need not be loaded again.
     let known: KnownSections?
+    /// A listener was loaded, so it may listen where a known backend is.
+    var hasNewListener = false
 
     init(findings: Findings, known: KnownSections? = nil) {
         self.findings = findings

@@ -12,8 +12,9 @@ extension Loader {
                 checkPool(listener.pool, of: "listener '\(listener.name)'", at: .nowhere, among: pools)
                 take(listener.bind, of: listener.name, at: .nowhere, &taken)
                 listeners.append(listener)
-            } else if let listener = listener(entry, among: pools, &taken) {
-                listeners.append(listener)
+            } else {
+                hasNewListener = true
+                if let listener = listener(entry, among: pools, &taken) { listeners.append(listener) }
             }
         }
         return listeners

@@ -7,7 +7,7 @@ extension Loader {
         var pools: [PoolConfiguration] = []
         for entry in entries {
             if let pool = known?.pool(entry) {
-                checkListeners(of: pool)
+                if hasNewListener { checkListeners(of: pool) }
                 pools.append(pool)
             } else if let pool = pool(entry) {
                 pools.append(pool)

@@ -53,11 +53,20 @@ extension ConfigurationDocument {
             ["pool \(pool) is named by \(names): remove \(users.count == 1 ? "it" : "them") or name another pool there first"], isUnsafe: true)
     }
 
-    /// What sends connections to the pool.
+    /// What sends connections to the pool: whatever has an option that names it.
     private func users(of pool: PoolName) -> [ConfigurationSubject] {
-        (node(at: [Declared.listeners.name])?.entries ?? []).filter { entry in
-            entry.value.node(at: [Declared.pool.name])?.scalar == pool.text
-        }.map { .listener(ListenerName(unchecked: $0.key)) }
+        let listeners = (node(at: [Declared.listeners.name])?.entries ?? []).filter { $0.value.names(pool, as: Declared.listeners) }
+        let pools = (node(at: [Declared.pools.name])?.entries ?? []).filter { $0.value.names(pool, as: Declared.pools) }
+        return listeners.map { .listener(ListenerName(unchecked: $0.key)) } + pools.map { .pool(PoolName(unchecked: $0.key)) }
+    }
+}
+
+extension YamlNode {
+    fileprivate func names(_ pool: PoolName, as section: Section) -> Bool {
+        section.entries.contains { entry in
+            guard case .option(let option) = entry, option.type == Form<PoolName>.poolName.type else { return false }
+            return node(at: [option.name])?.scalar == pool.text
+        }
     }
 }
 

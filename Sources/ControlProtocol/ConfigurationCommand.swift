@@ -14,8 +14,15 @@ package enum ConfigurationCommand: Equatable, Sendable {
     /// Never a removal.
     case edit(ConfigurationEdit)
     /// All of one kind. `now`: connections are reset, else they are drained.
-    case remove([ConfigurationSubject], now: Bool, waiting: Waiting)
+    case remove([ConfigurationSubject], now: Bool, waiting: RemovalWait)
     case logLevel(LogConfiguration.Level)
+}
+
+/// Whether the answer to a removal comes when it is begun or when it is done.
+package enum RemovalWait: Equatable, Sendable {
+    case no
+    /// At most `deadline`; nil: the pool's own for drains.
+    case untilGone(deadline: Duration?)
 }
 
 extension Verb {
@@ -134,26 +141,19 @@ extension Arguments {
         return level
     }
 
-    fileprivate mutating func waiting() throws(LineError) -> Waiting {
+    fileprivate mutating func waiting() throws(LineError) -> RemovalWait {
         let deadline = try duration("deadline")
         let waits = try flag("wait")
         guard waits || deadline == nil else { throw LineError(description: "deadline= needs wait=yes") }
-        return waits ? .untilEmpty(deadline: deadline) : .no
+        return waits ? .untilGone(deadline: deadline) : .no
     }
 }
 
-/// Of who orders a removal.
-package enum Waiting: Equatable, Sendable {
-    case no
-    /// Until all are gone, at most `deadline` (nil: the pool's own).
-    case untilEmpty(deadline: Duration?)
-}
-
-extension Waiting {
+extension RemovalWait {
     fileprivate var words: [String] {
         switch self {
         case .no: []
-        case .untilEmpty(let deadline): ["wait=yes"] + (deadline.map { ["deadline=\($0.written)"] } ?? [])
+        case .untilGone(let deadline): ["wait=yes"] + (deadline.map { ["deadline=\($0.written)"] } ?? [])
         }
     }
 }

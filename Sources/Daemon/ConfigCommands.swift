@@ -77,13 +77,13 @@ extension CommandHandler {
 // Removing.
 extension CommandHandler {
     private func remove(
-        _ subjects: [ConfigurationSubject], now: Bool, _ waiting: Waiting, by user: String, _ answer: Answer
+        _ subjects: [ConfigurationSubject], now: Bool, _ waiting: RemovalWait, by user: String, _ answer: Answer
     ) async throws(Failure) {
         let patience = subjects.compactMap(patience).max()
         try await change(subjects.map(ConfigurationEdit.remove), now: now, by: user, answer)
         switch waiting {
         case .no: return
-        case .untilEmpty(let deadline): try await waitUntilGone(subjects, deadline: deadline ?? patience ?? .zero, answer)
+        case .untilGone(let deadline): try await waitUntilGone(subjects, deadline: deadline ?? patience ?? .zero, answer)
         }
     }
 

@@ -30,7 +30,7 @@ struct RemovalOptions: ParsableArguments, Sendable {
         guard wait || deadline == nil else { throw ValidationError("--deadline is how long to wait: give --wait too") }
     }
 
-    var waiting: Waiting { wait ? .untilEmpty(deadline: deadline) : .no }
+    var waiting: RemovalWait { wait ? .untilGone(deadline: deadline) : .no }
 }
 
 extension Fleet {

@@ -14,6 +14,9 @@ struct DifferenceTests {
         #expect(try changes(goodFile, changed("idle-timeout: 30m", "\"idle-timeout\": \"1800s\"\n    balance: least-connections\n    keepalive: { idle: 0s }")) == [])
         #expect(try changes(goodFile, changed("a: 127.0.0.1:9001", "a: { address: 127.0.0.1:9001, weight: 1 }")) == [])
         #expect(try changes(goodFile, changed("run/lbd.sock", "/etc/sluice/./run//lbd.sock")) == [])
+        let status = { (text: String) in changed("check: banner, expect: \"220 \", send: \"EHLO\\r\\n\"", "check: http, status: \(text)") }
+        #expect(try changes(status("200-299"), status("['200-299']")) == [])
+        #expect(try changes(status("200"), status("[200, 204-206]")) == ["pool web health.status 200 -> [200, 204-206]"])
         let networks = { (text: String) in changed("pool: web", "pool: web\n    allow: \(text)") }
         #expect(try changes(networks("[\"fd00:0::/8\"]"), networks("['fd00::/8']")) == [])
     }

@@ -46,8 +46,8 @@ struct CommandTests {
             .save(file: "/etc/my file=1.yaml", force: true), .logLevel(.debug), .logLevel(.error),
             .edit(.set(.lbd, settings)), .edit(.add(a, settings)), .edit(.add(a, [Setting(key: "address", value: "unix:a=b")])), .edit(.set(a, settings)),
             .edit(.add(web, [])), .edit(.add(web, settings)), .edit(.set(web, settings)), .edit(.add(front, settings)), .edit(.set(front, settings)),
-            .remove([a], now: false, waiting: .no), .remove([a, b], now: true, waiting: .untilEmpty(deadline: nil)),
-            .remove([web], now: false, waiting: .untilEmpty(deadline: .seconds(90))), .remove([front], now: true, waiting: .no),
+            .remove([a], now: false, waiting: .no), .remove([a, b], now: true, waiting: .untilGone(deadline: nil)),
+            .remove([web], now: false, waiting: .untilGone(deadline: .seconds(90))), .remove([front], now: true, waiting: .no),
         ]
     }
 
