@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import control
 from proxies import OTHER, SPLICE, Broken, Process, Proxy
 
 PEERS = ("haproxy", "nginx")
@@ -317,6 +318,7 @@ OTHERS = {
     "curve-backends": lambda lab: {"curve-backends": curve_backends(lab)},
     "curve-idle": lambda lab: {"curve-idle": curve_idle(lab)},
     "curve-connections": lambda lab: {"curve-connections": curve_connections(lab)},
+    "control": lambda lab: control.control(lab, Result),
 }
 QUICK = [*SLICED, "memory"]
 

@@ -146,12 +146,12 @@ def favour(pid):
 
 
 class Process:
-    """A pinned child that is gone with its 'with' block."""
+    """A child pinned to a core, or to a set of them, that is gone with its 'with' block."""
 
     def __init__(self, command, core, log, **pipes):
         self.log = log
         own = os.sched_getaffinity(0)
-        os.sched_setaffinity(0, {core})  # inherited; taskset would be one more exec in the time to start
+        os.sched_setaffinity(0, core if isinstance(core, set) else {core})  # inherited; taskset would be one more exec in the time to start
         try:
             with open(log, "wb") as output:
                 pipes = {"stdin": subprocess.DEVNULL, "stdout": output, **pipes}

@@ -23,6 +23,11 @@ WITHIN = {  # a value over another one of the same proxy, and what it is at most
 ABSOLUTE = {  # of lbd: the value, its words, at most
     "start": ("lbd, 1000", "lbd with 1,000 backends, ms", 25),
     "memory-backend": ("lbd", "lbd, B", 2500),
+    "control-status-p99": ("lbd", "lbd, ms", 15),
+    "control-status-cpu": ("lbd", "lbd, ms", 4),
+    "control-status-text-cpu": ("lbd", "lbd, ms", 4),
+    "control-change-p99": ("lbd", "lbd, ms", 3),
+    "control-traffic": ("lbd", "lbd, times", 1.1),
 }
 
 

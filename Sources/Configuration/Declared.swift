@@ -10,6 +10,9 @@ enum AcceptProxyWord: String, CaseIterable, Sendable { case none, v1v2 }
 /// What happens to new connections of a full pool; Model's form carries what goes with it.
 enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
 
+/// What happens to new connections when no backend is available; Model's form carries what goes with it.
+enum WhenNoneWord: String, CaseIterable, Sendable { case refuse, hold, divert }
+
 enum Declared {
     static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660",
         effect: .atNextStart)
@@ -89,6 +92,15 @@ enum Declared {
     static let queueLengthMax = Option("length-max", .connections, .means("1024"), "that wait; more are reset")
     static let queueTimeout = Option("timeout", .duration(.milliseconds(10) ... .hours(1)), .means("5s"),
         "for a backend; then the connection is reset")
+    static let whenNone = Option("when-none", Form<WhenNoneWord>.word(), .means("refuse"),
+        "when no backend is available: new connections are reset, or held until one is back, or go to another pool; never to a draining backend")
+    static let divert = Option("divert", .poolName, .isNothing(example: "spare"),
+        "with when-none: divert, and required there: the pool that they go to, by its own options")
+    static let holdLengthMax = Option("length-max", .connections, .means("1024"), "that are held; more are reset")
+    static let holdTimeout = Option("timeout", .duration(.milliseconds(10) ... .hours(1)), .means("30s"),
+        "for a backend to come back; then the connection is reset")
+    static let slowStart = Option("slow-start", .duration(.zero ... .hours(1)), .means("0s"),
+        "a backend that comes back gets a tenth of its share at first and all of it after so long, while its connects go as well as the others'")
 
     static let check = Option("check", .check, .means("connect"),
         "how a probe asks whether a backend is up; none: it counts as up")
@@ -163,14 +175,17 @@ extension Declared {
     static let pools = Section("pools", .named(noun: "pool", example: "web"), "each spreads connections over its backends", [
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
         entry(sendProxy), entry(stalledTimeout), entry(lifetime), entry(lifetimeJitter), entry(splice), entry(source),
-        entry(userTimeout), entry(whenFull),
-        .section(queue), .section(keepalive), .section(health), .section(drain), .section(backends), .section(restart),
+        entry(userTimeout), entry(whenFull), entry(whenNone), entry(divert), entry(slowStart),
+        .section(queue), .section(hold), .section(keepalive), .section(health), .section(drain), .section(backends), .section(restart),
     ])
     static let keepalive = Section("keepalive", .one, "TCP's probes of quiet connections", [
         entry(keepaliveIdle), entry(keepaliveInterval), entry(keepaliveCount),
     ])
     static let queue = Section("queue", .one, "with when-full: queue: connections that wait, first come first served", [
         entry(queueLengthMax), entry(queueTimeout),
+    ])
+    static let hold = Section("hold", .one, "with when-none: hold: connections that wait, unread, first come first served", [
+        entry(holdLengthMax), entry(holdTimeout),
     ])
     static let health = Section("health", .one, "probes", [
         entry(check), entry(interval), entry(timeout), entry(rise), entry(fall), entry(expect), entry(send),

@@ -25,6 +25,8 @@ struct Loader {
     var findings: Findings
     /// What the listeners bind, for the backends.
     var bound: [Endpoint: ListenerName] = [:]
+    /// Of the pools that have one.
+    var diverts: [Divert] = []
     /// What has been loaded before, after an edit: what was not edited need not be loaded again.
     let known: KnownSections?
     /// A listener was loaded, so it may listen where a known backend is.
@@ -46,6 +48,7 @@ struct Loader {
         let log = log(file)
         let listeners = listeners(file)
         let pools = pools(file)
+        checkDiverts(file)
         guard let control, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
         else { return nil }
         checkCounts(file, listeners: listeners.count, pools: pools.count, backends: pools.reduce(0) { $0 + $1.backends.count })

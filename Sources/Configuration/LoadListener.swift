@@ -55,7 +55,7 @@ extension Loader {
     }
 
     /// The names that stand under `pools`, of faulty pools too: one fault, one error. Nil: there are none to ask.
-    private func poolNames(_ file: SectionReader) -> Set<String>? {
+    func poolNames(_ file: SectionReader) -> Set<String>? {
         guard case .mapping(let entries) = file.entry(Declared.pools.name)?.value.content else { return nil }
         return Set(entries.map(\.key))
     }

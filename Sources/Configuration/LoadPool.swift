@@ -7,13 +7,19 @@ extension Loader {
         var pools: [PoolConfiguration] = []
         for entry in entries {
             if let pool = known?.pool(entry) {
-                if hasNewListener { checkListeners(of: pool) }
+                recall(pool)
                 pools.append(pool)
             } else if let pool = pool(entry) {
                 pools.append(pool)
             }
         }
         return pools
+    }
+
+    /// What loading the pool again would have noted for the checks across sections.
+    private mutating func recall(_ pool: PoolConfiguration) {
+        if hasNewListener { checkListeners(of: pool) }
+        if case .divert(let other) = pool.whenNone { diverts.append(Divert(pool: pool.name.text, to: other, place: .nowhere)) }
     }
 
     private mutating func pool(_ entry: YamlNode.Entry) -> PoolConfiguration? {
@@ -27,19 +33,22 @@ extension Loader {
         let sendProxy = section.value(Declared.sendProxy, &findings)
         let transport = transport(section)
         let whenFull = whenFull(section)
+        let whenNone = whenNone(section, of: name)
+        let slowStart = section.value(Declared.slowStart, &findings)
         let health = health(section)
         let drain = drain(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
         checkSource(transport?.source, section, backends)
         checkTCP(transport?.tcp, section, backends)
-        guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let health, let drain,
+        guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let whenNone, let slowStart, let health, let drain,
             let backends
         else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
             drainDeadline: drain.deadline, backends: backends, restart: restart, sendProxy: sendProxy,
-            transport: transport, whenFull: whenFull, drainEnd: drain.end, closeRate: drain.closeRate)
+            transport: transport, whenFull: whenFull, whenNone: whenNone, slowStart: slowStart,
+            drainEnd: drain.end, closeRate: drain.closeRate)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {

@@ -4,7 +4,6 @@ enum Unavailable {
     /// By the section's name; empty for the top level.
     static let keys: [String: [String]] = [
         "": ["admin"],
-        "pools": ["slow-start"],
     ]
 
 }

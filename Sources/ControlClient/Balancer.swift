@@ -17,9 +17,9 @@ package struct Balancer: Hashable, Sendable {
     package init(control: String) { self.control = control }
 
     /// Sends one command and hands on each data line as it arrives. Throws the balancer's own refusal, or
-    /// `noAnswer` when nobody answers at the socket.
+    /// `noAnswer` when nobody answers at the socket, or says nothing there for `silenceMax` (nil: however long).
     @ControlPlane package func perform(
-        _ request: Request, line: @ControlPlane (String) throws(Failure) -> Void
+        _ request: Request, silenceMax: Duration? = nil, line: @ControlPlane (String) throws(Failure) -> Void
     ) async throws(Failure) {
         let socket = try await connect()
         do throws(SocketFailure) {
@@ -28,7 +28,7 @@ package struct Balancer: Hashable, Sendable {
             throw broken(error)
         }
         while true {
-            switch try await reply(from: socket) {
+            switch try await reply(from: socket, within: silenceMax) {
             case .data(let text): try line(text)
             case .ok: return
             case .failure(let failure): throw failure
@@ -38,18 +38,20 @@ package struct Balancer: Hashable, Sendable {
 
     /// The same for answers in JSON, one value a line.
     @ControlPlane package func perform<Record: Decodable>(
-        _ command: Command, decoding type: Record.Type, record: @ControlPlane (Record) -> Void
+        _ command: Command, decoding type: Record.Type, silenceMax: Duration? = nil, record: @ControlPlane (Record) -> Void
     ) async throws(Failure) {
-        try await perform(Request(command, output: .json)) { text throws(Failure) in
+        try await perform(Request(command, output: .json), silenceMax: silenceMax) { text throws(Failure) in
             do { record(try JSONDecoder().decode(type, from: Data(text.utf8))) } catch {
                 throw Failure(.failed, "\(control): the answer is not the JSON that this lbctl knows: \(error)")
             }
         }
     }
 
-    @ControlPlane package func status(_ scope: StatusScope = .everything) async throws(Failure) -> StatusReport {
+    @ControlPlane package func status(
+        _ scope: StatusScope = .everything, silenceMax: Duration? = nil
+    ) async throws(Failure) -> StatusReport {
         var report: StatusReport?
-        try await perform(.status(scope), decoding: StatusReport.self) { report = $0 }
+        try await perform(.status(scope), decoding: StatusReport.self, silenceMax: silenceMax) { report = $0 }
         guard let report else { throw Failure(.failed, "\(control): the balancer sent no status") }
         return report
     }
@@ -81,9 +83,14 @@ package struct Balancer: Hashable, Sendable {
         }
     }
 
-    @ControlPlane private func reply(from socket: AsyncSocket) async throws(Failure) -> ReplyLine {
+    @ControlPlane private func reply(from socket: AsyncSocket, within limit: Duration?) async throws(Failure) -> ReplyLine {
         let received: AsyncSocket.Line
-        do throws(SocketFailure) { received = try await socket.line(bytesMax: Balancer.replyBytesMax) } catch { throw broken(error) }
+        do throws(SocketFailure) { received = try await socket.line(bytesMax: Balancer.replyBytesMax, within: limit) } catch {
+            if let limit, case .system(let failure) = error, failure.errorNumber == ETIMEDOUT {
+                throw Failure(.noAnswer, "\(control): the balancer took the command but has said nothing for \(limit.spoken): does it hang?")
+            }
+            throw broken(error)
+        }
         switch received {
         case .line(let bytes):
             guard let reply = ReplyLine(String(decoding: bytes, as: UTF8.self)) else {

@@ -14,11 +14,42 @@ package struct Request: Equatable, Sendable {
     }
 }
 
-/// What `status` is about.
-package enum StatusScope: Equatable, Sendable {
-    case everything
-    case pool(PoolName)
-    case backend(BackendReference)
+/// What `status` is about: these pools and backends, or everything.
+package struct StatusScope: Equatable, Sendable {
+    package private(set) var pools: Set<PoolName> = []
+    package private(set) var backends: Set<BackendReference> = []
+
+    package static let everything = StatusScope()
+    package static func pool(_ name: PoolName) -> StatusScope { everything.and(name) }
+    package static func backend(_ reference: BackendReference) -> StatusScope { everything.and(reference) }
+
+    package var isEverything: Bool { pools.isEmpty && backends.isEmpty }
+
+    package func and(_ name: PoolName) -> StatusScope {
+        var scope = self
+        scope.pools.insert(name)
+        return scope
+    }
+
+    package func and(_ reference: BackendReference) -> StatusScope {
+        var scope = self
+        scope.backends.insert(reference)
+        return scope
+    }
+
+    package func and(_ other: StatusScope) -> StatusScope {
+        var scope = self
+        scope.pools.formUnion(other.pools)
+        scope.backends.formUnion(other.backends)
+        return scope
+    }
+
+    /// The listeners of a pool belong to it, not to one of its backends.
+    package func includesListeners(of pool: PoolName) -> Bool { isEverything || pools.contains(pool) }
+
+    package func includes(_ backend: BackendReference) -> Bool {
+        isEverything || pools.contains(backend.pool) || backends.contains(backend)
+    }
 }
 
 package struct DrainOrder: Equatable, Sendable {
@@ -52,18 +83,33 @@ package struct DrainOrder: Equatable, Sendable {
 }
 
 package enum Command: Equatable, Sendable {
-    case help
+    /// nil: every verb.
+    case help(verb: String?)
     case status(StatusScope)
     case drain(DrainOrder)
     case undrain([BackendReference], owner: String?, force: Bool)
-    case maintain([BackendReference], owner: String?)
+    case maintain([BackendReference], owner: String?, reason: String?)
     case ready([BackendReference], owner: String?, force: Bool)
     case probe([BackendReference], timeout: Duration?)
-    case events(follow: Bool)
+    /// `since`: only what came after the event of this number.
+    case events(follow: Bool, since: UInt64?)
     case configuration(ConfigurationCommand)
     case connections(ConnectionsOrder)
     case close([ConnectionID], reset: Bool)
     case explain(BackendReference)
+}
+
+extension Command {
+    /// Whether its answer may take seconds, or as long as the asker likes.
+    package var lasts: Bool {
+        switch self {
+        case .events(let follow, _): follow
+        case .drain(let order): order.waits
+        case .configuration(.remove(_, _, let waiting)): waiting != .no
+        case .probe: true
+        case .help, .status, .undrain, .maintain, .ready, .configuration, .connections, .close, .explain: false
+        }
+    }
 }
 
 /// One verb as `help` prints it and as `Request.init` checks it.
@@ -79,8 +125,8 @@ package struct Verb: Sendable {
     fileprivate var names: [Substring] { name.split(separator: " ") }
 
     package static let all: [Verb] = [
-        Verb(name: "help", arguments: "", doc: "this list", keys: []),
-        Verb(name: "status", arguments: "[POOL[/BACKEND]]", doc: "wish, probe, availability and connections", keys: []),
+        Verb(name: "help", arguments: "[VERB]", doc: "this list, or one verb of it", keys: []),
+        Verb(name: "status", arguments: "[POOL[/BACKEND]...]", doc: "wish, probe, availability and connections", keys: []),
         Verb(
             name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [at-deadline=keep|close|reset] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]",
             doc: "no new connections; what stands goes on; renew=yes updates a drain of one's own and begins none",
@@ -89,18 +135,30 @@ package struct Verb: Sendable {
             name: "undrain", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
             doc: "back in rotation", keys: ["owner", "force"]),
         Verb(
-            name: "maintain", arguments: "POOL/BACKEND... [owner=NAME]",
-            doc: "out of rotation and out of probing", keys: ["owner"]),
+            name: "maintain", arguments: "POOL/BACKEND... [owner=NAME] [reason=TEXT]",
+            doc: "out of rotation and out of probing", keys: ["owner", "reason"]),
         Verb(
             name: "ready", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
             doc: "back from maintenance or drain", keys: ["owner", "force"]),
         Verb(
             name: "probe", arguments: "POOL/BACKEND... [timeout=D]",
             doc: "fresh probes now, until rise or timeout, and their finding", keys: ["timeout"]),
-        Verb(name: "events", arguments: "[follow=yes]", doc: "every state change", keys: ["follow"]),
+        Verb(
+            name: "events", arguments: "[follow=yes] [since=SEQUENCE]",
+            doc: "every state change, or those after one", keys: ["follow", "since"]),
     ] + configuration + connectionVerbs
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
+}
+
+extension Verb {
+    /// One verb, or a group of them: `drain`, `config check`, `config`.
+    package static func named(_ text: String) -> [Verb] { all.filter { $0.name == text || $0.name.hasPrefix(text + " ") } }
+
+    static func unknown(_ name: String) -> LineError {
+        let nearest = name.nearest(among: Verb.all.map { String($0.names[0]) }).map { "did you mean '\($0)'?" } ?? "try 'help'"
+        return LineError(description: "unknown verb '\(name.escapedForOneLine)'; \(nearest)")
+    }
 }
 
 extension Request {
@@ -109,10 +167,7 @@ extension Request {
         let words = try RequestLine.words(line)
         guard let name = words.first else { throw LineError(description: "the line is empty: try 'help'") }
         let group = Verb.all.filter { $0.names[0] == name }
-        guard let first = group.first else {
-            let nearest = name.nearest(among: Verb.all.map { String($0.names[0]) }).map { "did you mean '\($0)'?" } ?? "try 'help'"
-            throw LineError(description: "unknown verb '\(name.escapedForOneLine)'; \(nearest)")
-        }
+        guard let first = group.first else { throw Verb.unknown(name) }
         guard let verb = first.names.count == 1 ? first : group.first(where: { words.dropFirst().starts(with: $0.names.dropFirst().map(String.init)) }) else {
             throw Request.unknownAction(words.dropFirst().first, of: name, in: group)
         }
@@ -148,6 +203,8 @@ struct Arguments {
     init(verb: Verb, words: ArraySlice<String>) throws(LineError) {
         self.verb = verb
         var plain: [String] = []
+        // A line holds thousands of them: looked up, not searched for.
+        var named: Set<String> = []
         for word in words {
             guard let equals = word.firstIndex(of: "=") else {
                 plain.append(word)
@@ -155,7 +212,7 @@ struct Arguments {
             }
             let key = String(word[..<equals])
             if verb.takesSettings, key != "output" {
-                guard !settings.contains(where: { $0.key == key }) else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
+                guard named.insert(key).inserted else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
                 settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
                 continue
             }
@@ -176,10 +233,12 @@ struct Arguments {
 
     mutating func backends() throws(LineError) -> [BackendReference] {
         var backends: [BackendReference] = []
+        // A line holds thousands of names: looked up, not searched for.
+        var named: Set<BackendReference> = []
         while let word = word() {
             let backend: BackendReference
             do { backend = try BackendReference(word) } catch { throw LineError(description: error.description) }
-            if !backends.contains(backend) { backends.append(backend) }
+            if named.insert(backend).inserted { backends.append(backend) }
         }
         guard !backends.isEmpty else { throw LineError(description: "'\(verb.name)' needs a backend: \(verb.usage)") }
         return backends
@@ -231,6 +290,14 @@ struct Arguments {
         return count
     }
 
+    mutating func sequence(_ key: String) throws(LineError) -> UInt64? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        guard let number = UInt64(text) else {
+            throw LineError(description: "\(key)=\(text.escapedForOneLine): write the number of an event")
+        }
+        return number
+    }
+
     mutating func output() throws(LineError) -> Output {
         guard let text = values.removeValue(forKey: "output") else { return .text }
         guard let output = Output(rawValue: text) else {
@@ -248,21 +315,26 @@ struct Arguments {
 extension Command {
     fileprivate init(_ arguments: inout Arguments) throws(LineError) {
         switch arguments.verb.name {
-        case "help": self = .help
-        case "status": self = .status(try Command.scope(arguments.word()))
+        case "help": self = .help(verb: try Command.verb(&arguments))
+        case "status":
+            var scope = StatusScope.everything
+            while let word = arguments.word() { scope = scope.and(try Command.scope(word)) }
+            self = .status(scope)
         case "drain": self = .drain(try Command.drainOrder(&arguments))
         case "undrain":
             self = .undrain(
                 try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
-        case "maintain": self = .maintain(try arguments.backends(), owner: try arguments.text("owner"))
+        case "maintain":
+            self = .maintain(
+                try arguments.backends(), owner: try arguments.text("owner"), reason: try arguments.text("reason"))
         case "ready":
             self = .ready(
                 try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
         case "probe": self = .probe(try arguments.backends(), timeout: try arguments.duration("timeout"))
-        case "events": self = .events(follow: try arguments.flag("follow"))
         case "connections": self = .connections(try arguments.connectionsOrder())
         case "close": self = .close(try arguments.connectionIDs(), reset: try arguments.flag("reset"))
         case "explain": self = .explain(try arguments.oneBackend())
+        case "events": self = .events(follow: try arguments.flag("follow"), since: try arguments.sequence("since"))
         case let name:
             guard let command = try ConfigurationCommand(&arguments) else {
                 preconditionFailure("verb '\(name)' stands in the list but is not read")
@@ -271,8 +343,16 @@ extension Command {
         }
     }
 
-    static func scope(_ word: String?) throws(LineError) -> StatusScope {
-        guard let word else { return .everything }
+    private static func verb(_ arguments: inout Arguments) throws(LineError) -> String? {
+        var words: [String] = []
+        while let word = arguments.word() { words.append(word) }
+        guard !words.isEmpty else { return nil }
+        let name = words.joined(separator: " ")
+        guard !Verb.named(name).isEmpty else { throw Verb.unknown(name) }
+        return name
+    }
+
+    private static func scope(_ word: String) throws(LineError) -> StatusScope {
         do {
             return word.contains("/") ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
         } catch {
@@ -291,10 +371,8 @@ extension Command {
 
     fileprivate var words: [String] {
         switch self {
-        case .help: return ["help"]
-        case .status(.everything): return ["status"]
-        case .status(.pool(let pool)): return ["status", pool.text]
-        case .status(.backend(let backend)): return ["status", backend.description]
+        case .help(let verb): return ["help"] + (verb?.split(separator: " ").map(String.init) ?? [])
+        case .status(let scope): return ["status"] + scope.pools.sorted().map(\.text) + scope.backends.sorted().map(\.description)
         case .drain(let order):
             return ["drain"] + order.backends.map(\.description) + key("wait", order.waits ? "yes" : nil)
                 + key("deadline", order.deadline?.written) + key("at-deadline", order.atDeadline?.rawValue)
@@ -302,13 +380,14 @@ extension Command {
                 + key("renew", order.renews ? "yes" : nil)
         case .undrain(let backends, let owner, let force):
             return ["undrain"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
-        case .maintain(let backends, let owner):
-            return ["maintain"] + backends.map(\.description) + key("owner", owner)
+        case .maintain(let backends, let owner, let reason):
+            return ["maintain"] + backends.map(\.description) + key("owner", owner) + key("reason", reason)
         case .ready(let backends, let owner, let force):
             return ["ready"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
         case .probe(let backends, let timeout):
             return ["probe"] + backends.map(\.description) + key("timeout", timeout?.written)
-        case .events(let follow): return ["events"] + key("follow", follow ? "yes" : nil)
+        case .events(let follow, let since):
+            return ["events"] + key("follow", follow ? "yes" : nil) + key("since", since.map { "\($0)" })
         case .configuration(let command): return command.words
         case .connections(let order): return order.words
         case .close(let ids, let reset): return ["close"] + ids.map(\.description) + key("reset", reset ? "yes" : nil)

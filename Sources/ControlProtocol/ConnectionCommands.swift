@@ -3,16 +3,23 @@ import Model
 
 package enum ConnectionOrder: String, CaseIterable, Sendable { case age, idle, bytes }
 
+/// Whose connections.
+package enum ConnectionScope: Equatable, Sendable {
+    case everything
+    case pool(PoolName)
+    case backend(BackendReference)
+}
+
 /// Which connections `connections` shows: those with most of `sort` first.
 package struct ConnectionsOrder: Equatable, Sendable {
     package static let limitDefault = 100
     package static let limits = 1...100_000
 
-    package let scope: StatusScope
+    package let scope: ConnectionScope
     package let sort: ConnectionOrder
     package let limit: Int
 
-    package init(scope: StatusScope = .everything, sort: ConnectionOrder = .age, limit: Int = limitDefault) {
+    package init(scope: ConnectionScope = .everything, sort: ConnectionOrder = .age, limit: Int = limitDefault) {
         self.scope = scope
         self.sort = sort
         self.limit = limit
@@ -45,8 +52,17 @@ extension Verb {
 extension Arguments {
     mutating func connectionsOrder() throws(LineError) -> ConnectionsOrder {
         ConnectionsOrder(
-            scope: try Command.scope(word()), sort: try word("sort") ?? .age,
+            scope: try connectionScope(), sort: try word("sort") ?? .age,
             limit: try count("limit", in: ConnectionsOrder.limits) ?? ConnectionsOrder.limitDefault)
+    }
+
+    private mutating func connectionScope() throws(LineError) -> ConnectionScope {
+        guard let word = word() else { return .everything }
+        do {
+            return word.contains("/") ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
+        } catch {
+            throw LineError(description: "'\(word.escapedForOneLine)' is neither POOL nor POOL/BACKEND: \(error)")
+        }
     }
 
     mutating func connectionIDs() throws(LineError) -> [ConnectionID] {

@@ -36,14 +36,22 @@ package enum RequestLine {
                 word.append(line[index])
                 isInWord = true
             default:
-                try checkPlain(line, index)
-                word.append(byte)
+                let end = line[index...].firstIndex(where: isSpecial) ?? line.count
+                if end == index { try checkPlain(line, index) }
+                // At once: one by one a long line would take its time.
+                word += line[index..<end]
                 isInWord = true
+                index = end - 1
             }
             index += 1
         }
         if isInWord { words.append(try text(word)) }
         return words
+    }
+
+    /// Whatever does not simply belong to the word that it stands in.
+    private static func isSpecial(_ byte: UInt8) -> Bool {
+        byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
     }
 
     private static func checkPlain(_ line: [UInt8], _ index: Int) throws(LineError) {
@@ -116,6 +124,14 @@ package enum ReplyLine: Equatable, Sendable {
         case .ok: "+ok"
         case .failure(let failure): "-\(failure.code.rawValue) \(failure.message)"
         }
+    }
+
+    /// The bytes as sent. A line never holds a second newline, whatever went into it.
+    package func append(to bytes: inout [UInt8]) {
+        let start = bytes.count
+        bytes.append(contentsOf: text.utf8)
+        for index in start..<bytes.count where bytes[index] == 0x0A || bytes[index] == 0x0D { bytes[index] = UInt8(ascii: " ") }
+        bytes.append(0x0A)
     }
 
     /// Reads what `text` wrote; nil for a status line that no version of the protocol has.

@@ -8,6 +8,8 @@ package struct StatusReport: Codable, Equatable, Sendable {
     /// Number of the routing that the workers follow; grows with every change.
     package var generation: UInt64
     package var startedAt: String
+    /// Number of the last event: `events since=` this number tells everything that came after this status.
+    package var eventSequence: UInt64
     package var stopping: Bool
     package var workers: Int
     /// Of the process, at all listeners.
@@ -19,8 +21,9 @@ package struct StatusReport: Codable, Equatable, Sendable {
 
     package init(
         version: String, pid: Int32, generation: UInt64, startedAt: String, stopping: Bool, workers: Int,
-        connections: Int, connectionsMax: Int, listeners: [ListenerReport], pools: [PoolReport]
+        connections: Int, connectionsMax: Int, listeners: [ListenerReport], pools: [PoolReport], eventSequence: UInt64 = 0
     ) {
+        self.eventSequence = eventSequence
         self.version = version
         self.pid = pid
         self.generation = generation
@@ -76,8 +79,16 @@ package struct PoolReport: Codable, Equatable, Sendable {
     /// Reset because every available backend was full; `queueTimeouts` of them after they had waited.
     package var refused: UInt64
     package var queueTimeouts: UInt64
-    /// Backends that new connections go to; none: they are reset.
+    /// Backends that new connections go to; none: `whenNone` says what becomes of them.
     package var eligible: Int
+    /// `refuse`, `hold` or `divert`.
+    package var whenNone: String
+    /// Connections that wait because no backend is available.
+    package var held: Int
+    /// Reset because they had been held for too long.
+    package var holdTimeouts: UInt64
+    /// Sent on to another pool.
+    package var diverted: UInt64
     /// It goes when its last connection has ended.
     package var removing: Bool
     package var backends: [BackendReport]
@@ -86,8 +97,10 @@ package struct PoolReport: Codable, Equatable, Sendable {
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, eligible: Int, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
+        queueTimeouts: UInt64 = 0, eligible: Int, whenNone: String = "refuse", held: Int = 0, holdTimeouts: UInt64 = 0,
+        diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
     ) {
+        (self.whenNone, self.held, self.holdTimeouts, self.diverted) = (whenNone, held, holdTimeouts, diverted)
         (self.removing, self.leaving) = (removing, leaving)
         (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
         self.name = name
@@ -138,6 +151,8 @@ package struct BackendReport: Codable, Equatable, Sendable {
     package var bytesToBackend: UInt64
     package var bytesToClient: UInt64
     package var weight: Int
+    /// Held back after its return: what it may take at most, in per cent of its fair share; absent: it is not.
+    package var share: Int?
     package var backup: Bool
     /// Finished probes since lbd started.
     package var probeSequence: UInt64
@@ -151,7 +166,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
     package init(
         name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
         connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
-        bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, backup: Bool,
+        bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, share: Int? = nil, backup: Bool,
         probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?, removing: Bool = false
     ) {
         self.removing = removing
@@ -168,6 +183,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
         self.bytesToBackend = bytesToBackend
         self.bytesToClient = bytesToClient
         self.weight = weight
+        self.share = share
         self.backup = backup
         self.probeSequence = probeSequence
         self.probedAt = probedAt
@@ -315,18 +331,27 @@ package struct EventRecord: Codable, Equatable, Sendable {
     /// Of a backend that is new; its availability is `to`.
     package var wish: Wish?
     package var probe: ProbeFinding?
+    /// Whose the wish is now; absent in an event of the wish: nobody's.
+    package var drain: DrainReport?
+    /// As in the log: debug, info, warning or error.
+    package var level: String
     package var text: String
 
-    package init(_ event: Event) {
+    package init(_ event: Event, level: String) {
+        self.level = level
         sequence = event.sequence
         time = event.time.rfc3339
         self.event = event.change.kind
         subject = event.change.subject
         text = event.change.text
         switch event.change {
-        case .wish(_, let from, let to, let by, let reason):
+        case .wish(_, let from, let to, let by, let reason, let drain):
             (self.from, self.to, self.by, self.reason) = (from.rawValue, to.rawValue, by, reason)
-        case .wishKept(_, let wish, let by, _, _): (self.to, self.by) = (wish.rawValue, by)
+            self.drain = drain.map { DrainReport($0) }
+        case .wishKept(_, let wish, let drain, _):
+            (self.to, self.by, self.reason) = (wish.rawValue, drain?.owner, drain?.reason)
+            self.drain = drain.map { DrainReport($0) }
+        case .leased(_, let drain, let until): (by, self.drain) = (drain.owner, DrainReport(drain, leaseUntil: until))
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
@@ -334,6 +359,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .drainDeadline(_, let end, let holders, _): (self.to, self.left) = (end.rawValue, holders)
         case .drainClosing(_, let end, let closed, let left): (self.to, self.closed, self.left) = (end.rawValue, closed, left)
         case .connectionsClosed(let count, let reset, let by): (self.to, self.closed, self.by) = (reset ? "reset" : "close", count, by)
+        case .poolDiverts(_, let other): to = other.text
         case .configurationChanged(let change, let by):
             let record = ChangeRecord(change)
             (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)
@@ -345,7 +371,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
             (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
+        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolHolds, .holdLost, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

@@ -4,6 +4,11 @@ import Model
 package enum StatusTable {
     /// Lines without trailing blanks. `wide` adds limits, failures, resets, bytes and the last probe's failure.
     package static func lines(_ report: StatusReport, wide: Bool = false) -> [String] {
+        head(report, wide: wide) + report.pools.flatMap { lines($0, wide: wide) }
+    }
+
+    /// All but the pools.
+    package static func head(_ report: StatusReport, wide: Bool = false) -> [String] {
         var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation), \(report.connections) of \(report.connectionsMax) connections" + (report.stopping ? ", stopping" : "")]
         if !report.listeners.isEmpty {
             lines.append("")
@@ -12,13 +17,13 @@ package enum StatusTable {
                     + ["\($0.connectionsTotal)", "\($0.refused)", note($0, report)]
             })
         }
-        for pool in report.pools {
-            lines.append("")
-            lines.append("pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool)))
-            lines += table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
-            lines += pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
-        }
         return lines
+    }
+
+    package static func lines(_ pool: PoolReport, wide: Bool = false) -> [String] {
+        ["", "pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool))]
+            + table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+            + pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
     }
 
     private static func header(_ wide: Bool) -> [String] {
@@ -37,10 +42,20 @@ package enum StatusTable {
 
     /// Only where nobody is served, and where something happened for want of room.
     private static func fullness(_ pool: PoolReport) -> String {
-        let outage = pool.eligible == 0 ? ", no available backend: new connections are reset" : ""
+        var outage = pool.eligible == 0 ? ", no available backend: new connections \(becomes(pool))" : ""
+        if pool.held > 0 || pool.holdTimeouts > 0 { outage += ", \(pool.held) held, \(pool.holdTimeouts) in vain" }
+        if pool.diverted > 0 { outage += ", \(pool.diverted) diverted" }
         guard pool.queued > 0 || pool.refused > 0 else { return outage }
         return outage + ", \(pool.queued) queued, \(pool.refused) refused when full"
             + (pool.queueTimeouts > 0 ? " (\(pool.queueTimeouts) of them had waited in vain)" : "")
+    }
+
+    private static func becomes(_ pool: PoolReport) -> String {
+        switch pool.whenNone {
+        case "hold": "are held"
+        case "divert": "are diverted"
+        default: "are reset"
+        }
     }
 
     /// Why it accepts nobody, where it does not.
@@ -62,6 +77,7 @@ package enum StatusTable {
                 + (drain.atDeadline.flatMap { end in end == .keep ? nil : drain.deadline.map { ", \(end.rawValue) at \($0)" } } ?? "")
             notes.append("drained by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
         }
+        if let share = backend.share { notes.append("back lately: gets up to \(share) % of its share") }
         if let failure = backend.probeFailure { notes.append(failure) }
         if backend.backup { notes.append("backup") }
         return notes.joined(separator: "; ")
@@ -70,14 +86,20 @@ package enum StatusTable {
     /// Left-aligned columns two blanks apart.
     package static func table(_ rows: [[String]]) -> [String] {
         let columns = rows.map(\.count).max() ?? 0
-        let widths = (0..<columns).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+        let widths = (0..<columns).map { column in rows.map { $0.count > column ? width($0[column]) : 0 }.max() ?? 0 }
         return rows.map { row in
-            var line = ""
-            for (cell, width) in zip(row, widths) {
-                line += cell + String(repeating: " ", count: width - cell.count + 2)
+            var line: [UInt8] = []
+            for (cell, most) in zip(row, widths) {
+                line.append(contentsOf: cell.utf8)
+                line.append(contentsOf: repeatElement(UInt8(ascii: " "), count: most - width(cell) + 2))
             }
-            while line.last == " " { line.removeLast() }
-            return line
+            while line.last == UInt8(ascii: " ") { line.removeLast() }
+            return String(decoding: line, as: UTF8.self)
         }
+    }
+
+    /// In characters. Nearly all cells are ASCII, and need not be looked at by their graphemes.
+    private static func width(_ cell: String) -> Int {
+        cell.utf8.allSatisfy { $0 < 0x80 } ? cell.utf8.count : cell.count
     }
 }

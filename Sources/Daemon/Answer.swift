@@ -2,19 +2,61 @@
 import ControlProtocol
 import EventLoop
 
-@ControlPlane struct Answer {
+@ControlPlane final class Answer {
     let output: Output
-    /// Hands data lines to whoever asked, together; throws when nobody listens any more.
-    let send: @ControlPlane ([String]) async throws(Failure) -> Void
+    /// Hands whole lines to whoever asked; throws when nobody listens any more.
+    private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
+    private let turns: Turns
+    private var pending: [UInt8] = []
+    /// When the piece in hand was begun.
+    private var began = LoopClock().now
+
+    /// A long answer leaves in pieces, and between two of them everybody else has a turn on the loop. A piece ends at
+    /// this size, or when it has taken so long to write.
+    private static let pieceSize = 32 * 1024
+    private static let pieceTime = Duration.milliseconds(1)
+
+    init(_ output: Output, turns: Turns, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
+        self.output = output
+        self.turns = turns
+        self.send = send
+    }
 
     func tell(_ record: some Record) async throws(Failure) { try await tell([record]) }
 
-    /// What is known at once is told at once: it leaves in one piece.
+    /// What is known at once leaves together.
     func tell(_ records: [some Record]) async throws(Failure) {
-        guard !records.isEmpty else { return }
-        switch output {
-        case .text: try await send(records.flatMap(\.lines))
-        case .json: try await send(records.map { JSONText.line($0) })
+        try await add(records)
+        try await flush()
+    }
+
+    /// As `tell`, but more follows at once; `flush` ends it.
+    func add(_ records: [some Record]) async throws(Failure) {
+        for record in records {
+            try await write { bytes in
+                switch output {
+                case .text: for line in record.lines { ReplyLine.data(line).append(to: &bytes) }
+                case .json:
+                    JSONText.append(record, to: &bytes)
+                    bytes.append(0x0A)
+                }
+            }
         }
+    }
+
+    /// A part of a line or some lines; `flush` ends it.
+    func write(_ part: (inout [UInt8]) -> Void) async throws(Failure) {
+        part(&pending)
+        guard pending.count >= Answer.pieceSize || began.duration(to: LoopClock().now) >= Answer.pieceTime else { return }
+        try await flush()
+        await turns.next()
+        began = LoopClock().now
+    }
+
+    func flush() async throws(Failure) {
+        guard !pending.isEmpty else { return }
+        let piece = pending
+        pending = []
+        try await send(piece)
     }
 }

@@ -21,6 +21,8 @@ import Statistics
     var leaseUntil: Timestamp?
     /// Routing from this generation on does not name the backend; nil while it does.
     var outSince: UInt64?
+    /// What `Returns` knows of it.
+    var comeback = Comeback()
     /// Taken out of the configuration: whatever the wish, it gets nothing new, and goes when it is empty.
     private(set) var isRemoving = false
     /// It is no longer in the table, and its slot is no longer its own.
@@ -69,7 +71,9 @@ import Statistics
         return holders == 0
     }
 
-    var availability: Availability { Availability(wish: isRemoving ? .drain : wish, finding: history.finding, isEmpty: isEmpty) }
+    var availability: Availability {
+        Availability(wish: isRemoving ? .drain : wish, finding: history.finding, isEmpty: isEmpty, isWarming: comeback.isWarming)
+    }
 
     /// The one setter of the wish. The news of the last connection is asked for as long as it matters.
     func set(_ wish: Wish, drain: DrainLease?) {
@@ -98,7 +102,7 @@ import Statistics
     func move(to new: BackendConfiguration, slot: Int, of pool: PoolConfiguration) -> FormerAddress {
         let former = FormerAddress(of: self, plane: plane)
         prober.stop()
-        (configuration, self.slot, outSince) = (new, slot, nil)
+        (configuration, self.slot, outSince, comeback) = (new, slot, nil, Comeback())
         prober = makeProber(pool)
         set(wish, drain: drain)
         return former

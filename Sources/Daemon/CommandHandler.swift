@@ -30,25 +30,21 @@ import Model
     /// `user`: whoever asks, for the log and as the owner of what is ordered.
     func handle(_ command: Command, by user: String, _ answer: Answer) async throws(Failure) {
         switch command {
-        case .help: try await help(answer)
+        case .help(let verb): try await answer.tell((verb.map(Verb.named) ?? Verb.all).map(HelpRecord.init))
         case .status(let scope): try await showStatus(scope, answer)
         case .drain(let order): try await drain(order, by: user, answer)
         case .undrain(let references, let owner, let force):
             try await makeReady(references, owner, force: force, by: user, verb: "undrain", answer)
         case .ready(let references, let owner, let force):
             try await makeReady(references, owner, force: force, by: user, verb: "ready", answer)
-        case .maintain(let references, let owner): try await maintain(references, owner, by: user, answer)
+        case .maintain(let references, let owner, let reason): try await maintain(references, owner, reason, by: user, answer)
         case .probe(let references, let timeout): try await probe(references, timeout, answer)
-        case .events(let follow): try await tellEvents(follow, answer)
+        case .events(let follow, let since): try await tellEvents(follow, since: since, answer)
         case .configuration(let command): try await configure(command, by: user, answer)
         case .connections(let order): try await showConnections(order, answer)
         case .close(let ids, let reset): try await closeConnections(ids, reset: reset, by: user, answer)
         case .explain(let reference): try await explain(reference, answer)
         }
-    }
-
-    private func help(_ answer: Answer) async throws(Failure) {
-        try await answer.tell(Verb.all.map(HelpRecord.init))
     }
 
     // MARK: Names

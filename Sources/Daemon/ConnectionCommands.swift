@@ -14,7 +14,7 @@ extension CommandHandler {
             total: all.count, connections: shown.map { explanations.report($0, peer: peers[$0.id]) }))
     }
 
-    private func place(of scope: StatusScope) throws(Failure) -> (pool: Int?, slot: Int?) {
+    private func place(of scope: ConnectionScope) throws(Failure) -> (pool: Int?, slot: Int?) {
         switch scope {
         case .everything: return (nil, nil)
         case .pool(let name): return (try find(name).index, nil)

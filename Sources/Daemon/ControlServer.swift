@@ -6,19 +6,30 @@ import Model
 import SystemCalls
 
 @ControlPlane final class ControlServer {
-    /// More conversations at once are turned away: they live on the descriptors kept back for control.
+    /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
     private static let conversationsMax = 40
-    /// A peer that asks nothing for so long is left: forty silent ones must not keep everybody else out.
-    private static let silenceMax = Duration.seconds(60)
+    /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
+    private static let lastingMax = 32
+    /// A longer line takes time to read: one of those in a round of the loop.
+    private static let shortLine = 4096
+    /// Accepted at a time, before the loop does something else.
+    private static let acceptsInARow = 16
 
     private let path: String
     private let handler: CommandHandler
     private let logger: Logger
-    private var conversations = 0
+    private let turns = Turns()
+    private var conversations: [ObjectIdentifier: Conversation] = [:]
+    private var lasting = 0
+    /// Announced when one of them has gone.
+    private let left = Broadcast()
     private var accepting: Task<Void, Never>?
+    /// Names of those who have asked: looking one up may go over a network.
+    private var users: [UInt32: String] = [:]
 
-    /// Binds and listens; mode 0660.
-    init(path: String, handler: CommandHandler, logger: Logger) throws(SystemError) {
+    /// Binds and listens; mode 0660: lbd's user and group may do everything, others cannot connect.
+    init(path: String, handler: CommandHandler, logger: Logger) throws {
+        try ControlServer.checkFolder(of: path)
         self.path = path
         self.handler = handler
         self.logger = logger
@@ -33,10 +44,21 @@ import SystemCalls
         try Files.remove(path)
     }
 
+    /// A socket that somebody else can replace is no way to give orders to lbd.
+    private static func checkFolder(of path: String) throws {
+        guard let (folder, isSticky) = try Files.folderOpenToOthers(above: path) else { return }
+        let remedy = isSticky ? "it is sticky, but belongs to another user than root or lbd's: choose another folder" : "chmod o-w \(folder)"
+        throw DaemonError(
+            description: "control: \(path): everybody may write in \(folder) and could put another socket in its place; \(remedy), or set control: to a path in a folder of lbd's own")
+    }
+
     private func accept(from listener: AsyncListener) async {
+        var accepted = 0
         while true {
             do throws(SocketFailure) {
-                await welcome(Conversation(socket: try await listener.accept()))
+                let peer = Conversation(socket: try await listener.accept())
+                guard await hasRoom() else { return }
+                welcome(peer)
             } catch {
                 switch error {
                 case .cancelled: return
@@ -45,42 +67,60 @@ import SystemCalls
                     guard await pause(for: .seconds(1)) else { return }
                 }
             }
+            accepted += 1
+            if accepted.isMultiple(of: ControlServer.acceptsInARow) { await Task.yield() }
         }
     }
 
-    private func welcome(_ peer: Conversation) async {
-        guard conversations < ControlServer.conversationsMax else {
-            // Whether the peer hears it or has gone already: the conversation ends here.
-            _ = await peer.say(.failure(Failure(.noAnswer, "busy: \(conversations) control connections are open; try again")))
-            return
-        }
-        conversations += 1
-        start {
+    private func welcome(_ peer: Conversation) {
+        conversations[ObjectIdentifier(peer)] = peer
+        peer.run { peer in
             await self.converse(with: peer)
-            self.conversations -= 1
+            self.leave(peer)
         }
+    }
+
+    private func leave(_ peer: Conversation) {
+        guard conversations.removeValue(forKey: ObjectIdentifier(peer)) != nil else { return }
+        left.announce()
+    }
+
+    /// Returns when there is room for one more, if need be because somebody was made to go; false: cancelled. Who waits
+    /// meanwhile is in the backlog: not more than `lastingMax` may hold their places for long, so it is not for long.
+    private func hasRoom() async -> Bool {
+        while conversations.count >= ControlServer.conversationsMax {
+            let now = LoopClock().now
+            let candidates = conversations.values.compactMap { peer in peer.dispensability(now).map { (peer, $0) } }
+            if let (least, _) = candidates.min(by: { $0.1 < $1.1 }) {
+                leave(least)
+                least.end()
+            } else if await left.next(after: left.version, timeout: .milliseconds(50)) == .cancelled {
+                return false
+            }
+        }
+        return true
     }
 
     private func converse(with peer: Conversation) async {
         let user: String
-        do { user = Processes.userName(try Sockets.peerUser(of: peer.socket.number)) } catch {
+        do throws(SystemError) { user = name(ofUser: try Sockets.peerUser(of: peer.socket.number)) } catch {
             logger.warning("control socket: a peer without credentials was turned away: \(error)")
             return
         }
-        while await answerNext(peer, user) {}
+        while await answerNext(peer, user) { peer.rest() }
+    }
+
+    private func name(ofUser number: UInt32) -> String {
+        if let name = users[number] { return name }
+        let name = Processes.userName(number)
+        users[number] = name
+        return name
     }
 
     /// Reads one request and answers it; false when the conversation is over.
     private func answerNext(_ peer: Conversation, _ user: String) async -> Bool {
-        let request: AsyncSocket.Line
-        do {
-            request = try await withDeadline(ControlServer.silenceMax) { try await peer.socket.line(bytesMax: RequestLine.bytesMax) }
-        } catch {
-            // Silent for too long, or gone: there is nobody to tell.
-            return false
-        }
-        switch request {
-        case .end: return false
+        switch await peer.request() {
+        case nil, .end: return false
         case .tooLong:
             return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
         case .line(let line):
@@ -89,6 +129,7 @@ import SystemCalls
     }
 
     private func answer(_ line: [UInt8], _ peer: Conversation, _ user: String) async -> Bool {
+        if line.count > ControlServer.shortLine { await turns.next() }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))
@@ -99,50 +140,29 @@ import SystemCalls
             await peer.socket.hungUp()
             work.cancel()
         }
-        let outcome = await work.value
+        let outcome = await withTaskCancellationHandler { await work.value } onCancel: { work.cancel() }
         watch.cancel()
         await watch.value
         return await peer.say(outcome)
     }
 
     private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> ReplyLine {
+        if request.command.lasts {
+            guard lasting < ControlServer.lastingMax else {
+                return .failure(Failure(.noAnswer, "busy: \(lasting) control connections wait or follow already; try again"))
+            }
+            lasting += 1
+            peer.wait()
+        }
+        defer { if request.command.lasts { lasting -= 1 } }
         do throws(Failure) {
-            let answer = Answer(output: request.output) { lines throws(Failure) in
-                guard await peer.say(lines.map(ReplyLine.data)) else { throw Failure(.failed, "the peer is gone") }
+            let answer = Answer(request.output, turns: turns) { bytes throws(Failure) in
+                guard await peer.send(bytes) else { throw Failure(.failed, "the peer is gone") }
             }
             try await handler.handle(request.command, by: user, answer)
             return .ok
         } catch {
             return .failure(error)
         }
-    }
-}
-
-/// One peer; what it is told is told in whole lines.
-@ControlPlane private struct Conversation {
-    let socket: AsyncSocket
-
-    func say(_ line: ReplyLine) async -> Bool { await say([line]) }
-
-    /// False: the peer is gone.
-    func say(_ lines: [ReplyLine]) async -> Bool {
-        var bytes: [UInt8] = []
-        for line in lines {
-            bytes += line.text.oneLine.utf8
-            bytes.append(0x0A)
-        }
-        do throws(SocketFailure) {
-            try await socket.send(bytes)
-            return true
-        } catch {
-            return false
-        }
-    }
-}
-
-extension String {
-    /// A reply line never holds a newline, whatever went into it.
-    fileprivate var oneLine: String {
-        contains(where: \.isNewline) ? split(whereSeparator: \.isNewline).joined(separator: " ") : self
     }
 }

@@ -48,7 +48,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         reconfiguration = Reconfiguration(
             configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, startedAt: Clocks.calendar())
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
         reconfiguration.changeLog = { log.set($0) }
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
@@ -183,6 +183,7 @@ package struct DaemonError: Error, CustomStringConvertible {
                 stopped.announce()
                 surveys.news.announce()
             }
+            // Behind all that was told: what goes now is not heard of any more.
             table.settle()
             listeners.settle()
         }
@@ -202,6 +203,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .poolFull(let pool, let refused, let timedOut):
             guard let pool = table.pool(index: pool) else { return }
             events.record(.poolFull(pool.configuration.name, refused: refused, timedOut: timedOut))
+        case .holdLost(let pool, let reset, let timedOut):
+            guard let pool = table.pool(index: pool) else { return }
+            events.record(.holdLost(pool.configuration.name, reset: reset, timedOut: timedOut))
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
             guard let (pool, backend) = table.entry(slot: slot) else { return }
             events.record(.connectsFailing(

@@ -54,8 +54,9 @@ import SystemCalls
             deadlines.run(backend)
         }
         table.publishNow()
-        try save()
-        guard await table.followed(table.generation) else { throw Failure(.failed, "interrupted") }
+        let generation = table.generation
+        try await save()
+        guard await table.followed(generation) else { throw Failure(.failed, "interrupted") }
     }
 
     /// When the drain's deadline is, and what happens then. A renewal that does not say so leaves both as they are.
@@ -70,7 +71,7 @@ import SystemCalls
     }
 
     /// Ends drains (and maintenance), all or none.
-    func makeReady(_ backends: [Backend], owner: String?, force: Bool, by user: String, verb: String) throws(Failure) {
+    func makeReady(_ backends: [Backend], owner: String?, force: Bool, by user: String, verb: String) async throws(Failure) {
         let name = owner ?? user
         for backend in backends { try checkOwner(of: backend, name, force: force, verb: verb) }
         for backend in backends {
@@ -80,21 +81,21 @@ import SystemCalls
             deadlines.run(backend)
         }
         table.publishNow()
-        try save()
+        try await save()
     }
 
-    func maintain(_ backends: [Backend], owner: String?, by user: String) throws(Failure) {
+    func maintain(_ backends: [Backend], owner: String?, reason: String?, by user: String) async throws(Failure) {
         let name = owner ?? user
         for backend in backends { try checkOwner(of: backend, name, force: false, verb: "maintain") }
         for backend in backends {
             endings[backend.reference] = "maintain by \(by(name, user))"
-            let lease = DrainLease(owner: name, reason: nil, since: Clocks.calendar(), lease: nil)
-            table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: nil)
+            let lease = DrainLease(owner: name, reason: reason, since: Clocks.calendar(), lease: nil)
+            table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: reason)
             runLease(backend)
             deadlines.run(backend)
         }
         table.publishNow()
-        try save()
+        try await save()
     }
 
     /// Waits until all are drained, telling every change and each second. Where only such are left that are kept beyond
@@ -171,8 +172,9 @@ import SystemCalls
 
     private func by(_ owner: String, _ user: String) -> String { owner == user ? user : "\(owner) (\(user))" }
 
-    private func save() throws(Failure) {
-        do { try saved.write(table) } catch {
+    /// What was answered survives a restart of lbd, and of the machine.
+    private func save() async throws(Failure) {
+        do { try await saved.write(table) } catch {
             throw Failure(.failed, "done, but a restart of lbd would forget it: \(error)")
         }
     }
@@ -184,6 +186,7 @@ import SystemCalls
         backend.leaseUntil = nil
         guard let drain = backend.drain, let lease = drain.lease else { return }
         backend.leaseUntil = Timestamp(milliseconds: Clocks.calendar().milliseconds + lease.wholeMilliseconds)
+        table.announceLease(of: backend)
         leases[backend.reference] = start { [weak self] in
             // A renewal that comes in the same round of the loop as the end of the pause cancels this too late for
             // the pause to say so, and may leave a drain that is equal to the old one.
@@ -204,7 +207,9 @@ import SystemCalls
     }
 
     private func saveOrTell() {
-        do { try saved.write(table) } catch { table.reportFailure("wishes are not saved: \(error)") }
+        start {
+            do { try await self.saved.write(self.table) } catch { self.table.reportFailure("wishes are not saved: \(error)") }
+        }
     }
 }
 

@@ -9,7 +9,7 @@ import SystemCalls
     private static let keptMax = 4096
 
     private(set) var kept: [Event] = []
-    private var sequence: UInt64 = 0
+    private(set) var sequence: UInt64 = 0
     private let logger: Logger
     let news = Broadcast()
 
@@ -26,22 +26,24 @@ import SystemCalls
     /// Not a change of state, but somebody must read it.
     func reportFailure(_ text: String) { logger.error("\(text)") }
 
-    /// The events after a sequence number; nil where some of them are no longer kept.
-    func events(after seen: UInt64) -> ArraySlice<Event>? {
+    /// The next events after a sequence number, at most so many; nil where some of them are no longer kept.
+    func events(after seen: UInt64, countMax: Int) -> [Event]? {
         guard let first = kept.first, seen < sequence else { return [] }
         guard seen + 1 >= first.sequence else { return nil }
-        return kept[Int(seen + 1 - first.sequence)...]
+        return Array(kept[Int(seen + 1 - first.sequence)...].prefix(countMax))
     }
 }
 
 extension Event.Change {
-    fileprivate var logLevel: Logger.Level {
+    var logLevel: Logger.Level {
         switch self {
+        // A rollout renews its leases all the time.
+        case .leased: .debug
         case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
         case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
             .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft,
-             .drainDeadline, .drainClosing, .connectionsClosed: .info
-        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .listenerHasRoom, .processHasRoom, .acceptResumed,
+            .drainDeadline, .drainClosing, .connectionsClosed: .info
+        case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
@@ -49,7 +51,7 @@ extension Event.Change {
             case .down: .warning
             case .up, .unknown: .info
             }
-        case .poolFull, .poolUnreachable, .connectsFailing, .suspected, .connectionsReset, .listenerFull, .processFull, .acceptPaused, .headerRefused, .sourceRefused, .rateReached: .warning
+        case .poolFull, .poolUnreachable, .connectsFailing, .suspected, .connectionsReset, .listenerFull, .processFull, .acceptPaused, .holdLost, .headerRefused, .sourceRefused, .rateReached: .warning
         }
     }
 }

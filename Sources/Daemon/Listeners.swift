@@ -200,14 +200,6 @@ struct PreparedListeners {
         }
     }
 
-    /// Resets whoever came through closed listeners of this name; false: there are none.
-    func endRemoval(of name: ListenerName) -> Bool {
-        let ending = closing.filter { $0.configuration.name == name }
-        for listener in ending { listener.isHasty = true }
-        settle()
-        return !ending.isEmpty
-    }
-
     // MARK: News
 
     /// Told once for all workers: the first that finds it full, the last that does no longer.

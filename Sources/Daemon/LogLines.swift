@@ -1,4 +1,5 @@
 // The log: one line a record, to standard error, text or JSON.
+import ControlProtocol
 import Logging
 import Model
 import Synchronization

@@ -112,8 +112,7 @@ extension PoolTable {
         // Who looks at the file alone would not expect it.
         let overrides = saved.wish != backend.configuration.wish
         guard saved.wish != .ready || overrides else { return }
-        events.record(.wishKept(
-            backend.reference, saved.wish, by: saved.drain?.owner, since: saved.drain?.since, overrides: overrides))
+        events.record(.wishKept(backend.reference, saved.wish, drain: saved.drain, overrides: overrides))
     }
 
     private func change(_ backend: Backend, of pool: Pool, to configuration: BackendConfiguration) {

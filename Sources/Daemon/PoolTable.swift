@@ -20,6 +20,7 @@ import SystemCalls
     var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
     let plane: DataPlane
     let events: EventLog
+    private let returns: Returns
     /// Called when a backend is in the table no longer.
     var gone: @ControlPlane (Backend) -> Void = { _ in }
     /// Announced whenever a backend's state, its emptiness or its holders' news changed.
@@ -37,6 +38,8 @@ import SystemCalls
         self.events = events
         slots = SlotTable(plane: plane)
         indices = Numbers(max: poolsMax)
+        returns = Returns(plane: plane)
+        returns.changed = { [weak self] pool in self?.follow(pool) }
         slots.freed = { [weak self] slot in self?.bySlot[slot] = nil }
     }
 
@@ -44,6 +47,7 @@ import SystemCalls
     func enter(_ backend: Backend, _ pool: Pool) { bySlot[backend.slot] = (pool, backend) }
 
     func stop() {
+        returns.stop()
         for pool in pools { for backend in pool.backends { backend.prober.stop() } }
         publishing?.cancel()
     }
@@ -72,10 +76,10 @@ import SystemCalls
     func set(_ wish: Wish, of backend: Backend, drain: DrainLease?, by: String, reason: String?) {
         let old = backend.wish
         // A rollout that fails says why by a new reason for the drain that stays; a renewal changes nothing.
-        let isNews = old != wish || backend.drain?.reason != drain?.reason || backend.drain?.owner != drain?.owner
+        let isNews = old != wish || backend.drain != drain
         backend.set(wish, drain: drain)
         if isNews {
-            events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason))
+            events.record(.wish(backend.reference, from: old, to: wish, by: by, reason: reason, drain: drain))
         }
         refresh(backend)
     }
@@ -88,7 +92,8 @@ import SystemCalls
 
     /// What happens to clients' connections only ever asks for a probe.
     func noteFailures(_ count: Int, slot: Int) {
-        guard let (pool, backend) = entry(slot: slot), let rule = pool.configuration.health.passive,
+        // Of a former address it says nothing about the one that is probed.
+        guard let (pool, backend) = entry(slot: slot), backend.slot == slot, let rule = pool.configuration.health.passive,
             let failures = backend.prober.noteFailures(count)
         else { return }
         events.record(.suspected(backend.reference, failures: failures, within: rule.within))
@@ -108,7 +113,6 @@ import SystemCalls
     func lookAgain(slot: Int? = nil) {
         let backends = slot.map { bySlot[$0].map { [$0.backend] } ?? [] } ?? pools.flatMap(\.backends)
         for backend in backends where !backend.isGone && (backend.wish != .ready || backend.isRemoving) { announce(backend) }
-        settle()
         changes.announce()
     }
 
@@ -158,11 +162,33 @@ import SystemCalls
         changes.announce()
     }
 
+    /// The share of some backend that has come back is another one.
+    private func follow(_ pool: Pool) {
+        guard pools.contains(where: { $0 === pool }) else { return }
+        mark(pool)
+        for backend in pool.backends where backend.wish == .ready { mark(backend) }
+        publishNow()
+    }
+
     private func announce(_ pool: Pool) {
         let refuses = pool.published == []
         guard refuses != pool.refuses, !pool.isRemoving else { return }
         pool.refuses = refuses
-        events.record(refuses ? .poolRefuses(pool.configuration.name) : .poolServes(pool.configuration.name))
+        events.record(refuses ? outage(of: pool.configuration) : .poolServes(pool.configuration.name))
+    }
+
+    private func outage(of pool: PoolConfiguration) -> Event.Change {
+        switch pool.whenNone {
+        case .refuse: .poolRefuses(pool.name)
+        case .hold(let lengthMax, let timeout): .poolHolds(pool.name, lengthMax: lengthMax, timeout: timeout)
+        case .divert(let other): .poolDiverts(pool.name, to: other)
+        }
+    }
+
+    /// The lease of its drain has begun anew.
+    func announceLease(of backend: Backend) {
+        guard let drain = backend.drain, let until = backend.leaseUntil else { return }
+        events.record(.leased(backend.reference, drain, until: until))
     }
 
     private func announce(_ backend: Backend) {
@@ -175,7 +201,9 @@ import SystemCalls
     /// Hands the workers the pool's routing where it differs from what they follow.
     private func publish(_ pool: Pool) {
         let eligible = Availability.eligible(in: pool.backends.map { ($0.availability, $0.configuration.backup) })
-        let routing = PoolRouting(pool.configuration, to: eligible.map { pool.backends[$0] })
+        let targets = eligible.map { pool.backends[$0] }
+        returns.follow(pool, targets)
+        let routing = PoolRouting(pool.configuration, to: targets, whenNone: whenNone(of: pool))
         if routing != pool.routing {
             plane.publish(routing, pool: pool.index)
             pool.routing = routing
@@ -188,15 +216,28 @@ import SystemCalls
     }
 }
 
+extension PoolTable {
+    private func whenNone(of pool: Pool) -> PoolRouting.WhenNone {
+        // Nobody is held for backends that do not come back, nor sent to a pool that may be gone first.
+        guard !pool.isRemoving else { return .refuse }
+        return switch pool.configuration.whenNone {
+        case .refuse: .refuse
+        case .hold(let lengthMax, let timeout): .hold(lengthMax: lengthMax, timeout: timeout)
+        // The configuration was checked: there is such a pool.
+        case .divert(let name): self.pool(name).map { .divert(pool: $0.index) } ?? .refuse
+        }
+    }
+}
+
 extension PoolRouting {
-    @ControlPlane fileprivate init(_ pool: PoolConfiguration, to targets: [Backend]) {
+    @ControlPlane fileprivate init(_ pool: PoolConfiguration, to targets: [Backend], whenNone: WhenNone) {
         self.init(
             balance: pool.balance, timeouts: pool.timeouts, connectRetries: pool.connectRetries, sendProxy: pool.sendProxy,
-            transport: pool.transport, whenFull: pool.whenFull,
+            transport: pool.transport, whenFull: pool.whenFull, whenNone: whenNone,
             targets: targets.map {
                 .init(
                     name: $0.name, slot: $0.slot, address: $0.configuration.address, weight: $0.configuration.weight,
-                    connectionsMax: $0.configuration.connectionsMax)
+                    connectionsMax: $0.configuration.connectionsMax, share: $0.comeback.share)
             })
     }
 }

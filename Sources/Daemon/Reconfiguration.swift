@@ -51,18 +51,6 @@ import SystemCalls
         carryOut(new, prepared, now: now, atStart: false)
     }
 
-    /// For what was removed without `now` and is waited for: its connections are reset after all.
-    func endRemoval(of reference: BackendReference) throws(Failure) {
-        guard let backend = table.backend(reference), backend.isRemoving else {
-            throw Failure(.failed, "\(reference) is not being removed")
-        }
-        table.end([backend])
-    }
-
-    func endRemoval(of listener: ListenerName) throws(Failure) {
-        guard listeners.endRemoval(of: listener) else { throw Failure(.failed, "listener '\(listener)' is not being removed") }
-    }
-
     // MARK: What can fail
 
     private struct Prepared {

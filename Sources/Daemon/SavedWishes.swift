@@ -1,7 +1,9 @@
 // What operators wish of backends, kept over a restart of lbd: one small file, replaced atomically.
+import ControlProtocol
 import EventLoop
 import FoundationEssentials
 import Model
+import Synchronization
 import SystemCalls
 
 struct SavedWish: Sendable {
@@ -16,6 +18,9 @@ struct SavedWishesError: Error, CustomStringConvertible {
 
 @ControlPlane final class SavedWishes {
     private let path: String
+    /// The write that has begun, and the one that follows it for all who have asked meanwhile.
+    private var writing: Task<SystemError?, Never>?
+    private var next: Task<SystemError?, Never>?
 
     /// A file of more than this is not ours: some thousand backends take 300 bytes each.
     private static let bytesMax = 16 * 1024 * 1024
@@ -51,8 +56,35 @@ struct SavedWishesError: Error, CustomStringConvertible {
         }
     }
 
+    /// Returns when the wishes of now are on the disk. The disk is waited for beside the loop: it may take long, and
+    /// probes and other conversations go on. Who asks while it writes shares the next write.
+    func write(_ table: PoolTable) async throws(SystemError) {
+        if next == nil {
+            let before = writing
+            next = start { () async -> SystemError? in
+                _ = await before?.value
+                self.writing = self.next
+                self.next = nil
+                return await self.replace(with: self.text(of: table))
+            }
+        }
+        if let failure = await next?.value { throw failure }
+    }
+
+    private func replace(with text: [UInt8]) async -> SystemError? {
+        let outcome = Mutex<SystemError?>(nil)
+        do throws(SystemError) {
+            try await inBackground { [path] in
+                do throws(SystemError) { try Files.replace(path, with: text) } catch { outcome.withLock { $0 = error } }
+            }
+        } catch {
+            return error
+        }
+        return outcome.withLock { $0 }
+    }
+
     /// Wishes of backends that are gone from the configuration are dropped.
-    func write(_ table: PoolTable) throws(SystemError) {
+    private func text(of table: PoolTable) -> [UInt8] {
         var entries: [String: Entry] = [:]
         for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
             entries[backend.reference.description] = Entry(
@@ -60,7 +92,9 @@ struct SavedWishesError: Error, CustomStringConvertible {
                 since: backend.drain?.since.milliseconds, lease: backend.drain?.lease?.wholeMilliseconds,
                 deadline: backend.drain?.deadline?.milliseconds, atDeadline: backend.drain?.atDeadline)
         }
-        try Files.replace(path, with: JSONText.bytes(entries, pretty: true))
+        var text: [UInt8] = []
+        JSONText.append(entries, to: &text)
+        return text
     }
 }
 

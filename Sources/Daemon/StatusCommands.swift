@@ -5,11 +5,49 @@ import Model
 
 extension CommandHandler {
     func showStatus(_ scope: StatusScope, _ answer: Answer) async throws(Failure) {
-        switch scope {
-        case .everything: break
-        case .pool(let name): _ = try find(name)
-        case .backend(let reference): _ = try find([reference])
+        for name in scope.pools { _ = try find(name) }
+        _ = try find(Array(scope.backends))
+        let report = status.report(scope, stopping: isStopping)
+        switch answer.output {
+        case .text: try await answer.tellTable(report)
+        case .json: try await answer.tellJSON(report)
         }
-        try await answer.tell(status.report(scope, stopping: isStopping))
+        try await answer.flush()
+    }
+}
+
+/// The values are of one moment. They are written in parts: that of thousands of backends takes longer than anything
+/// else on the control plane may.
+extension Answer {
+    fileprivate func tellTable(_ report: StatusReport) async throws(Failure) {
+        try await write { lines(StatusTable.head(report), &$0) }
+        for pool in report.pools { try await write { lines(StatusTable.lines(pool), &$0) } }
+    }
+
+    fileprivate func tellJSON(_ report: StatusReport) async throws(Failure) {
+        var outline = report
+        outline.pools = []
+        let (head, tail) = JSONText.around(array: "pools", of: outline)
+        try await write { $0 += head }
+        for (index, pool) in report.pools.enumerated() { try await tellJSON(pool, isFirst: index == 0) }
+        try await write { $0 += tail + [0x0A] }
+    }
+
+    private func tellJSON(_ pool: PoolReport, isFirst: Bool) async throws(Failure) {
+        var outline = pool
+        outline.backends = []
+        let (head, tail) = JSONText.around(array: "backends", of: outline)
+        try await write { $0 += isFirst ? head : [UInt8(ascii: ",")] + head }
+        for (index, backend) in pool.backends.enumerated() {
+            try await write {
+                if index > 0 { $0.append(UInt8(ascii: ",")) }
+                JSONText.append(backend, to: &$0)
+            }
+        }
+        try await write { $0 += tail }
+    }
+
+    private func lines(_ lines: [String], _ bytes: inout [UInt8]) {
+        for line in lines { ReplyLine.data(line).append(to: &bytes) }
     }
 }

@@ -10,22 +10,17 @@ import SystemCalls
     let table: PoolTable
     let listeners: Listeners
     let plane: DataPlane
+    let events: EventLog
     let startedAt: Timestamp
 
     func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
-        let pools = table.pools.filter { scope.includes($0) }
-        let shown: [ListenerReport] = switch scope {
-        case .everything: (listeners.open + listeners.closing).map(report)
-        case .pool: (listeners.open + listeners.closing).filter { listener in
-            pools.contains { $0.configuration.name == listener.configuration.pool }
-        }.map(report)
-        case .backend: []
-        }
+        let shown = (listeners.open + listeners.closing).filter { scope.includesListeners(of: $0.configuration.pool) }
         return StatusReport(
             version: sluiceVersion, pid: Processes.own, generation: plane.generation,
             startedAt: startedAt.rfc3339, stopping: stopping, workers: plane.workerCount,
             connections: plane.statistics.process.held, connectionsMax: plane.connectionsMax,
-            listeners: shown, pools: pools.map { report($0, scope) })
+            listeners: shown.map(report), pools: table.pools.compactMap { report($0, scope) },
+            eventSequence: events.sequence)
     }
 
     private func report(_ listener: OpenListener) -> ListenerReport {
@@ -37,14 +32,17 @@ import SystemCalls
             rateReached: plane.isHeldByRate(listener: listener.index), closing: listener.isClosing)
     }
 
-    private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport {
+    private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport? {
+        let backends = pool.backends.filter { scope.includes($0.reference) }
+        guard !backends.isEmpty || scope.includesListeners(of: pool.configuration.name) else { return nil }
         let queue = plane.queueReport(pool: pool.index)
         return PoolReport(
             name: pool.configuration.name.text, balance: pool.configuration.balance.rawValue,
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
             restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
             queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts, eligible: pool.published?.count ?? 0,
-            removing: pool.isRemoving, backends: pool.backends.filter { scope.includes($0) }.map(report),
+            whenNone: pool.configuration.whenNone.word, held: queue.held, holdTimeouts: queue.holdTimeouts, diverted: queue.diverted,
+            removing: pool.isRemoving, backends: backends.map(report),
             leaving: pool.leaving.filter { scope.includes($0.reference) }.map {
                 LeavingReport(name: $0.reference.backend.text, address: $0.address.description, connections: $0.holders)
             })
@@ -59,27 +57,8 @@ import SystemCalls
             connections: backend.holders, connectionsMax: backend.configuration.connectionsMax, connectionsTotal: totals.connections,
             connectFailures: totals.connectFailures, resets: totals.backendResets,
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
-            weight: backend.configuration.weight, backup: backend.configuration.backup,
+            weight: backend.configuration.weight, share: backend.comeback.share.map { $0 * 100 / 256 }, backup: backend.configuration.backup,
             probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
             drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) }, removing: backend.isRemoving)
-    }
-}
-
-extension StatusScope {
-    @ControlPlane fileprivate func includes(_ pool: Pool) -> Bool {
-        switch self {
-        case .everything: true
-        case .pool(let name): pool.configuration.name == name
-        case .backend(let reference): pool.configuration.name == reference.pool
-        }
-    }
-
-    @ControlPlane fileprivate func includes(_ backend: Backend) -> Bool { includes(backend.reference) }
-
-    fileprivate func includes(_ backend: BackendReference) -> Bool {
-        switch self {
-        case .everything, .pool: true
-        case .backend(let reference): backend == reference
-        }
     }
 }

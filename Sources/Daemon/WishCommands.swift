@@ -28,14 +28,16 @@ extension CommandHandler {
     ) async throws(Failure) {
         let backends = try find(references)
         let before = backends.map(\.wish)
-        try drains.makeReady(backends, owner: owner, force: force, by: user, verb: verb)
+        try await drains.makeReady(backends, owner: owner, force: force, by: user, verb: verb)
         try await tellWishes(backends, before, answer)
     }
 
-    func maintain(_ references: [BackendReference], _ owner: String?, by user: String, _ answer: Answer) async throws(Failure) {
+    func maintain(
+        _ references: [BackendReference], _ owner: String?, _ reason: String?, by user: String, _ answer: Answer
+    ) async throws(Failure) {
         let backends = try find(references)
         let before = backends.map(\.wish)
-        try drains.maintain(backends, owner: owner, by: user)
+        try await drains.maintain(backends, owner: owner, reason: reason, by: user)
         try await tellWishes(backends, before, answer)
     }
 

@@ -3,10 +3,10 @@ import Model
 
 extension Availability {
     /// `isEmpty`: no connection in any state holds the backend, and every worker has acknowledged the
-    /// routing that takes it out, so that none can newly arrive.
-    package init(wish: Wish, finding: ProbeFinding, isEmpty: Bool) {
+    /// routing that takes it out, so that none can newly arrive. `isWarming`: it has come back, and its slow start goes on.
+    package init(wish: Wish, finding: ProbeFinding, isEmpty: Bool, isWarming: Bool = false) {
         switch (wish, finding) {
-        case (.ready, .up): self = .available
+        case (.ready, .up): self = isWarming ? .warming : .available
         case (.ready, .unknown): self = .unknown
         case (.ready, .down): self = .down
         case (.drain, .up), (.drain, .unknown), (.drain, .down): self = isEmpty ? .drained : .draining

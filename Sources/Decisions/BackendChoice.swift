@@ -16,6 +16,8 @@ package protocol ChoiceTable {
     func isTried(_ index: Int) -> Bool
     /// Whether the backend is at its limit, as far as is known at once.
     func isFull(_ index: Int) -> Bool
+    /// Whether the backend has come back lately and has had its share for now: passed over, as long as there is another.
+    func isHeldBack(_ index: Int) -> Bool
     /// The first at or after `index`, going round, that is not full, found without asking each; nil: all are.
     func notFull(from index: Int) -> Int?
     /// Smooth weighted round-robin as a sequence of indices; see `RoundRobinSchedule`.
@@ -28,16 +30,17 @@ package protocol ChoiceTable {
 }
 
 extension ChoiceTable {
-    @inlinable func isPassedOver(_ index: Int) -> Bool { isFull(index) || isTried(index) }
+    @inlinable func isPassedOver(_ index: Int) -> Bool { isFull(index) || isTried(index) || isHeldBack(index) }
 
     /// The first untried one at or after `index`, going round, that is not full and not `excluded`: where a method's
-    /// own looks have met nobody. A connection has tried few, so that this ends after as many looks and two more.
+    /// own looks have met nobody. A connection has tried few, so that this ends after as many looks, as many as are held
+    /// back, and two more.
     @inlinable func remaining(from index: Int, besides excluded: Int? = nil) -> Int? {
         guard count > 0 else { return nil }
         var looked = 0
         var next = index < count ? index : 0
         while looked < count, let found = notFull(from: next) {
-            if found != excluded, !isTried(found) { return found }
+            if found != excluded, !isTried(found), !isHeldBack(found) { return found }
             looked += found >= next ? found - next + 1 : found + count - next + 1
             next = found + 1 < count ? found + 1 : 0
         }

@@ -15,6 +15,7 @@
 //   however large it was. Pools no larger than `refreshes` are exact always.
 // - A full backend stands aside like a tried one, until it is seen with room: at its own connections' end, or by the
 //   refreshes. Should all seem full here, the table tells whether one has room after all (`notFull`).
+// - So does one that is held back and has had its share for now.
 // - Backends that come back are new in the routing, and a new routing is ranked anew from the tickets.
 //
 // The ranking is a tournament tree: a leaf a backend, each inner node names the better of its two. A corrected count
@@ -137,7 +138,7 @@ import Model
     }
 
     @inlinable static func load(_ table: some ChoiceTable, _ index: Int) -> Int32 {
-        table.isFull(index) ? parked : Int32(clamping: table.connections(index))
+        table.isFull(index) || table.isHeldBack(index) ? parked : Int32(clamping: table.connections(index))
     }
 
     @inlinable var winner: Int { entries.count == 1 ? 0 : Int(winners[1]) }

@@ -73,7 +73,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         return try await receiveMore(bytesMax: bytesMax)
     }
 
-    private func receiveMore(bytesMax: Int) async throws(SocketFailure) -> [UInt8] {
+    private func receiveMore(bytesMax: Int, until end: MonotonicTime? = nil) async throws(SocketFailure) -> [UInt8] {
         while true {
             var transfer = Transfer.wouldBlock
             let bytes = [UInt8](unsafeUninitializedCapacity: bytesMax) { buffer, count in
@@ -83,7 +83,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
             switch transfer {
             case .bytes: return bytes
             case .end: return []
-            case .wouldBlock: try await ready(for: .readable)
+            case .wouldBlock: try await ready(for: .readable, timeout: end.map { LoopClock().now.duration(to: $0) })
             case .failed(let failure): throw .system(SystemError("receive", failure))
             }
         }
@@ -99,8 +99,9 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         case end
     }
 
-    /// The next line of at most `bytesMax` bytes.
-    package func line(bytesMax: Int) async throws(SocketFailure) -> Line {
+    /// The next line of at most `bytesMax` bytes; ETIMEDOUT when it is not there `within` (nil: in any) time.
+    package func line(bytesMax: Int, within limit: Duration? = nil) async throws(SocketFailure) -> Line {
+        let end = limit.map { LoopClock().now.advanced(by: $0) }
         var searched = 0
         var isTooLong = false
         while true {
@@ -117,12 +118,13 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
                 (received, searched) = ([], 0)
             }
             guard !receivedEnd else { return isTooLong ? .tooLong : .end }
-            let more = try await receiveMore(bytesMax: 16 * 1024)
+            let more = try await receiveMore(bytesMax: 16 * 1024, until: end)
             if more.isEmpty { receivedEnd = true } else { received += more }
         }
     }
 
-    package func send(_ bytes: [UInt8]) async throws(SocketFailure) {
+    /// ETIMEDOUT when the peer takes nothing more for `patience` (nil: however long).
+    package func send(_ bytes: [UInt8], patience: Duration? = nil) async throws(SocketFailure) {
         var sent = 0
         while sent < bytes.count {
             let transfer = bytes.withUnsafeBytes {
@@ -130,7 +132,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
             }
             switch transfer {
             case .bytes(let count): sent += count
-            case .wouldBlock: try await ready(for: .writable)
+            case .wouldBlock: try await ready(for: .writable, timeout: patience)
             case .end: preconditionFailure("a write has no end of stream")
             case .failed(let failure): throw .system(SystemError("send", failure))
             }
@@ -149,18 +151,22 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    private var isHungUp: Bool {
+    /// The peer is gone altogether, or the connection has failed.
+    package var isHungUp: Bool {
         var entry = pollfd(fd: descriptor.number, events: 0, revents: 0)
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
     }
 
-    private func ready(for interest: Interest) async throws(SocketFailure) {
+    /// `limit`: besides the socket's own deadline; ETIMEDOUT when it passes first.
+    private func ready(for interest: Interest, timeout limit: Duration? = nil) async throws(SocketFailure) {
         let rest = deadline.map { max(.zero, Clocks.monotonic().duration(to: $0)) }
-        switch await wait(for: interest, on: descriptor.number, timeout: rest) {
+        switch await wait(for: interest, on: descriptor.number, timeout: [rest, limit].compactMap { $0 }.min()) {
         case .ready: return
         case .timedOut:
             // After a standstill of ours time is over for everything, whatever has come meanwhile.
-            guard isReady(for: interest) else { throw .deadlinePassed }
+            guard !isReady(for: interest) else { return }
+            guard let rest, rest <= limit ?? rest else { throw .system(SystemError("wait", ETIMEDOUT)) }
+            throw .deadlinePassed
         case .cancelled: throw .cancelled
         }
     }

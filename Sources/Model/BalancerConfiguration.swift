@@ -128,6 +128,24 @@ package enum WhenFull: Equatable, Sendable {
     case queue(lengthMax: Int, timeout: Duration)
 }
 
+/// What becomes of a new connection when no backend is available. Draining ones are never a fallback.
+package enum WhenNone: Equatable, Sendable {
+    /// It is reset at once.
+    case refuse
+    /// It waits, unread, until one is back, among `lengthMax` at most and no longer than `timeout`.
+    case hold(lengthMax: Int, timeout: Duration)
+    /// It goes to another pool, by that one's options.
+    case divert(PoolName)
+
+    package var word: String {
+        switch self {
+        case .refuse: "refuse"
+        case .hold: "hold"
+        case .divert: "divert"
+        }
+    }
+}
+
 package struct PoolConfiguration: Equatable, Sendable {
     package var name: PoolName
     package var balance: Balance
@@ -145,12 +163,15 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var sendProxy: SendProxy
     package var transport: PoolTransport
     package var whenFull: WhenFull
+    package var whenNone: WhenNone
+    /// Over which time a backend that comes back gets its whole share; zero: at once.
+    package var slowStart: Duration
 
     package init(
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
-        sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse, drainEnd: DrainEnd = .keep,
-        closeRate: Int? = nil
+        sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse,
+        whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil
     ) {
         self.drainEnd = drainEnd
         self.closeRate = closeRate
@@ -165,6 +186,8 @@ package struct PoolConfiguration: Equatable, Sendable {
         self.sendProxy = sendProxy
         self.transport = transport
         self.whenFull = whenFull
+        self.whenNone = whenNone
+        self.slowStart = slowStart
     }
 }
 

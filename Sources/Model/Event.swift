@@ -37,15 +37,24 @@ package struct Event: Equatable, Sendable {
         case backendMoved(BackendReference, from: Endpoint, to: Endpoint)
         /// Nobody is connected to the old address any more.
         case backendLeft(BackendReference, Endpoint)
-        /// `by` is the drain's owner or the user behind the socket.
-        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?)
+        /// `by` is the drain's owner or the user behind the socket; `drain`: whose it is now.
+        case wish(BackendReference, from: Wish, to: Wish, by: String, reason: String?, drain: DrainLease?)
         /// At the start: the wish was saved by an earlier run; `overrides`: the file's is another one.
-        case wishKept(BackendReference, Wish, by: String?, since: Timestamp?, overrides: Bool)
+        case wishKept(BackendReference, Wish, drain: DrainLease?, overrides: Bool)
+        /// The lease of its drain runs from now on.
+        case leased(BackendReference, DrainLease, until: Timestamp)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
         /// No backend of the pool takes new connections: clients are reset.
         case poolRefuses(PoolName)
+        /// The same, but so many of them are held for so long.
+        case poolHolds(PoolName, lengthMax: Int, timeout: Duration)
+        /// The same, but they go to another pool.
+        case poolDiverts(PoolName, to: PoolName)
         case poolServes(PoolName)
+        /// Clients of a pool that holds were reset since the last such event, `timedOut` of them after they had been
+        /// held, the others because as many as may be held were held.
+        case holdLost(PoolName, reset: Int, timedOut: Int)
         /// Every available backend is at its connections-max: so many clients were reset since the last such event,
         /// `timedOut` of them after they had waited in the queue.
         case poolFull(PoolName, refused: Int, timedOut: Int)
@@ -99,11 +108,13 @@ extension Event.Change {
             .listenerClosed(let name), .headerRefused(let name, _, _, _), .sourceRefused(let name, _, _, _),
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
-        case .wish(let backend, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _, _),
-            .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
+        case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
+            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
             .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _):
             backend.description
-        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _): "pool \(pool)"
+        case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
+            .poolDiverts(let pool, _), .holdLost(let pool, _, _):
+            "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         case .configurationChanged(let change, _):
             switch change.subject {
@@ -136,10 +147,14 @@ extension Event.Change {
         case .backendLeft: "backendLeft"
         case .wish: "wish"
         case .wishKept: "wishKept"
+        case .leased: "leased"
         case .probe: "probe"
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
+        case .poolHolds: "poolHolds"
+        case .poolDiverts: "poolDiverts"
         case .poolServes: "poolServes"
+        case .holdLost: "holdLost"
         case .poolFull: "poolFull"
         case .connectsFailing: "connectsFailing"
         case .suspected: "suspected"
@@ -183,15 +198,23 @@ extension Event.Change {
             connections == 0 ? "removed: no connection holds it" : "removed: \(counted(connections, "connection")) reset"
         case .backendMoved(_, let from, let to): "new connections go to \(to) now; those to \(from) go on"
         case .backendLeft(_, let address): "no connection to its former address \(address) is left"
-        case .wish(_, let from, let to, let by, let reason):
+        case .wish(_, let from, let to, let by, let reason, _):
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
-        case .wishKept(_, let wish, let by, let since, let overrides):
-            "starts in \(wish.rawValue): saved wish" + (by.map { " of \($0)" } ?? "") + (since.map { " since \($0.rfc3339)" } ?? "")
+        case .leased(_, let drain, let until):
+            "lease of \(drain.owner)" + (drain.lease.map { " for \($0.spoken)" } ?? "") + ", until \(until.rfc3339)"
+        case .wishKept(_, let wish, let drain, let overrides):
+            "starts in \(wish.rawValue): saved wish" + (drain.map { " of \($0.owner) since \($0.since.rfc3339)" } ?? "")
                 + (overrides ? ", overrides the file" : "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
         case .poolRefuses: "has no available backend: new connections are reset until one is back"
+        case .poolHolds(_, let most, let timeout):
+            "has no available backend: up to \(counted(most, "new connection")) wait for one, \(timeout.spoken) at most"
+        case .poolDiverts(_, let other): "has no available backend: new connections go to pool \(other) until one is back"
         case .poolServes: "serves: a backend is available"
+        case .holdLost(_, let reset, let timedOut):
+            "no backend came back in time: \(counted(reset, "waiting client")) reset"
+                + (timedOut < reset ? ", \(reset - timedOut) of them because hold's length-max was reached" : "")
         case .poolFull(_, let refused, let timedOut):
             "full: every available backend is at its connections-max; reset: \(counted(refused, "client"))"
                 + (timedOut > 0 ? ", \(timedOut) of them after waiting in the queue" : "")

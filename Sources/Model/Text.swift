@@ -50,8 +50,11 @@ extension String {
     package func nearest(among candidates: some Sequence<String>) -> String? {
         var best: (name: String, distance: Int)?
         for candidate in candidates {
+            let most = max(1, max(utf8.count, candidate.utf8.count) / 3)
+            // Among thousands of names most are told apart by their length.
+            guard abs(utf8.count - candidate.utf8.count) <= most else { continue }
             let distance = editDistance(to: candidate)
-            guard distance <= max(1, max(utf8.count, candidate.utf8.count) / 3) else { continue }
+            guard distance <= most else { continue }
             if best == nil || distance < best!.distance { best = (candidate, distance) }
         }
         return best?.name

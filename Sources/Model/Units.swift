@@ -108,9 +108,32 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
         let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
         let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return "\(year.padded(4))-\(month.padded(2))-\(day.padded(2))T"
-            + "\((inDay / 3_600_000).padded(2)):\((inDay / 60_000 % 60).padded(2)):"
-            + "\((inDay / 1000 % 60).padded(2)).\((inDay % 1000).padded(3))Z"
+        // Written digit by digit: a status of a thousand backends holds as many times.
+        var text: [UInt8] = []
+        text.reserveCapacity(24)
+        text.append(year, digits: 4, then: "-")
+        text.append(month, digits: 2, then: "-")
+        text.append(day, digits: 2, then: "T")
+        text.append(inDay / 3_600_000, digits: 2, then: ":")
+        text.append(inDay / 60_000 % 60, digits: 2, then: ":")
+        text.append(inDay / 1000 % 60, digits: 2, then: ".")
+        text.append(inDay % 1000, digits: 3, then: "Z")
+        return String(decoding: text, as: UTF8.self)
+    }
+}
+
+extension [UInt8] {
+    /// At least so many digits; nothing negative.
+    fileprivate mutating func append(_ number: Int64, digits: Int, then mark: Unicode.Scalar) {
+        let number = Swift.max(0, number)
+        var unit: Int64 = 1
+        for _ in 1..<digits { unit *= 10 }
+        while number / unit >= 10 { unit *= 10 }
+        while unit > 0 {
+            append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+            unit /= 10
+        }
+        append(UInt8(ascii: mark))
     }
 }
 
@@ -118,10 +141,5 @@ extension Int64 {
     fileprivate func floorDivided(by divisor: Int64) -> Int64 {
         let quotient = self / divisor
         return self % divisor < 0 ? quotient - 1 : quotient
-    }
-
-    fileprivate func padded(_ width: Int) -> String {
-        let digits = String(self)
-        return String(repeating: "0", count: Swift.max(0, width - digits.count)) + digits
     }
 }

@@ -167,7 +167,7 @@ struct ListenerHandle {
     /// Who it is the kernel is asked only where somebody wants to know.
     private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
         let gate = worker.gate(of: pointer.pointee.listener)
-        guard gate.asksForPeer || worker.route(of: gate.pool).header.asksForClient else {
+        guard gate.asksForPeer || worker.route(of: worker.destination(of: gate.pool)).header.asksForClient else {
             let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
             return (accepted, nil, failure)
         }
@@ -276,6 +276,7 @@ extension WorkerHandle {
         state.poolConnections[pool] += 1
         connection.record.splice = route(of: pool).header.splice
         connection.beginLife()
+        connection.followDiverts()
         connection.begin(from: peer)
     }
 }

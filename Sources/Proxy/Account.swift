@@ -1,5 +1,6 @@
 // What is counted, and when: the only place where the data path writes statistics.
 import Statistics
+import SystemCalls
 
 extension ConnectionHandle {
     func account(bytes: Int, from source: Party) {
@@ -21,8 +22,13 @@ extension ConnectionHandle {
     }
 
     func accountConnected() {
-        worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnection()
+        let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
+        counters.countConnection()
+        if record.connectBegan > 0 { counters.countConnect(microseconds: microsecondsNow &- record.connectBegan) }
     }
+
+    /// Finer than the worker's own clock; no connect takes until it goes round, after 71 minutes.
+    var microsecondsNow: UInt32 { UInt32(truncatingIfNeeded: Clocks.monotonic().nanoseconds / 1000) }
 
     /// `retried`: another attempt follows.
     func accountConnectFailure(_ errorNumber: Int32, retried: Bool) {
@@ -46,8 +52,8 @@ extension ConnectionHandle {
     func accountLifetime(_ reason: CloseReason) {
         switch reason {
         case .ordered, .orderedReset, .removed, .stopping: return
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .noBackend, .connectFailed, .poolFull, .queueTimedOut,
-            .clientLeft, .denied, .sourceLimit, .badHeader, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull,
+            .holdTimedOut, .clientLeft, .denied, .sourceLimit, .badHeader, .outOfResources: break
         }
         worker.state.segment.lifetimes(worker: worker.state.index, pool: record.pool).count(worker.now() - record.begunAt)
     }
@@ -66,6 +72,12 @@ extension ConnectionHandle {
         case .queueTimedOut:
             counters.countRefused()
             worker.reportFull(record.pool, timedOut: true)
+        case .holdFull:
+            counters.countRefused()
+            worker.reportHoldLost(record.pool, timedOut: false)
+        case .holdTimedOut:
+            counters.countRefused()
+            worker.reportHoldLost(record.pool, timedOut: true)
         case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .ordered, .orderedReset, .outOfResources: break
         }
     }

@@ -6,8 +6,10 @@ import Statistics
 enum Choice {
     /// Its ticket is taken.
     case backend(RouteTarget)
-    /// Every eligible backend is at its limit, or others wait already.
+    /// Every eligible backend is at its limit.
     case full
+    /// Others wait already.
+    case behind
     /// No backend is eligible.
     case nobody
 }
@@ -19,7 +21,7 @@ extension ConnectionHandle {
         let route = worker.route(of: record.pool)
         guard route.header.targetCount > 0 else { return .nobody }
         // Newcomers do not overtake.
-        if route.header.hasLimits, worker.queue(of: record.pool).isAwaited { return .full }
+        if route.header.hasLine, worker.queue(of: record.pool).isAwaited { return .behind }
         if let target = untried(route) { return .backend(target) }
         guard record.attempts > 0, route.header.queueLengthMax == 0 || !isAnyLeft(route) else { return .full }
         record.tried = ConnectionRecord.nothingTried
@@ -38,6 +40,7 @@ extension ConnectionHandle {
     private func untried(_ route: Route) -> RouteTarget? {
         while let index = choice(from: route) {
             guard route.takeTicket(index, worker.state.segment) else { continue }
+            if route.header.holdsBack { route.heldBack.take(index, worker: worker.state.index) }
             if route.header.hasLimits, worker.queue(of: record.pool).isAwaited { worker.serveQueue(pool: record.pool) }
             return hold(route.target(index))
         }
@@ -52,8 +55,17 @@ extension ConnectionHandle {
         return target
     }
 
+    /// Those that are held back take a connection beyond their share where nobody else can.
     private func choice(from route: Route) -> Int? {
-        let table = RouteTable(route: route, segment: worker.state.segment, tried: record.tried)
+        guard route.header.holdsBack else { return choice(from: route, holdsBack: false) }
+        route.heldBack.countChoice(worker: worker.state.index)
+        return choice(from: route, holdsBack: true) ?? choice(from: route, holdsBack: false)
+    }
+
+    private func choice(from route: Route, holdsBack: Bool) -> Int? {
+        let hash = route.header.balance == .sourceHash ? record.sourceHash : nil
+        let table = RouteTable(
+            route: route, segment: worker.state.segment, tried: record.tried, holdsBack: holdsBack, worker: worker.state.index, hash: hash)
         let pool = record.pool
         switch route.header.balance {
         case .roundRobin: return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
@@ -61,7 +73,7 @@ extension ConnectionHandle {
         case .twoChoices: return BackendChoice.twoChoices(table, using: &worker.state.generator)
         case .random: return BackendChoice.random(table, using: &worker.state.generator)
         case .sourceHash:
-            guard let hash = record.sourceHash else {
+            guard let hash else {
                 return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
             }
             return BackendChoice.sourceHash(table, hash: hash)
@@ -75,6 +87,7 @@ extension ConnectionHandle {
         record.slot = -1
         worker.giveBack(slot: slot, pool: record.pool)
         worker.noteReturned(slot: slot, pool: record.pool)
+        endRelease(connected: false)
     }
 }
 
@@ -87,11 +100,13 @@ struct Balancing {
 }
 
 extension WorkerHandle {
-    /// A new routing of the pool is to be followed from now on.
-    func prepareBalancing(pool: Int, _ route: Route) {
+    /// A new routing of the pool is to be followed from now on, instead of `old`.
+    func prepareBalancing(pool: Int, _ route: Route, insteadOf old: Route?) {
+        if route.header.holdsBack { route.heldBack.carryOn(from: old?.heldBack, worker: state.index, using: &state.generator) }
         switch route.header.balance {
         case .leastConnections:
-            let table = RouteTable(route: route, segment: state.segment, tried: ConnectionRecord.nothingTried)
+            let table = RouteTable(
+                route: route, segment: state.segment, tried: ConnectionRecord.nothingTried, holdsBack: false, worker: state.index, hash: nil)
             state.balancing[pool].ranking = LoadRanking(table, workers: state.peers.count, start: state.generator.next())
         case .roundRobin, .twoChoices, .random, .sourceHash: state.balancing[pool].ranking = LoadRanking()
         }
@@ -113,12 +128,18 @@ private struct RouteTable: ChoiceTable {
     let route: Route
     let segment: SegmentView
     let tried: InlineArray<8, Int32>
+    /// False: nobody is, or it does not matter.
+    let holdsBack: Bool
+    let worker: Int
+    /// Of the client, by `source-hash`.
+    let hash: UInt64?
 
     var count: Int { route.header.targetCount }
     var scheduleCount: Int { route.header.scheduleCount }
     func weight(_ index: Int) -> Int { route.weight(index) }
     func connections(_ index: Int) -> Int { segment.tickets(slot: route.slot(index)).held }
     func isFull(_ index: Int) -> Bool { !route.hasRoom(index) }
+    func isHeldBack(_ index: Int) -> Bool { holdsBack && route.heldBack.isHeldBack(index, worker: worker, hash: hash) }
     func notFull(from index: Int) -> Int? { route.withRoom(from: index) }
     func scheduled(_ position: Int) -> Int { route.scheduled(position) }
     func column(_ index: Int) -> AliasTable.Column { route.column(index) }

@@ -23,6 +23,10 @@ enum CloseReason {
     case poolFull
     /// It has waited for a backend for too long.
     case queueTimedOut
+    /// No backend is available, and the pool holds as many as it may.
+    case holdFull
+    /// It was held for too long.
+    case holdTimedOut
     /// While it waited for a backend the client ended, without having said anything.
     case clientLeft
     /// The listener's rules do not admit the client.
@@ -46,7 +50,7 @@ enum CloseReason {
         case .finished: false
         case .idle, .halfClosed, .lifetime, .stopping, .ordered:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
-        case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .clientLeft, .denied, .sourceLimit,
+        case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull, .holdTimedOut, .clientLeft, .denied, .sourceLimit,
             .badHeader, .removed, .orderedReset, .outOfResources: true
         }
     }

@@ -47,7 +47,7 @@ extension ConnectionHandle {
                 first = unwritten(of: first)
                 if ConnectFailure.isOurs(failure) { return waitForResources(first) }
                 giveUpAttempt(failure)
-                guard mayRetry else { return close(.connectFailed) }
+                guard mayRetry else { return meetOutage(first, otherwise: .connectFailed) }
             }
         }
     }
@@ -57,12 +57,14 @@ extension ConnectionHandle {
         switch choose() {
         case .backend(let target): return target
         case .full: awaitBackend(first)
-        case .nobody: close(.noBackend)
+        case .behind: standBehind(first)
+        case .nobody: meetOutage(first, otherwise: .noBackend)
         }
         return nil
     }
 
     private func startConnect(to target: RouteTarget, _ first: FirstBytes) -> ConnectStart {
+        record.connectBegan = worker.route(of: record.pool).header.holdsBack ? max(1, microsecondsNow) : 0
         if let failure = openSocket(for: target) { return .failed(errorNumber: failure) }
         let socket = record.backend.descriptor
         record.delaysAcknowledgements = !first.isEmpty && target.address.family != AF_UNIX
@@ -129,7 +131,7 @@ extension ConnectionHandle {
     /// This attempt is over: the next one, or the end.
     func connectFailed(_ errorNumber: Int32) {
         giveUpAttempt(errorNumber)
-        if mayRetry { connectToBackend(keptFirst) } else { close(.connectFailed) }
+        if mayRetry { connectToBackend(keptFirst) } else { meetOutage(keptFirst, otherwise: .connectFailed) }
     }
 
     /// What is missing is ours (descriptors, memory, local ports): no backend is to blame, and the client was accepted.
@@ -154,7 +156,7 @@ extension ConnectionHandle {
     private func giveUpAttempt(_ errorNumber: Int32) {
         if record.backend.descriptor >= 0 { drop(.backend) }
         record.backend = Side()
-        accountConnectFailure(errorNumber, retried: mayRetry)
+        accountConnectFailure(errorNumber, retried: mayRetry || worker.route(of: record.pool).header.outage.helps)
         leaveAlone()
         giveTicketBack()
     }

@@ -115,13 +115,18 @@ struct ConnectionRecord {
     var sourcePlace: Int32 = -1
     /// As the pool has it when the connection begins.
     var splice = Splicing.auto
-    /// The backend has said something.
-    var isAnswered = false
+    /// In line because no backend was available, not because all were full.
+    var isHeld = false
+    /// Out of the line, on its way to a backend.
+    var isReleased = false
+    /// Pools that it has been diverted from.
+    var diverts: UInt8 = 0
     /// The tick at which its lifetime is over; 0: never.
     var lifeEnds: UInt32 = 0
     private var listenerIndex: Int32 = 0
     private var poolIndex: Int32 = 0
     private var backendSlot: Int32 = -1
+    private var bytesAhead: Int32 = 0
     /// With its worker's number the connection's name.
     var serial: UInt64 = 0
     /// Monotonic nanoseconds of the accept.
@@ -142,7 +147,10 @@ struct ConnectionRecord {
     var place = WaitingPlace.none
     /// Of the client's address, where the pool goes by it and the client has one.
     var sourceHash: UInt64?
-    private var bytesAhead: Int32 = 0
+    /// The backend has said something.
+    var isAnswered = false
+    /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
+    var connectBegan: UInt32 = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
     /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0

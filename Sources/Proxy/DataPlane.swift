@@ -92,7 +92,7 @@ package final class DataPlane {
     @discardableResult
     package func publish(_ routing: PoolRouting, pool: Int) -> UInt64 {
         generation += 1
-        let route = Route(routing, generation: generation)
+        let route = Route(routing, generation: generation, workers: workers.count)
         if let old = current.updateValue(route, forKey: pool) { replaced.append((generation, .route(old))) }
         let queue = queues[pool] ?? PoolQueue()
         queues[pool] = queue

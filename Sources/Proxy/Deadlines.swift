@@ -9,12 +9,18 @@ extension ConnectionHandle {
         switch record.phase {
         case .awaitingHeader:
             return record.lastActivity + worker.gate(of: record.listener).headerPatience
-        case .queued: return min(record.lastActivity + header.queueTimeout, lifeDeadline)
+        case .queued: return min(record.lastActivity + waitTimeout(header), lifeDeadline)
         case .connecting: return record.lastActivity + header.connectTimeout
         case .relaying: return min(quietDeadline(header), lifeDeadline, stallDeadline(header))
         case .resetting: return record.lastActivity + header.halfClosedTimeout
         case .free, .closed: preconditionFailure("an ended connection has no deadline")
         }
+    }
+
+    /// Who waits for room in a pool that has nobody left is held from then on.
+    private func waitTimeout(_ header: RouteHeader) -> Int64 {
+        if record.isHeld { return header.outage.timeout }
+        return header.targetCount == 0 ? max(header.outage.timeout, header.queueTimeout) : header.queueTimeout
     }
 
     private func quietDeadline(_ header: RouteHeader) -> Int64 {
@@ -51,7 +57,7 @@ extension ConnectionHandle {
         }
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
-        case .queued: close(worker.now() >= lifeDeadline ? .lifetime : .queueTimedOut)
+        case .queued: close(worker.now() >= lifeDeadline ? .lifetime : record.isHeld ? .holdTimedOut : .queueTimedOut)
         case .connecting where record.isWaitingForResources: close(.outOfResources)
         case .connecting: connectFailed(ETIMEDOUT)
         case .relaying: close(overdue)
@@ -72,6 +78,7 @@ extension ConnectionHandle {
     /// Draws when this connection's life ends, where the pool gives it an end.
     func beginLife() {
         let header = worker.route(of: record.pool).header
+        record.lifeEnds = 0
         guard header.lifetime > 0 else { return }
         let shorter = Int64.random(in: 0...header.lifetimeJitter, using: &worker.state.generator)
         record.lifeEnds = TimerWheel.tick(at: worker.now() + header.lifetime - shorter)

@@ -204,16 +204,16 @@ struct FirstBytes {
 }
 
 extension ConnectionHandle {
-    /// Reads what the client has sent already; its end or reset is noted in the flow.
+    /// Reads what the client has sent already, unless it will be held; its end or reset is noted in the flow.
     func readFirst() -> FirstBytes {
-        record.readAhead = read(from: .client, toTheEnd: false)
+        record.readAhead = willBeHeld ? 0 : read(from: .client, toTheEnd: false)
         return FirstBytes(fresh: record.readAhead, kept: false)
     }
 
     /// The same, with a header of ours in front.
     func readFirst(behind header: ProxyAnnouncement) -> FirstBytes {
         worker.state.readBuffer.put(header)
-        record.readAhead = read(from: .client, toTheEnd: false, behind: header.count)
+        record.readAhead = willBeHeld ? 0 : read(from: .client, toTheEnd: false, behind: header.count)
         return FirstBytes(fresh: header.count + record.readAhead, kept: false)
     }
 
@@ -234,6 +234,27 @@ extension ConnectionHandle {
         memmove(start + header.count, start + length, count - length)
         worker.state.readBuffer.put(header)
         return FirstBytes(fresh: header.count + count - length, kept: false)
+    }
+
+    /// Another header of ours in the place of the one before the client's bytes, if there is one.
+    func replaceHeader(of first: FirstBytes, with header: ProxyAnnouncement) -> FirstBytes {
+        let count = inBuffer(first)
+        return firstBytes(of: count, with: header, insteadOf: count - record.readAhead)
+    }
+
+    /// What our own header before the client's bytes says.
+    func announcedOrigin(_ first: FirstBytes) -> ProxyOrigin? {
+        let count = inBuffer(first)
+        keepFirst(count)
+        switch worker.state.readBuffer.withBytes(count, ProxyHeader.read) {
+        case .header(let origin, _): return origin
+        case .needsMore, .invalid: return nil
+        }
+    }
+
+    /// Moves all of them to the start of the worker's buffer: how many.
+    private func inBuffer(_ first: FirstBytes) -> Int {
+        first.fresh > 0 && record.toBackend.leftover.count == 0 ? first.fresh : record.toBackend.leftover.move(to: worker.state.readBuffer.start)
     }
 
     /// After an attempt that failed: what it could not write is kept by now, unless it failed before it tried.

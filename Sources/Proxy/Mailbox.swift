@@ -103,6 +103,9 @@ package enum WorkerReport: Sendable {
     /// Clients were reset because every available backend of a pool was full, `timedOut` of them after waiting in
     /// line; since the last such report.
     case poolFull(pool: Int, refused: Int, timedOut: Int)
+    /// Clients of a pool that holds were reset, since it held as many as it may or, `timedOut` of them, after they had
+    /// been held; since the last such report.
+    case holdLost(pool: Int, reset: Int, timedOut: Int)
     /// So many connects to a backend have failed since the last such report, at last with this error; `retried` of
     /// them were followed by another attempt.
     case connectsFailing(slot: Int, count: Int, errorNumber: Int32, retried: Int)

@@ -71,6 +71,7 @@ extension ConnectionHandle {
             guard let client, gate.admits(client) else { return close(.denied) }
         }
         guard isWithinLimits(client) else { return }
+        followDiverts()
         noteSource(client)
         record.phase = .connecting
         record.readAhead = count - length
@@ -94,9 +95,13 @@ extension ConnectionHandle {
 
     /// What the backend is told where nobody is in front of us. `peer` is nil for a Unix socket's client.
     func announcement(of peer: IPEndpoint?, as version: SendProxy) -> ProxyAnnouncement {
+        ProxyAnnouncement(origin(of: peer), as: version)
+    }
+
+    func origin(of peer: IPEndpoint?) -> ProxyOrigin {
         guard let peer, let local = worker.gate(of: record.listener).local ?? Sockets.localAddress(of: record.client.descriptor)
-        else { return ProxyAnnouncement(.unknown, as: version) }
-        return ProxyAnnouncement(.known(source: peer, destination: local), as: version)
+        else { return .unknown }
+        return .known(source: peer, destination: local)
     }
 }
 

@@ -1,4 +1,5 @@
-// Connections that wait for a backend of a full pool: first come first served, over all workers.
+// Connections that wait for a backend of a full pool, or of one that has none and holds them (see Outage): first come
+// first served, over all workers.
 //
 // A backend's ticket that comes back while somebody waits is handed to the first in line and never free in between,
 // so that nobody overtakes; its worker learns so by mailbox. The line's lock is taken by those who wait, leave it or
@@ -17,12 +18,17 @@ final class PoolQueue: Sendable {
         let connection: ConnectionHandle
         /// Slots of the backends that it has tried in vain.
         let tried: InlineArray<8, Int32>
+        let isHeld: Bool
     }
 
     private struct State {
         var line = WaitingLine<Waiter>()
+        var pace = ReleasePace()
         var pacing = ReportPacing<Void>()
         var timeouts = 0
+        /// Of those that were held.
+        var holdPacing = ReportPacing<Void>()
+        var holdTimeouts = 0
         /// Backends whose connect has failed of late, by slot: when.
         var failedAt: [Int: Int64] = [:]
 
@@ -43,16 +49,26 @@ final class PoolQueue: Sendable {
     /// Over all workers, for the status.
     private let refusals = Atomic<UInt64>(0)
     private let timeouts = Atomic<UInt64>(0)
+    private let holdTimeouts = Atomic<UInt64>(0)
+    private let diversions = Atomic<UInt64>(0)
+    /// In line because nobody was available; changed under the lock.
+    private let heldCount = Atomic<Int>(0)
 
     /// Whether somebody waits. Who joins sets it, then looks for a ticket once more; who gives one back does so, then
     /// looks here: in one order for all, so that at least one sees the other.
     var isAwaited: Bool { awaited.load(ordering: .sequentiallyConsistent) }
+
+    /// Whether some in line are held: who comes to the pool now is held behind them.
+    var holdsAnybody: Bool { heldCount.load(ordering: .relaxed) > 0 }
+
+    private func noteHeld(_ count: Int) { heldCount.add(count, ordering: .relaxed) }
 
     /// The place behind all others; nil: too many wait already.
     func join(_ waiter: Waiter, lengthMax: Int) -> WaitingPlace? {
         state.withLock { state in
             guard state.line.count < lengthMax else { return nil }
             let place = state.line.join(waiter)
+            if waiter.isHeld { noteHeld(1) }
             awaited.store(true, ordering: .sequentiallyConsistent)
             return place
         }
@@ -62,14 +78,15 @@ final class PoolQueue: Sendable {
     func joinAtHead(_ waiter: Waiter) -> WaitingPlace {
         state.withLock { state in
             let place = state.line.joinAtHead(waiter)
+            if waiter.isHeld { noteHeld(1) }
             awaited.store(true, ordering: .sequentiallyConsistent)
             return place
         }
     }
 
-    func leave(_ place: WaitingPlace) {
+    func leave(_ place: WaitingPlace, isHeld: Bool) {
         state.withLock { state in
-            state.line.leave(place)
+            if state.line.leave(place), isHeld { noteHeld(-1) }
             awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent)
         }
     }
@@ -80,7 +97,12 @@ final class PoolQueue: Sendable {
         let served = state.withLock { state -> (waiter: Waiter, place: WaitingPlace)? in
             guard !state.isLeftAlone(slot, now: now) else { return nil }
             defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
-            return state.line.serve(looksMax: PoolQueue.looksMax) { !$0.tried.holds(Int32(slot)) }
+            let served = state.line.serve(looksMax: PoolQueue.looksMax) { !$0.tried.holds(Int32(slot)) }
+            if let served {
+                state.pace.begin()
+                if served.waiter.isHeld { noteHeld(-1) }
+            }
+            return served
         }
         guard let (waiter, place) = served else { return false }
         mailboxes[waiter.worker].post(.serve(waiter, place: place, slot: slot, pool: pool))
@@ -91,9 +113,22 @@ final class PoolQueue: Sendable {
     func removeAll(of worker: Int) -> [Waiter] {
         state.withLock { state in
             defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
-            return state.line.removeAll { $0.worker == worker }
+            let removed = state.line.removeAll { $0.worker == worker }
+            noteHeld(-removed.count { $0.isHeld })
+            return removed
         }
     }
+
+    // MARK: Pace
+
+    /// Whether one more may be sent to a backend that has room. Tickets that come back one by one are handed on all the
+    /// same.
+    var hasPace: Bool { state.withLock { $0.pace.hasRoom } }
+
+    /// Who was handed a ticket has a backend now, or none.
+    func endRelease(connected: Bool) { state.withLock { $0.pace.end(connected: connected) } }
+
+    func slowDown() { state.withLock { $0.pace.slowDown() } }
 
     // MARK: Backends that fail
 
@@ -136,23 +171,51 @@ final class PoolQueue: Sendable {
         }
     }
 
-    var owes: Bool { state.withLock { $0.pacing.owes } }
+    /// The same of one that was held, or should have been.
+    func countHoldLost(timedOut: Bool, now: Int64) -> (reset: Int, timedOut: Int)? {
+        if timedOut { holdTimeouts.add(1, ordering: .relaxed) }
+        return state.withLock { state in
+            if timedOut { state.holdTimeouts += 1 }
+            guard let besides = state.holdPacing.next((), now: now) else { return nil }
+            defer { state.holdTimeouts = 0 }
+            return (besides + 1, state.holdTimeouts)
+        }
+    }
+
+    func settleHold(now: Int64, atOnce: Bool) -> (reset: Int, timedOut: Int)? {
+        state.withLock { state in
+            guard let (_, besides) = state.holdPacing.settle(now: now, atOnce: atOnce) else { return nil }
+            defer { state.holdTimeouts = 0 }
+            return (besides + 1, state.holdTimeouts)
+        }
+    }
+
+    func countDiverted() { diversions.add(1, ordering: .relaxed) }
+
+    var owes: Bool { state.withLock { $0.pacing.owes || $0.holdPacing.owes } }
 
     var report: QueueReport {
-        QueueReport(
-            waiting: state.withLock { $0.line.count }, refused: refusals.load(ordering: .relaxed),
-            timeouts: timeouts.load(ordering: .relaxed))
+        let (waiting, held) = state.withLock { ($0.line.count, heldCount.load(ordering: .relaxed)) }
+        return QueueReport(
+            waiting: waiting - held, refused: refusals.load(ordering: .relaxed), timeouts: timeouts.load(ordering: .relaxed),
+            held: held, holdTimeouts: holdTimeouts.load(ordering: .relaxed), diverted: diversions.load(ordering: .relaxed))
     }
 }
 
 /// Of one pool, over all workers.
 package struct QueueReport: Equatable, Sendable {
-    /// Connections in line now.
+    /// Connections in line for room now.
     package let waiting: Int
     /// Reset because every available backend was full, `timeouts` included.
     package let refused: UInt64
     /// Reset because they had waited for too long.
     package let timeouts: UInt64
+    /// Connections in line now because no backend was available.
+    package var held = 0
+    /// Reset because they had been held for too long.
+    package var holdTimeouts: UInt64 = 0
+    /// Sent on to the pool that when-none names.
+    package var diverted: UInt64 = 0
 }
 
 extension ConnectionHandle {
@@ -160,14 +223,28 @@ extension ConnectionHandle {
 
     /// Every available backend is full: waits for one, or is reset.
     func awaitBackend(_ first: FirstBytes) {
+        guard worker.route(of: record.pool).header.queueLengthMax > 0 else { return close(.poolFull) }
+        wait(first, isHeld: false)
+    }
+
+    /// Others are in line already, for room or because nobody was available.
+    func standBehind(_ first: FirstBytes) {
         let header = worker.route(of: record.pool).header
-        guard header.queueLengthMax > 0 else { return close(.poolFull) }
+        wait(first, isHeld: header.outage.lengthMax > 0 && (header.queueLengthMax == 0 || queue.holdsAnybody))
+    }
+
+    /// In line, until a backend is handed to it or its time is over.
+    func wait(_ first: FirstBytes, isHeld: Bool) {
+        let header = worker.route(of: record.pool).header
         guard !clientHasLeft else { return close(.clientLeft) }
         keep(first)
+        record.isHeld = isHeld
         record.phase = .queued
         record.isWaitingForResources = false
         guard record.client.isWatched || watch(.client) else { return close(.outOfResources) }
-        guard takePlace(lengthMax: header.queueLengthMax) else { return close(.poolFull) }
+        guard takePlace(lengthMax: isHeld ? header.outage.lengthMax : header.queueLengthMax) else {
+            return close(isHeld ? .holdFull : .poolFull)
+        }
         record.lastActivity = TimerWheel.end(ofTick: record.queuedAt)
         worker.fileDeadline(of: self)
         worker.serveQueue(pool: record.pool)
@@ -185,12 +262,13 @@ extension ConnectionHandle {
     }
 
     private var waiter: PoolQueue.Waiter {
-        PoolQueue.Waiter(worker: worker.state.index, connection: self, tried: record.tried)
+        PoolQueue.Waiter(worker: worker.state.index, connection: self, tried: record.tried, isHeld: record.isHeld)
     }
 
     /// The connect to the chosen backend has failed: those in line are spared it for a while.
     func leaveAlone() {
-        guard record.slot >= 0, worker.route(of: record.pool).header.queueLengthMax > 0 else { return }
+        let header = worker.route(of: record.pool).header
+        guard record.slot >= 0, header.queueLengthMax > 0 || header.outage.lengthMax > 0 else { return }
         queue.leaveAlone(slot: record.slot, now: worker.now())
         worker.state.poolsResting.insert(record.pool)
     }
@@ -198,26 +276,43 @@ extension ConnectionHandle {
     /// The first in line has been handed a ticket. It may have left meanwhile, or follow a routing without that backend.
     func served(slot: Int, pool: Int, place: WaitingPlace) {
         guard record.phase == .queued, record.pool == pool, record.place == place else {
-            return worker.giveBack(slot: slot, pool: pool)
+            worker.giveBack(slot: slot, pool: pool)
+            return worker.endRelease(pool: pool, connected: true)
         }
         let route = worker.route(of: pool)
         guard let index = route.index(ofSlot: slot) else { return servedInVain(slot: slot, route) }
+        record.isReleased = true
+        resumeChoice(at: hold(route.target(index)))
+    }
+
+    /// Out of the line.
+    func resumeChoice(at target: RouteTarget? = nil) {
         record.phase = .connecting
         // While a connect is under way the client goes unwatched; what it sends is an edge when it is watched again.
         unwatch(.client)
-        connectToBackend(keptFirst, at: hold(route.target(index)))
+        connectToBackend(keptFirst, at: target)
+    }
+
+    /// Who came out of the line has a backend, or goes back: the next one's turn.
+    func endRelease(connected: Bool) {
+        guard record.isReleased else { return }
+        record.isReleased = false
+        worker.endRelease(pool: record.pool, connected: connected)
     }
 
     /// Its worker follows a routing already that does not name the backend: it waits on, before all others.
     private func servedInVain(slot: Int, _ route: Route) {
         let pool = record.pool
         worker.giveBack(slot: slot, pool: pool)
-        guard route.header.targetCount > 0 else { return close(.noBackend) }
+        guard route.header.targetCount > 0 || route.header.outage.lengthMax > 0 else {
+            worker.endRelease(pool: pool, connected: true)
+            return resumeChoice()
+        }
         record.place = queue.joinAtHead(waiter)
-        worker.serveQueue(pool: pool)
+        worker.endRelease(pool: pool, connected: true)
     }
 
-    func leaveQueue() { queue.leave(record.place) }
+    func leaveQueue() { queue.leave(record.place, isHeld: record.isHeld) }
 
     /// An edge of a waiting client: it is not read, but whether it is still there can be seen.
     func lookForClient() {
@@ -243,11 +338,17 @@ extension WorkerHandle {
         return queue
     }
 
-    /// Hands free tickets to those in line as long as there are both.
+    /// Its place on the way to a backend is free for the next.
+    func endRelease(pool: Int, connected: Bool) {
+        queue(of: pool).endRelease(connected: connected)
+        serveQueue(pool: pool)
+    }
+
+    /// Hands free tickets to those in line as long as there are both, at their pace.
     func serveQueue(pool: Int) {
         let queue = queue(of: pool)
         let route = route(of: pool)
-        while queue.isAwaited, let slot = takeAnyTicket(route, queue) {
+        while queue.isAwaited, queue.hasPace, let slot = takeAnyTicket(route, queue) {
             if !queue.hand(slot: slot, pool: pool, now: now(), to: state.peers) { giveBack(slot: slot, pool: pool) }
         }
     }
@@ -295,17 +396,17 @@ extension WorkerHandle {
     /// A new routing of the pool: room that was not there, or nobody left to wait for.
     func followRouting(pool: Int, _ route: Route) {
         route.lookForRoom(state.segment)
-        let queue = queue(of: pool)
-        guard queue.isAwaited else { return }
-        guard route.header.targetCount > 0 else {
-            for waiter in queue.removeAll(of: state.index) { waiter.connection.close(.noBackend) }
-            return
-        }
-        serveQueue(pool: pool)
+        guard route.header.targetCount > 0 else { return meetOutage(pool: pool, route) }
+        if queue(of: pool).isAwaited { serveQueue(pool: pool) }
     }
 
     func reportFull(_ pool: Int, timedOut: Bool) {
         guard let (refused, timedOut) = queue(of: pool).countRefused(timedOut: timedOut, now: now()) else { return oweReport() }
         report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
+    }
+
+    func reportHoldLost(_ pool: Int, timedOut: Bool) {
+        guard let (reset, timedOut) = queue(of: pool).countHoldLost(timedOut: timedOut, now: now()) else { return oweReport() }
+        report(.holdLost(pool: pool, reset: reset, timedOut: timedOut))
     }
 }

@@ -34,6 +34,7 @@ extension ConnectionHandle {
         record.phase = .relaying
         record.lastActivity = worker.now()
         accountConnected()
+        endRelease(connected: true)
         if record.readAhead > 0 { account(bytes: record.readAhead, from: .client) }
         guard watch(.client) else { return close(.outOfResources) }
         worker.fileDeadline(of: self)

@@ -46,8 +46,12 @@ extension WorkerHandle {
             if let arrivals = gate?.arrivals, let news = arrivals.settle(now: now(), atOnce: atOnce) { report(news) }
         }
         for pool in state.queues.indices {
-            guard let (refused, timedOut) = state.queues[pool]?.settle(now: now(), atOnce: atOnce) else { continue }
-            report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
+            if let (refused, timedOut) = state.queues[pool]?.settle(now: now(), atOnce: atOnce) {
+                report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
+            }
+            if let (reset, timedOut) = state.queues[pool]?.settleHold(now: now(), atOnce: atOnce) {
+                report(.holdLost(pool: pool, reset: reset, timedOut: timedOut))
+            }
         }
         for news in state.connectFailures.settle(now: now(), atOnce: atOnce) { report(news) }
     }

@@ -59,6 +59,9 @@ extension WorkerHandle {
         if let (refused, timedOut) = state.queues[pool]?.settle(now: now(), atOnce: true) {
             report(.poolFull(pool: pool, refused: refused, timedOut: timedOut))
         }
+        if let (reset, timedOut) = state.queues[pool]?.settleHold(now: now(), atOnce: true) {
+            report(.holdLost(pool: pool, reset: reset, timedOut: timedOut))
+        }
         (state.routes[pool], state.queues[pool]) = (nil, nil)
         state.balancing[pool] = Balancing(cursor: UInt32(state.index))
         state.poolsResting.remove(pool)

@@ -55,9 +55,10 @@ extension WorkerHandle {
             state.balancing.append(Balancing(cursor: UInt32(state.index)))
             state.poolConnections.append(0)
         }
+        let old = state.routes[pool]
         state.routes[pool] = route
         state.queues[pool] = queue
-        prepareBalancing(pool: pool, route)
+        prepareBalancing(pool: pool, route, insteadOf: old)
         followRouting(pool: pool, route)
     }
 

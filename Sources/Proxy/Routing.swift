@@ -17,15 +17,26 @@ package struct PoolRouting: Equatable, Sendable {
         package let weight: Int
         /// Nil: no limit.
         package let connectionsMax: Int?
+        /// Held back to so many 1/256 of its fair share, which may be more than all of it; nil: it is not.
+        package let share: Int?
 
         /// Without a name, the address stands for it.
-        package init(name: String? = nil, slot: Int, address: Endpoint, weight: Int, connectionsMax: Int? = nil) {
+        package init(name: String? = nil, slot: Int, address: Endpoint, weight: Int, connectionsMax: Int? = nil, share: Int? = nil) {
             self.name = name ?? address.description
             self.slot = slot
             self.address = address
             self.weight = weight
             self.connectionsMax = connectionsMax
+            self.share = share
         }
+    }
+
+    /// What becomes of a connection for which no backend is to be had.
+    package enum WhenNone: Equatable, Sendable {
+        case refuse
+        case hold(lengthMax: Int, timeout: Duration)
+        /// To the pool with this index.
+        case divert(pool: Int)
     }
 
     package let balance: Balance
@@ -34,12 +45,13 @@ package struct PoolRouting: Equatable, Sendable {
     package let sendProxy: SendProxy
     package let transport: PoolTransport
     package let whenFull: WhenFull
-    /// The eligible backends only; empty: the pool refuses.
+    package let whenNone: WhenNone
+    /// The eligible backends only; empty: `whenNone` says what happens.
     package let targets: [Target]
 
     package init(
         balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, sendProxy: SendProxy = .none,
-        transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse, targets: [Target]
+        transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse, whenNone: WhenNone = .refuse, targets: [Target]
     ) {
         self.balance = balance
         self.timeouts = timeouts
@@ -47,6 +59,7 @@ package struct PoolRouting: Equatable, Sendable {
         self.sendProxy = sendProxy
         self.transport = transport
         self.whenFull = whenFull
+        self.whenNone = whenNone
         self.targets = targets
     }
 }
@@ -74,10 +87,13 @@ struct RouteHeader {
     /// How many may wait for a backend with room; 0: full means refused.
     let queueLengthMax: Int
     let queueTimeout: Int64
+    let outage: Outage
     let targetCount: Int
     let scheduleCount: Int
+    /// Some backend has come back lately and gets a share only: without one nothing is asked about it.
+    let holdsBack: Bool
 
-    init(_ routing: PoolRouting, generation: UInt64, scheduleCount: Int) {
+    init(_ routing: PoolRouting, generation: UInt64, scheduleCount: Int, holdsBack: Bool) {
         self.generation = generation
         balance = routing.balance
         connectTimeout = routing.timeouts.connect.wholeNanoseconds
@@ -94,9 +110,14 @@ struct RouteHeader {
         hasLimits = routing.targets.contains { $0.connectionsMax != nil }
         queueLengthMax = routing.whenFull.lengthMax
         queueTimeout = routing.whenFull.timeout.wholeNanoseconds
+        outage = Outage(routing.whenNone)
         targetCount = routing.targets.count
         self.scheduleCount = scheduleCount
+        self.holdsBack = holdsBack
     }
+
+    /// Connections may wait in line for a backend.
+    var hasLine: Bool { hasLimits || outage.lengthMax > 0 }
 
     /// Somebody goes by who the client is: the choice or the backend.
     var asksForClient: Bool { balance == .sourceHash || sendProxy != .none }
@@ -120,7 +141,7 @@ struct RouteTarget {
 /// A published block. Copying copies the reference; `free` is the control plane's alone.
 struct Route: Sendable {
     // Invariant: allocations that live and die together; nothing writes to them after `init`, but for `room`, whose words
-    // are atomic.
+    // are atomic, and `heldBack`, of which each worker writes its own part.
     private struct Block {
         let header: RouteHeader
         let targets: Row<RouteTarget.Block>
@@ -133,6 +154,7 @@ struct Route: Sendable {
         /// Most connections, by index; empty where nobody has a limit.
         let limits: Row<Int32>
         let room: RoomBits
+        let heldBack: HeldBack
         let schedule: Row<UInt16>
         let columns: Row<AliasTable.Column>
         let hashed: Row<UInt16>
@@ -142,19 +164,23 @@ struct Route: Sendable {
 
     private let block: Cell<Block>
 
-    init(_ routing: PoolRouting, generation: UInt64) {
+    /// `workers`: how many will choose by it.
+    init(_ routing: PoolRouting, generation: UInt64, workers: Int = 1) {
         let balancing = BalancingTables(routing)
         let slots = routing.targets.map(\.slot)
         let slotsFrom = slots.min() ?? 0
         var indices = [UInt16](repeating: Route.noIndex, count: slots.max().map { $0 - slotsFrom + 1 } ?? 0)
         for (index, slot) in slots.enumerated() { indices[slot - slotsFrom] = UInt16(index) }
-        let header = RouteHeader(routing, generation: generation, scheduleCount: balancing.schedule.count)
+        let heldBack = HeldBack(routing.targets, workers: workers)
+        let header = RouteHeader(
+            routing, generation: generation, scheduleCount: balancing.schedule.count, holdsBack: !heldBack.isEmpty)
         let limited = header.hasLimits ? routing.targets : []
         block = Cell(Block(
             header: header,
             targets: Row(routing.targets.map { RouteTarget.Block(slot: $0.slot, weight: $0.weight, address: SocketAddress($0.address)) }),
             slots: Row(slots.map { Int32($0) }), indices: Row(indices), slotsFrom: slotsFrom,
             limits: Row(limited.map { Int32(clamping: $0.connectionsMax ?? Int(Int32.max)) }), room: RoomBits(count: limited.count),
+            heldBack: heldBack,
             schedule: Row(balancing.schedule.map { UInt16($0) }), columns: Row(balancing.columns), hashed: Row(balancing.hashed),
             sources: Row(routing.transport.source.map { [SocketAddress($0.endpoint(port: 0))] } ?? [])))
     }
@@ -162,6 +188,7 @@ struct Route: Sendable {
     private static var noIndex: UInt16 { .max }
 
     var room: RoomBits { block.value.room }
+    var heldBack: HeldBack { block.value.heldBack }
     var header: RouteHeader { @inline(__always) _read { yield block.value.header } }
     func target(_ index: Int) -> RouteTarget { RouteTarget(block: block.value.targets.pointer(to: index)) }
     func slot(_ index: Int) -> Int { Int(block.value.slots[index]) }
@@ -190,6 +217,7 @@ struct Route: Sendable {
         block.indices.free()
         block.limits.free()
         block.room.free()
+        block.heldBack.free()
         block.schedule.free()
         block.columns.free()
         block.hashed.free()

@@ -77,6 +77,8 @@ extension SegmentLayout {
     @usableFromInline let clientResets: Atomic<UInt64>
     @usableFromInline let bytesToBackend: Atomic<UInt64>
     @usableFromInline let bytesToClient: Atomic<UInt64>
+    /// Of connects that were timed: how many, and their microseconds. See `ConnectTimes`.
+    @usableFromInline let connectTimes: Atomic<UInt64>
 }
 
 /// What one worker did for one listener. Written by that worker alone.

@@ -8,6 +8,7 @@ package struct BackendTotals: Equatable, Sendable {
     package var clientResets: UInt64 = 0
     package var bytesToBackend: UInt64 = 0
     package var bytesToClient: UInt64 = 0
+    package var connectTimes = ConnectTimes(word: 0)
 
     /// What came since.
     package static func - (now: BackendTotals, before: BackendTotals?) -> BackendTotals {
@@ -15,7 +16,8 @@ package struct BackendTotals: Equatable, Sendable {
         return BackendTotals(
             connections: now.connections &- before.connections, connectFailures: now.connectFailures &- before.connectFailures,
             backendResets: now.backendResets &- before.backendResets, clientResets: now.clientResets &- before.clientResets,
-            bytesToBackend: now.bytesToBackend &- before.bytesToBackend, bytesToClient: now.bytesToClient &- before.bytesToClient)
+            bytesToBackend: now.bytesToBackend &- before.bytesToBackend, bytesToClient: now.bytesToClient &- before.bytesToClient,
+            connectTimes: now.connectTimes.since(before.connectTimes))
     }
 }
 
@@ -44,6 +46,7 @@ extension SegmentView {
             totals.clientResets &+= line.pointee.clientResets.load(ordering: .relaxed)
             totals.bytesToBackend &+= line.pointee.bytesToBackend.load(ordering: .relaxed)
             totals.bytesToClient &+= line.pointee.bytesToClient.load(ordering: .relaxed)
+            totals.connectTimes.add(ConnectTimes(word: line.pointee.connectTimes.load(ordering: .relaxed)))
         }
         return totals
     }

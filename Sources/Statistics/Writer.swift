@@ -64,6 +64,10 @@ import Synchronization
     @inlinable package func countConnectFailure() { add(1, to: line.pointee.connectFailures) }
     @inlinable package func countBackendReset() { add(1, to: line.pointee.backendResets) }
     @inlinable package func countClientReset() { add(1, to: line.pointee.clientResets) }
+    @inlinable package func countConnect(microseconds: UInt32) {
+        let word = line.pointee.connectTimes.load(ordering: .relaxed)
+        line.pointee.connectTimes.store(ConnectTimes(word: word).adding(microseconds).word, ordering: .relaxed)
+    }
     @inlinable package func countBytesToBackend(_ bytes: Int) { add(UInt64(bytes), to: line.pointee.bytesToBackend) }
     @inlinable package func countBytesToClient(_ bytes: Int) { add(UInt64(bytes), to: line.pointee.bytesToClient) }
 }

@@ -86,6 +86,23 @@ package enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFSOCK
     }
 
+    /// The nearest folder above `path` in which others than its owner may put something else in the place of what is
+    /// ours: everybody may write there, and it is not sticky, or it belongs to neither root nor us. Nil: none.
+    package static func folderOpenToOthers(above path: String) throws(SystemError) -> (folder: String, isSticky: Bool)? {
+        guard let resolved = realpath(folder(of: path), nil) else { throw SystemError("realpath", errno, on: path) }
+        defer { free(resolved) }
+        var folder = String(cString: resolved)
+        while true {
+            var status = stat()
+            try checked("stat", on: folder) { stat(folder, &status) }
+            let isSticky = status.st_mode & S_ISVTX != 0
+            let isSafe = isSticky && (status.st_uid == 0 || status.st_uid == geteuid())
+            if status.st_mode & S_IWOTH != 0, !isSafe { return (folder, isSticky) }
+            guard folder != "/" else { return nil }
+            folder = Files.folder(of: folder)
+        }
+    }
+
     /// Whatever had the new name loses it in the same moment.
     package static func move(_ path: String, to other: String) throws(SystemError) {
         try checked("rename", on: path) { rename(path, other) }

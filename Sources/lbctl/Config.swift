@@ -36,7 +36,7 @@ struct ConfigCheckCommand: Verb {
         if let file { return check(file, console) }
         let fleet = Fleet(global, console)
         return await fleet.each { balancer throws(Failure) in
-            try await balancer.perform(.configuration(.check), decoding: ConfigCheckRecord.self) { record in
+            try await balancer.perform(.configuration(.check), decoding: ConfigCheckRecord.self, silenceMax: Fleet.silenceMax) { record in
                 if global.isJSON { return fleet.show(record, of: balancer, text: "") }
                 // An error names its file; that all is well names nothing but the balancer.
                 let names = record.errors.isEmpty && !console.prefixes

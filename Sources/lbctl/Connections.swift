@@ -9,8 +9,8 @@ struct ConnectionsCommand: Verb {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("Only this pool's or backend's: POOL or POOL/BACKEND.", valueName: "pool[/backend]"), transform: Word.scope)
-    var scope: StatusScope?
+    @Argument(help: ArgumentHelp("Only this pool's or backend's: POOL or POOL/BACKEND.", valueName: "pool[/backend]"), transform: Word.connections(of:))
+    var scope: ConnectionScope?
 
     @Option(help: "Those with most of it first.")
     var sort = ConnectionOrder.age
@@ -27,6 +27,12 @@ struct ConnectionsCommand: Verb {
     func perform(_ console: Console) async -> ExitStatus {
         let order = ConnectionsOrder(scope: scope ?? .everything, sort: sort, limit: limit)
         return await Fleet(global, console).reportLines(.connections(order), as: ConnectionsReport.self, lines: \.lines)
+    }
+}
+
+extension Word {
+    static func connections(of text: String) throws -> ConnectionScope {
+        text.contains("/") ? .backend(try backend(text)) : .pool(try pool(text))
     }
 }
 

@@ -53,7 +53,7 @@ struct DrainCommand: Verb {
                 // What only time has changed since; the last of them is what the deadline found.
                 var untold: [String: DrainRecord] = [:]
                 do throws(Failure) {
-                    try await balancer.perform(command, decoding: DrainRecord.self) { record in
+                    try await balancer.perform(command, decoding: DrainRecord.self, silenceMax: Fleet.silenceMax) { record in
                         fleet.warn(record, of: balancer)
                         let isNews = shown.board.take(record, key: "\(balancer.control) \(record.backend)")
                         untold[record.backend] = isNews ? nil : record

@@ -12,7 +12,12 @@ struct EventsCommand: Verb {
     @Flag(help: "Go on with what happens from now on, until interrupted.")
     var follow = false
 
+    @Option(help: ArgumentHelp(
+        "Only what came after the event of this number: 'eventSequence' of a status, or 'sequence' of the last event read.",
+        valueName: "sequence"))
+    var since: UInt64?
+
     func perform(_ console: Console) async -> ExitStatus {
-        await Fleet(global, console).report(.events(follow: follow), as: EventRecord.self, text: \.line)
+        await Fleet(global, console).report(.events(follow: follow, since: since), as: EventRecord.self, silenceMax: follow ? nil : Fleet.silenceMax, text: \.line)
     }
 }

@@ -2,13 +2,15 @@
 import ControlClient
 import ControlProtocol
 import EventLoop
-import FoundationEssentials
 import Model
 
 @ControlPlane struct Fleet {
     let balancers: [Balancer]
     let console: Console
     let isJSON: Bool
+
+    /// A balancer that is well answers at once, and while it waits for something tells so each second.
+    static let silenceMax = Duration.seconds(10)
 
     init(_ global: GlobalOptions, _ console: Console) {
         balancers = global.balancers
@@ -39,12 +41,12 @@ import Model
         return worst
     }
 
-    /// Prints a command's answer a record a line, as it comes.
+    /// Prints a command's answer a record a line, as it comes. `silenceMax` nil: it may take as long as it likes.
     func report<Record: Codable & Sendable>(
-        _ command: Command, as type: Record.Type, text: @escaping @ControlPlane @Sendable (Record) -> String
+        _ command: Command, as type: Record.Type, silenceMax: Duration? = Fleet.silenceMax, text: @escaping @ControlPlane @Sendable (Record) -> String
     ) async -> ExitStatus {
         await each { balancer throws(Failure) in
-            try await balancer.perform(command, decoding: type) {
+            try await balancer.perform(command, decoding: type, silenceMax: silenceMax) {
                 show($0, of: balancer, text: text($0))
                 warn($0, of: balancer)
             }
@@ -79,15 +81,5 @@ struct Attributed<Content: Encodable>: Encodable {
         var keys = encoder.container(keyedBy: Key.self)
         try keys.encode(control, forKey: .control)
         try content.encode(to: encoder)
-    }
-}
-
-enum JSONText {
-    static func line(_ value: some Encodable) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
-            preconditionFailure("reports are plain values: \(error)")
-        }
     }
 }

@@ -12,8 +12,11 @@ struct MaintainCommand: Verb {
     @OptionGroup var arguments: BackendArguments
     @OptionGroup var owner: OwnerOption
 
+    @Option(help: ArgumentHelp("Why, for whoever looks at the status.", valueName: "text"), transform: Word.text)
+    var reason: String?
+
     func perform(_ console: Console) async -> ExitStatus {
         await Fleet(global, console).report(
-            .maintain(arguments.backends, owner: owner.owner), as: WishRecord.self, text: \.text)
+            .maintain(arguments.backends, owner: owner.owner, reason: reason), as: WishRecord.self, text: \.text)
     }
 }

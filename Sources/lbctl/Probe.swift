@@ -16,6 +16,6 @@ struct ProbeCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         await Fleet(global, console).report(
-            .probe(arguments.backends, timeout: timeout), as: ProbeRecord.self, text: \.text)
+            .probe(arguments.backends, timeout: timeout), as: ProbeRecord.self, silenceMax: (timeout ?? .seconds(10)) + Fleet.silenceMax, text: \.text)
     }
 }

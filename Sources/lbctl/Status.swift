@@ -11,15 +11,15 @@ struct StatusCommand: Verb {
 
     @OptionGroup var global: GlobalOptions
 
-    @Argument(help: ArgumentHelp("Only this pool or backend: POOL or POOL/BACKEND.", valueName: "pool[/backend]"), transform: Word.scope)
-    var scope: StatusScope?
+    @Argument(help: ArgumentHelp("Only these pools and backends, each POOL or POOL/BACKEND.", valueName: "pool[/backend]"), transform: Word.scope)
+    var scopes: [StatusScope] = []
 
     func perform(_ console: Console) async -> ExitStatus {
         let fleet = Fleet(global, console)
         let answers = Answers()
-        let scope = scope ?? .everything
+        let scope = scopes.reduce(StatusScope.everything) { $0.and($1) }
         let status = await fleet.each { balancer throws(Failure) in
-            do throws(Failure) { answers.reports[balancer] = try await balancer.status(scope) } catch {
+            do throws(Failure) { answers.reports[balancer] = try await balancer.status(scope, silenceMax: Fleet.silenceMax) } catch {
                 answers.failures[balancer] = error.message
                 throw error
             }

@@ -33,7 +33,8 @@ struct Lbd: ParsableCommand {
         abstract: "Spreads TCP connections over backends; everything about it is seen and changed with lbctl.",
         discussion: """
             Always runs in the foreground and logs to standard error. TERM: listeners close, connections finish, \
-            exit when the last has ended or at stop-deadline; TERM again, INT or QUIT: exit at once.
+            exit when the last has ended or at stop-deadline; TERM again, INT or QUIT: exit at once. HUP: the \
+            configuration file is taken up again, all of it or nothing.
             """,
         version: sluiceVersion)
 

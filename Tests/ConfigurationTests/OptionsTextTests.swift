@@ -34,7 +34,8 @@ struct OptionsTextTests {
     @Test("every declared option is read: one that nobody reads would be accepted and do nothing")
     func everyOptionIsRead() {
         var lines = referenceYaml().components(separatedBy: "\n").map(uncommented)
-        lines = lines.map { $0.replacing("check: connect", with: "check: banner").replacing("accept-proxy: none", with: "accept-proxy: v1v2") }
+        lines = lines.map { $0.replacing("check: connect", with: "check: banner").replacing("accept-proxy: none", with: "accept-proxy: v1v2").replacing("when-none: refuse", with: "when-none: divert") }
+        lines.append("  spare: { backends: { spare-1: 127.0.0.1:9009 } }")
         // One check at a time: what goes with another is read all the same, and said to be idle.
         #expect(errors(lines.joined(separator: "\n")).filter { !$0.contains(" goes with check: ") } == [])
         var options = 0

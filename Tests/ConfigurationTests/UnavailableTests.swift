@@ -4,7 +4,6 @@ import Testing
 
 struct UnavailableTests {
     @Test("a key of a later version says so", arguments: [
-        ("idle-timeout: 30m", "slow-start: 5s", "8:5: 'slow-start' is not available in this version; take it out of pool 'web'"),
         ("control:", "admin: 127.0.0.1:9180\ncontrol:", "1:1: 'admin' is not available in this version; take it out of the file"),
     ])
     func key(old: String, new: String, error: String) {

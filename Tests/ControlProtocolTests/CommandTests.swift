@@ -15,7 +15,8 @@ struct CommandTests {
     private static func everyCommand() throws -> [Command] {
         let a = try BackendReference("web/a"), b = try BackendReference("api/b-2")
         return [
-            .help, .status(.everything), .status(.pool(try PoolName("web"))), .status(.backend(a)),
+            .help(verb: nil), .help(verb: "drain"), .help(verb: "config check"), .help(verb: "config"), .status(.everything), .status(.pool(try PoolName("web"))), .status(.backend(a)),
+            .status(.pool(try PoolName("web")).and(b).and(a)),
             .drain(DrainOrder(backends: [a])),
             .drain(DrainOrder(backends: [a, b], waits: true)),
             .drain(DrainOrder(
@@ -23,10 +24,10 @@ struct CommandTests {
                 deadline: .seconds(90), atDeadline: .close, waits: true)),
             .drain(DrainOrder(backends: [a], owner: "rollout-7", lease: .seconds(30), renews: true)),
             .undrain([a], owner: nil, force: false), .undrain([a, b], owner: "ann b", force: true),
-            .maintain([a], owner: nil), .maintain([b, a], owner: "ann"),
+            .maintain([a], owner: nil, reason: nil), .maintain([b, a], owner: "ann", reason: "disk swap"),
             .ready([a], owner: nil, force: false), .ready([a], owner: "=", force: true),
             .probe([a], timeout: nil), .probe([a, b], timeout: .seconds(5)),
-            .events(follow: false), .events(follow: true),
+            .events(follow: false, since: nil), .events(follow: true, since: nil), .events(follow: true, since: .max),
             .drain(DrainOrder(backends: [a], deadline: .zero, atDeadline: .reset)), .explain(b),
             .connections(ConnectionsOrder()), .connections(ConnectionsOrder(scope: .backend(a), sort: .bytes, limit: 7)),
             .close([ConnectionID(worker: 0, serial: 4711)], reset: false),
@@ -72,9 +73,11 @@ struct CommandTests {
         ("drian web/a", "unknown verb 'drian'; did you mean 'drain'?"), ("frobnicate", "unknown verb 'frobnicate'; try 'help'"),
         ("STATUS", "unknown verb 'STATUS'; try 'help'"),
         ("drain web/a deadlien=2s", "'drain' has no key 'deadlien'; it knows: deadline"),
-        ("events zzzzzzzz=1", "'events' has no key 'zzzzzzzz'; it knows: follow, output"),
+        ("events zzzzzzzz=1", "'events' has no key 'zzzzzzzz'; it knows: follow, since, output"),
         ("events follow=yes follow=no", "key 'follow' stands twice"), ("status output=xml", "output=xml: write text or json"),
-        ("events follow=maybe", "follow=maybe: write yes or no"), ("events now", "'now' is too much: events [follow=yes]"),
+        ("events follow=maybe", "follow=maybe: write yes or no"), ("events now", "'now' is too much: events [follow=yes] [since=SEQUENCE]"),
+        ("events since=-1", "since=-1: write the number of an event"), ("help drian", "unknown verb 'drian'; did you mean 'drain'?"),
+        ("help drain now", "unknown verb 'drain now'; try 'help'"), ("status web a/b/c", "'a/b/c' is neither POOL nor POOL/BACKEND: 'a/b/c' is not a backend: write POOL/BACKEND"),
         ("drain", "'drain' needs a backend: drain POOL/BACKEND... [wait=yes] [deadline=D] [at-deadline=keep|close|reset] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]"),
         ("drain web", "'web' names no backend: write web/NAME"), ("drain web/a at-deadline=now", "at-deadline=now: write one of keep, close, reset"),
         ("close", "'close' needs an id: close ID... [reset=yes]"), ("close 1-x", "'1-x' is no connection: write an id such as 1-4711, as 'connections' shows it"),
@@ -111,6 +114,16 @@ struct CommandTests {
     @Test func aBackendNamedTwiceIsOne() throws {
         #expect(try request("drain web/a web/b web/a").command
             == .drain(DrainOrder(backends: [try BackendReference("web/a"), try BackendReference("web/b")])))
+    }
+
+    /// Fault: looking for each name among those before it takes a line of 64 KiB some seconds, and holds up everybody.
+    @Test func aLineOfThousandsOfNamesIsReadInNoTime() throws {
+        let names = (0..<9000).map { "a/\(String($0, radix: 36))" }.joined(separator: " ")
+        let took = try ContinuousClock().measure {
+            guard case .undrain(let backends, _, _) = try request("undrain \(names)").command else { return }
+            #expect(backends.count == 9000)
+        }
+        #expect(took < .milliseconds(500), "took \(took)")
     }
 
     @Test func longestTextIsTakenAndALongerOneRefused() throws {

@@ -56,6 +56,20 @@ struct StatusTableTests {
         #expect(StatusTable.lines(report([], queueTimeouts: 3))[5] == "pool web (round-robin), 0 queued, 3 refused when full (3 of them had waited in vain)")
     }
 
+    /// Faults: what is on its way out looks like what stays, and nobody sees who still holds a former address.
+    @Test func whatGoesSaysSo() {
+        var going = report([backend("a", connections: 1)])
+        going.pools[0].backends[0].removing = true
+        going.pools[0].leaving = [LeavingReport(name: "b", address: "127.0.0.1:9", connections: 1)]
+        going.listeners[0].closing = true
+        let lines = StatusTable.lines(going)
+        #expect(lines[3].hasSuffix("4        removed: gone when its last connection ends"))
+        #expect(lines[7].hasSuffix("1       removed: gone when its last connection ends"))
+        #expect(lines[8] == "  web/b leaves 127.0.0.1:9: 1 connection left")
+        going.pools[0].removing = true
+        #expect(StatusTable.lines(going)[5] == "pool web (round-robin), being removed")
+    }
+
     @Test func stoppingIsSaid() {
         #expect(StatusTable.lines(report([], stopping: true))[0].hasSuffix(", stopping"))
     }
@@ -78,7 +92,9 @@ struct ReportsTests {
     @Test func eventRecordCarriesWhatChanged() throws {
         let record = EventRecord(Event(
             sequence: 5, time: Timestamp(milliseconds: 0),
-            change: .wish(try BackendReference("web/a"), from: .ready, to: .drain, by: "ann", reason: "disk")))
+            change: .wish(try BackendReference("web/a"), from: .ready, to: .drain, by: "ann", reason: "disk",
+                drain: DrainLease(owner: "ann", reason: "disk", since: Timestamp(milliseconds: 0), lease: nil))), level: "info")
+        #expect((record.drain?.owner, record.level) == ("ann", "info"))
         #expect((record.from, record.to, record.by, record.reason) == ("ready", "drain", "ann", "disk"))
         #expect(record.line == "1970-01-01T00:00:00.000Z web/a wish ready -> drain by ann: disk")
     }

@@ -76,6 +76,26 @@ struct KeptTests {
         }
     }
 
+    /// Complaint 5: for a name that is there the file's wish says nothing, and for a new one it is the operator's last word
+    /// that counts.
+    @Test func aSavedWishWinsForANewName() async throws {
+        let servers = try ["1", "2"].map(named)
+        defer { for server in servers { server.stop() } }
+        let at = servers.map(\.endpoint)
+        try await DaemonUnderTest.with({ folder in
+            try Files.replace(folder + "/wishes.json", with: Array(#"{"a/2":{"wish":"drain","owner":"ann","since":0}}"#.utf8))
+            return try configuration(in: folder, ["a": [at[0]]])
+        }) { lbd in
+            try await onLoop {
+                try lbd.apply { $0.pools[0].backends.append(try DaemonTests.backend("2", at[1])) }
+                let new = try lbd.backend("a/2")
+                #expect(new.wish == .drain && new.drain?.owner == "ann")
+                #expect(lbd.status().pools[0].eligible == 1)
+                #expect(lbd.events("wishKept").count == 1)
+            }
+        }
+    }
+
     /// A slot's counters go on for ever; what is shown of a backend begins with it.
     @Test func countersBeginWithTheirBackend() async throws {
         let server = try named("1")

@@ -16,6 +16,7 @@ struct RandomChanges: Sendable {
 
     mutating func make(in configuration: inout BalancerConfiguration) throws {
         for _ in 0..<Int.random(in: 1...4, using: &random) { try makeOne(in: &configuration) }
+        changeOutages(of: &configuration.pools)
     }
 
     private mutating func makeOne(in configuration: inout BalancerConfiguration) throws {
@@ -67,6 +68,18 @@ struct RandomChanges: Sendable {
         for index in pool.backends.indices { pool.backends[index].connectionsMax = most }
         pool.health = HealthConfiguration(
             check: Bool.random(using: &random) ? .none : .connect, interval: .milliseconds(200), timeout: .seconds(1), rise: 1, fall: 1)
+    }
+
+    /// Diverts lead to pools further down the list: none goes round.
+    private mutating func changeOutages(of pools: inout [PoolConfiguration]) {
+        for index in pools.indices {
+            switch Int.random(in: 0..<4, using: &random) {
+            case 0: pools[index].whenNone = .hold(lengthMax: 6, timeout: .milliseconds(150))
+            case 1 where index + 1 < pools.count:
+                pools[index].whenNone = .divert(pools[Int.random(in: index + 1..<pools.count, using: &random)].name)
+            default: pools[index].whenNone = .refuse
+            }
+        }
     }
 
     private mutating func addListener(to configuration: inout BalancerConfiguration) throws {

@@ -178,6 +178,38 @@ struct ReconfigurationTests {
         }
     }
 
+    /// Who waits for a backend of a pool that goes waits in vain: he is told at once, and who is connected goes on.
+    @Test(arguments: [1, 2])
+    func thoseInLineAreReleased(_ workers: Int) async throws {
+        let server = try named("a")
+        defer { server.stop() }
+        let at = server.endpoint
+        try await DaemonUnderTest.with({ folder in
+            try configuration(in: folder, workers: workers, ["a": [at], "b": [at]]) {
+                $0.pools[0].backends[0].connectionsMax = 1
+                $0.pools[0].whenFull = .queue(lengthMax: 10, timeout: .seconds(60))
+            }
+        }) { lbd in
+            let endpoint = try await onLoop { try lbd.endpoint() }
+            let held = try connect(endpoint)
+            let line = try (0..<4).map { _ in try BlockingSocket.connect(to: endpoint) }
+            try await onLoop {
+                try await lbd.waitUntil("they wait") { lbd.status().pools[0].queued == 4 }
+                try lbd.apply {
+                    $0.listeners[0].pool = $0.pools[1].name
+                    $0.pools.removeFirst()
+                }
+            }
+            for client in line { #expect(client.receiveAll().end == .reset) }
+            try greet(held.socket)
+            held.socket.close()
+            try await onLoop {
+                try await lbd.settle()
+                #expect(lbd.status().pools.map(\.name) == ["b"])
+            }
+        }
+    }
+
     /// What cannot be done leaves everything as it was, what could have been done before it too.
     @Test func allOrNothing() async throws {
         let server = try named("a")

@@ -188,6 +188,7 @@ private final class AskedTable: ChoiceTable {
         asked += 1
         return index != room
     }
+    func isHeldBack(_ index: Int) -> Bool { false }
     func notFull(from index: Int) -> Int? { room }
     var scheduleCount: Int { inner.scheduleCount }
     func scheduled(_ position: Int) -> Int { inner.scheduled(position) }

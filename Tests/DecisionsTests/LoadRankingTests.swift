@@ -126,6 +126,7 @@ private struct CountingTable: ChoiceTable {
         return 0
     }
     func weight(_ index: Int) -> Int { 1 }
+    func isHeldBack(_ index: Int) -> Bool { false }
     func isTried(_ index: Int) -> Bool { false }
     func isFull(_ index: Int) -> Bool { false }
     func notFull(from index: Int) -> Int? { index }

@@ -38,6 +38,20 @@ struct ProbeHealthTests {
             == [nil, .up, nil, nil, nil, nil, .down, nil, nil, .up])
     }
 
+    /// Fault: new rules make a dead backend unknown, or forget how far it was.
+    @Test func otherRulesGoOnFromWhatWasFound() {
+        var health = ProbeHealth(rise: 2, fall: 5)
+        #expect(findings(&health, [.success, failure, failure]) == [.up, nil, nil])
+        health.follow(rise: 2, fall: 3)
+        #expect(health.finding == .up)
+        #expect(health.handle(failure) == .down)
+        health.follow(rise: 1, fall: 3)
+        #expect(health.finding == .down)
+        #expect(health.handle(.success) == .up)
+        var known = ProbeHealth(rise: 2, fall: 2, finding: .up)
+        #expect(findings(&known, [failure, failure]) == [nil, .down])
+    }
+
     @Test func oneIsAtOnce() {
         var health = ProbeHealth(rise: 1, fall: 1)
         #expect(findings(&health, [.success, failure, .success]) == [.up, .down, .up])

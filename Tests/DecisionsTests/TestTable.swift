@@ -6,6 +6,7 @@ struct TestTable: ChoiceTable {
     var held: [Int]
     var tried: Set<Int>
     var full: Set<Int> = []
+    var heldBack: Set<Int> = []
     private let schedule: [Int]
     private let columns: [AliasTable.Column]
     private let positions: [UInt16]
@@ -25,6 +26,7 @@ struct TestTable: ChoiceTable {
     func connections(_ index: Int) -> Int { held[index] }
     func isTried(_ index: Int) -> Bool { tried.contains(index) }
     func isFull(_ index: Int) -> Bool { full.contains(index) }
+    func isHeldBack(_ index: Int) -> Bool { heldBack.contains(index) }
     func notFull(from index: Int) -> Int? { (0..<count).lazy.map { (index + $0) % count }.first { !full.contains($0) } }
     var scheduleCount: Int { schedule.count }
     func scheduled(_ position: Int) -> Int { schedule[position] }

@@ -44,7 +44,7 @@ import Testing
         ("drain web/web-1 wait=yes deadline=-3s", "negative"),
         ("drain web/web-1 wait=maybe", "yes or no"),
         ("drain web/web-1 owner=a owner=b", "twice"),
-        ("status web web", "too much"),
+        ("events now", "too much"),
         ("status output=xml", "json"),
     ])
     func nonsense(line: String, reason: String) throws {

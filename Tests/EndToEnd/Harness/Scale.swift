@@ -13,6 +13,15 @@ enum Scale {
 
     static func of<Size>(_ short: Size, full: Size) -> Size { isFull ? full : short }
 
+    /// How much longer lbd may take for the same where it was built for debugging: nothing is inlined.
+    static let slowness: Int = {
+        #if DEBUG
+        ProcessInfo.processInfo.environment["SLUICE_PRODUCTS"] == nil ? 8 : 1
+        #else
+        1
+        #endif
+    }()
+
     /// Both numbers of workers that every edge is tried with.
     static let workers = [1, 2]
 }

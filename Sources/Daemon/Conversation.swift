@@ -1,0 +1,97 @@
+// One peer of the control socket: what it is told is told in whole lines, and how it behaves is remembered.
+import ControlProtocol
+import EventLoop
+import Model
+import SystemCalls
+
+@ControlPlane final class Conversation {
+    let socket: AsyncSocket
+    /// What it does now, and since when.
+    private(set) var phase: Phase
+    /// It asks one thing after the other since then, without a pause.
+    private var busySince: MonotonicTime
+    private var task: Task<Void, Never>?
+
+    enum Phase: Equatable {
+        /// It has asked for nothing yet.
+        case silent(since: MonotonicTime)
+        /// Between two requests.
+        case resting(since: MonotonicTime)
+        /// A request of its is being carried out, the last of a row of them.
+        case served(since: MonotonicTime)
+        /// One that may take long is.
+        case waiting
+        /// It does not take what it asked for.
+        case deaf(since: MonotonicTime)
+    }
+
+    /// How much less than others it deserves its place, and since when; nil: it keeps it. Least of all one that is gone,
+    /// then one that never asked, one between two requests, one that does not take its answer, one that asks without end.
+    func dispensability(_ now: MonotonicTime) -> (rank: Int, since: MonotonicTime)? {
+        if socket.isHungUp { return (0, busySince) }
+        return switch phase {
+        case .silent(let since): (1, since)
+        case .resting(let since): (2, since)
+        case .deaf(let since): since.duration(to: now) > Conversation.holdMax ? (3, since) : nil
+        case .served(let since): since.duration(to: now) > Conversation.holdMax ? (4, since) : nil
+        case .waiting: nil
+        }
+    }
+
+    /// Where others wait for a place, so long may one be held without a pause.
+    private static let holdMax = Duration.seconds(1)
+    /// Less is no pause between two requests.
+    private static let pauseMin = Duration.milliseconds(1)
+    /// A peer that asks nothing, or takes nothing of an answer, for so long is left.
+    private static let patience = Duration.seconds(60)
+
+    init(socket: AsyncSocket) {
+        self.socket = socket
+        busySince = LoopClock().now
+        phase = .silent(since: busySince)
+    }
+
+    /// Runs until the peer goes, or `end`.
+    func run(_ body: @escaping @ControlPlane @Sendable (Conversation) async -> Void) {
+        task = start { await body(self) }
+    }
+
+    func end() { task?.cancel() }
+
+    /// The next request; nil when the conversation is over: silent for too long, or gone, there is nobody to tell.
+    func request() async -> AsyncSocket.Line? {
+        do throws(SocketFailure) {
+            let began = LoopClock().now
+            let line = try await socket.line(bytesMax: RequestLine.bytesMax, within: Conversation.patience)
+            let now = LoopClock().now
+            if began.duration(to: now) >= Conversation.pauseMin { busySince = now }
+            phase = .served(since: busySince)
+            return line
+        } catch {
+            return nil
+        }
+    }
+
+    func wait() { phase = .waiting }
+
+    func rest() { phase = .resting(since: LoopClock().now) }
+
+    func say(_ line: ReplyLine) async -> Bool {
+        var bytes: [UInt8] = []
+        line.append(to: &bytes)
+        return await send(bytes)
+    }
+
+    /// False: the peer is gone.
+    func send(_ bytes: [UInt8]) async -> Bool {
+        let before = phase
+        phase = .deaf(since: LoopClock().now)
+        defer { phase = before }
+        do throws(SocketFailure) {
+            try await socket.send(bytes, patience: Conversation.patience)
+            return true
+        } catch {
+            return false
+        }
+    }
+}

@@ -1,0 +1,103 @@
+// Backends of a route that have come back lately and get no more than a share: see Decisions/ReturnCredit.
+//
+// Each worker counts its own choices and credits, so that two workers' shares add up. Most routes hold nobody back, and
+// then nothing here is asked.
+import Decisions
+import Model
+
+struct HeldBack: @unchecked Sendable {
+    // Invariant: owned by the route and freed with it; a worker's row of `choices` and `credits` is read and written by
+    // that worker alone.
+    private struct Entry: BitwiseCopyable {
+        let slot: Int32
+        /// In 1/256 of its fair share.
+        let share: Int32
+        /// Of its credit, with each choice.
+        let growth: Double
+    }
+
+    /// By the target's index: its place among those that are held back; `noPlace` for the others.
+    private let places: Row<UInt16>
+    private let entries: Row<Entry>
+    private let choices: UnsafeMutablePointer<UInt64>
+    private let credits: UnsafeMutablePointer<ReturnCredit>
+    private let workers: Int
+
+    private static var noPlace: UInt16 { .max }
+    /// Of one worker's row: whole cache lines.
+    private static var choicesStride: Int { 8 }
+    private var creditsStride: Int { (entries.count + 3) / 4 * 4 }
+
+    /// Where all have come back, there is nobody to hold them back for.
+    init(_ targets: [PoolRouting.Target], workers: Int) {
+        let total = Double(targets.reduce(0) { $0 + $1.weight })
+        var entries: [Entry] = []
+        var places = [UInt16](repeating: HeldBack.noPlace, count: targets.count)
+        if targets.contains(where: { $0.share == nil }) {
+            for (index, target) in targets.enumerated() {
+                guard let share = target.share else { continue }
+                places[index] = UInt16(entries.count)
+                let growth = Double(share) / 256 * Double(target.weight) / total
+                entries.append(Entry(slot: Int32(target.slot), share: Int32(clamping: share), growth: growth))
+            }
+        }
+        self.workers = workers
+        self.places = Row(entries.isEmpty ? [] : places)
+        self.entries = Row(entries)
+        choices = .allocate(capacity: workers * HeldBack.choicesStride)
+        choices.initialize(repeating: 0, count: workers * HeldBack.choicesStride)
+        let stride = (entries.count + 3) / 4 * 4
+        credits = .allocate(capacity: max(1, workers * stride))
+        credits.initialize(repeating: ReturnCredit(amount: 0), count: workers * stride)
+    }
+
+    var isEmpty: Bool { entries.count == 0 }
+
+    // MARK: One worker's choices
+
+    func countChoice(worker: Int) { choices[worker * HeldBack.choicesStride] &+= 1 }
+
+    /// Whether the target has had its share for now. `hash`: the client's, where the method goes by it.
+    func isHeldBack(_ index: Int, worker: Int, hash: UInt64?) -> Bool {
+        guard let place = place(index) else { return false }
+        if let hash { return !ReturnCredit.admits(hash: hash, share: Int(entries[place].share)) }
+        return !credit(worker, place).pointee.suffices(at: choice(worker), growth: entries[place].growth)
+    }
+
+    /// A connection goes to the target.
+    func take(_ index: Int, worker: Int) {
+        guard let place = place(index) else { return }
+        credit(worker, place).pointee.take(at: choice(worker), growth: entries[place].growth)
+    }
+
+    /// A worker goes over from an older block: the credits of those that are in both go on. Others begin with any
+    /// part of one, so that workers do not march in step.
+    func carryOn(from old: HeldBack?, worker: Int, using generator: inout some RandomNumberGenerator) {
+        for place in 0..<entries.count {
+            let before = old?.amount(ofSlot: entries[place].slot, worker: worker)
+            credit(worker, place).pointee = ReturnCredit(amount: before ?? Double.random(in: 0..<1, using: &generator))
+        }
+    }
+
+    private func amount(ofSlot slot: Int32, worker: Int) -> Double? {
+        for place in 0..<entries.count where entries[place].slot == slot {
+            return credit(worker, place).pointee.amount(at: choice(worker), growth: entries[place].growth)
+        }
+        return nil
+    }
+
+    private func place(_ index: Int) -> Int? {
+        let place = places[index]
+        return place == HeldBack.noPlace ? nil : Int(place)
+    }
+
+    private func choice(_ worker: Int) -> UInt64 { choices[worker * HeldBack.choicesStride] }
+    private func credit(_ worker: Int, _ place: Int) -> UnsafeMutablePointer<ReturnCredit> { credits + worker * creditsStride + place }
+
+    func free() {
+        places.free()
+        entries.free()
+        choices.deallocate()
+        credits.deallocate()
+    }
+}

@@ -1,0 +1,53 @@
+// The state of all backends and listeners as it follows from events alone, and as a status tells it.
+import ControlProtocol
+import Model
+
+struct RebuiltState: Equatable {
+    struct Backend: Equatable {
+        var address: String?
+        var wish: String?
+        var probe: String?
+        var availability: String?
+        var drain: DrainReport?
+    }
+
+    private(set) var backends: [String: Backend] = [:]
+    /// Where each open one listens.
+    private(set) var listeners: [String: String] = [:]
+
+    init(_ events: some Sequence<EventRecord>) {
+        for event in events { take(event) }
+    }
+
+    init(_ status: StatusReport) {
+        for pool in status.pools {
+            for backend in pool.backends {
+                backends["\(pool.name)/\(backend.name)"] = Backend(
+                    address: backend.address, wish: backend.wish.rawValue, probe: backend.probe.rawValue,
+                    availability: backend.availability.rawValue, drain: backend.drain)
+            }
+        }
+        listeners = Dictionary(uniqueKeysWithValues: status.listeners.map { ($0.name, $0.bind) })
+    }
+
+    private mutating func take(_ event: EventRecord) {
+        let name = event.subject
+        switch event.event {
+        case "backendAdded":
+            var backend = backends[name] ?? Backend()
+            (backend.address, backend.wish, backend.probe, backend.availability) = (event.address, event.wish?.rawValue, event.probe?.rawValue, event.to)
+            backends[name] = backend
+        case "backendMoved", "backendTakenBack": backends[name, default: Backend()].address = event.address
+        case "backendRemoved": backends[name] = nil
+        case "wish", "wishKept":
+            backends[name, default: Backend()].wish = event.to
+            backends[name, default: Backend()].drain = event.drain
+        case "leased": backends[name, default: Backend()].drain = event.drain
+        case "probe": backends[name, default: Backend()].probe = event.to
+        case "availability": backends[name, default: Backend()].availability = event.to
+        case "listenerOpened", "listenerMoved": listeners[String(name.dropFirst("listener ".count))] = event.address
+        case "listenerClosed": listeners[String(name.dropFirst("listener ".count))] = nil
+        default: break
+        }
+    }
+}

@@ -1,0 +1,317 @@
+// A pool without backends: held, diverted or refused. Faults: bytes that are lost or sent twice, somebody who overtakes,
+// a held client that nobody serves, one that left and is served, a second header before the client's bytes, a place in
+// the release that never becomes free.
+import Glibc
+import Model
+import Statistics
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import Proxy
+
+/// A plane with one pool that has nobody at first.
+private final class EmptyPool {
+    let plane: TestPlane
+    let backend: TestBackend
+    let endpoint: Endpoint
+    private let whenNone: PoolRouting.WhenNone
+
+    init(workers: Int, whenNone: PoolRouting.WhenNone = .hold(lengthMax: 1000, timeout: .seconds(20))) throws {
+        self.whenNone = whenNone
+        backend = try TestBackend.echo()
+        plane = try TestPlane(workers: workers)
+        try plane.route([], whenNone: whenNone)
+        endpoint = try plane.listen()
+    }
+
+    deinit { backend.stop() }
+
+    func route(_ backends: [Endpoint]? = nil, most: Int? = nil, whenFull: WhenFull = .refuse) throws {
+        try plane.route(backends ?? [backend.endpoint], most: most, whenFull: whenFull, whenNone: whenNone)
+    }
+
+    func connect() throws -> BlockingSocket { try .connect(to: endpoint) }
+    var report: QueueReport { plane.plane.queueReport(pool: 0) }
+
+    /// One more, held behind the others.
+    func held() throws -> BlockingSocket {
+        let before = report.held
+        let client = try connect()
+        try waitUntil("\(before + 1) are held") { $0.held == before + 1 }
+        return client
+    }
+
+    func waitUntil(_ what: String, _ isSo: (QueueReport) -> Bool) throws {
+        let deadline = ContinuousClock.now + .seconds(20)
+        while !isSo(report) {
+            guard ContinuousClock.now < deadline else { throw PlaneProblem(description: "not so within 20 s: \(what); \(report)") }
+            poll(nil, 0, 1)
+        }
+    }
+
+    func expectNothingHeld(_ location: SourceLocation = #_sourceLocation) throws {
+        try plane.waitUntilEmpty()
+        let statistics = plane.plane.statistics
+        #expect((0..<4).map { statistics.tickets(slot: $0).held } == [0, 0, 0, 0], sourceLocation: location)
+        #expect(report.held == 0 && report.waiting == 0, sourceLocation: location)
+        let totals = statistics.totals(listener: 0)
+        #expect(totals.accepted == totals.closed, sourceLocation: location)
+    }
+}
+
+struct HoldTests {
+    @Test(arguments: [1, 2])
+    func whatIsHeldIsServedWithAllItHasSaid(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers)
+            let clients = try (0..<40).map { number in
+                let client = try pool.held()
+                try client.send("I am \(number).")
+                return client
+            }
+            // More than the kernel takes for nobody: it is not read here either.
+            #expect(clients.allSatisfy(isSilent(_:)) && pool.backend.accepted == 0)
+            try pool.route()
+            for (number, client) in clients.enumerated() {
+                let word = "I am \(number)."
+                #expect(client.receive(exactly: word.utf8.count) == Array(word.utf8))
+                try greet(client)
+                client.close()
+            }
+            #expect(pool.plane.plane.statistics.totals(listener: 0).refused == 0)
+            try pool.expectNothingHeld()
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func firstComeFirstServed(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers)
+            var line = try (0..<8).map { _ in try pool.held() }
+            for client in line { try client.send("!") }
+            // Room for one at a time, so that their order is seen.
+            try pool.route(most: 1)
+            while !line.isEmpty {
+                let client = line.removeFirst()
+                #expect(client.receive(exactly: 1).count == 1)
+                for other in line { #expect(!isReadable(other.number, within: 0), "overtaken; \(line.count) left") }
+                client.close()
+            }
+            try pool.expectNothingHeld()
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func nobodyBeyondTheLengthAndNobodyBeyondTheTimeout(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers, whenNone: .hold(lengthMax: 3, timeout: .seconds(1)))
+            let began = ContinuousClock.now
+            let held = try (0..<3).map { _ in try pool.held() }
+            for _ in 0..<4 { #expect(try pool.connect().receiveAll().end == .reset) }
+            #expect(ContinuousClock.now - began < .seconds(1) || pool.report.held == 0)
+            for client in held { #expect(client.receiveAll().end == .reset) }
+            let took = ContinuousClock.now - began
+            #expect(took > .milliseconds(950) && took < .seconds(8), "\(took)")
+            try pool.waitUntil("three have waited in vain") { $0.holdTimeouts == 3 && $0.refused == 0 }
+            try pool.plane.wait { if case .holdLost(pool: 0, _, _) = $0 { true } else { false } }
+            #expect(pool.plane.plane.statistics.totals(listener: 0).refused == 7)
+            try pool.expectNothingHeld()
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func whoLeavesIsNotServed(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers)
+            var line = try (0..<4).map { _ in try pool.held() }
+            line.remove(at: 2).reset()
+            try pool.waitUntil("one has left") { $0.held == 3 }
+            line.remove(at: 0).close()
+            try pool.waitUntil("two have left") { $0.held == 2 }
+            try pool.route()
+            for client in line { try greet(client) }
+            #expect(pool.backend.accepted == 2)
+            for client in line { client.close() }
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// Nobody has found it down yet: a client whose connects all fail is held as well, and those behind it do not try
+    /// in vain each for itself.
+    @Test(arguments: [1, 2])
+    func connectsThatFailEverywhereAreHeld(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers)
+            let refusing = try RefusingAddress()
+            try pool.route([refusing.endpoint])
+            let line = try (0..<30).map { number in
+                let client = try pool.connect()
+                try client.send("\(number % 10)")
+                return client
+            }
+            try pool.waitUntil("all are held") { $0.held == 30 }
+            let failures = pool.plane.plane.statistics.totals(slot: 0).connectFailures
+            poll(nil, 0, 1500)
+            #expect(pool.report.held >= 26 && pool.plane.plane.statistics.totals(slot: 0).connectFailures < failures + 60)
+            #expect(line.allSatisfy { !isReadable($0.number, within: 0) })
+            try pool.route()
+            for (number, client) in line.enumerated() {
+                #expect(client.receive(exactly: 1) == Array("\(number % 10)".utf8))
+                client.close()
+            }
+            #expect(pool.plane.plane.statistics.totals(listener: 0).refused == 0)
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// Complaint 14: HAProxy let a returned node have twice its maxconn.
+    @Test(arguments: [1, 2])
+    func complaint14AReturnedBackendNeverGetsMoreThanItsConnectionsMax(_ workers: Int) async throws {
+        try await onThread {
+            let inside = Occupancy()
+            let backend = try TestBackend { connection in
+                inside.enter()
+                try connection.send("!")
+                while case .success = connection.receive() {}
+                inside.leave()
+            }
+            defer { backend.stop() }
+            let pool = try EmptyPool(workers: workers)
+            for round in 0..<3 {
+                let line = try (0..<24).map { _ in try pool.held() }
+                try pool.route([backend.endpoint], most: 3, whenFull: round == 0 ? .refuse : .queue(lengthMax: 100, timeout: .seconds(20)))
+                try await onThreads(line.count) { number in
+                    #expect(line[number].receive(exactly: 1).count == 1)
+                    line[number].close()
+                }
+                try pool.plane.waitUntilFree(slot: 0)
+                try pool.route([])
+            }
+            #expect(inside.most <= 3, "\(inside.most) at once")
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// Out while some are on their way and others wait; in again; and so on, with clients that leave: all who stay are
+    /// served, and the pace has no places that are lost.
+    @Test(arguments: [1, 2])
+    func comesAndGoes(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers)
+            for round in 0..<6 {
+                var line = try (0..<80).map { _ in try pool.connect() }
+                for client in line { try client.send("x") }
+                try pool.route()
+                if round % 2 == 0 { try pool.route([]) }
+                for _ in 0..<10 { line.removeLast().reset() }
+                try pool.route()
+                for client in line {
+                    #expect(client.receive(exactly: 1).count == 1)
+                    client.close()
+                }
+                try pool.route([])
+            }
+            try pool.expectNothingHeld()
+        }
+    }
+
+    @Test(arguments: [1, 2])
+    func thePlaneEndsWithHeldConnections(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers)
+            let line = try (0..<6).map { _ in try pool.held() }
+            try pool.plane.waitUntilFollowed(pool.plane.plane.closeListeners())
+            pool.plane.plane.closeConnections()
+            for client in line { _ = client.receiveAll() }
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// `hold` is taken back while some are held.
+    @Test func refusesFromThenOn() async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: 2)
+            let line = try (0..<6).map { _ in try pool.held() }
+            try pool.plane.route([])
+            for client in line { #expect(client.receiveAll().end == .reset) }
+            try pool.expectNothingHeld()
+        }
+    }
+}
+
+struct DivertTests {
+    /// Pool 0 and 2 have nobody and divert to 3 by way of 2.
+    @Test(arguments: [1, 2])
+    func goesByTheOtherPool(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers, whenNone: .divert(pool: 2))
+            try pool.plane.route([pool.backend.endpoint], slot: 2, pool: 3)
+            try pool.plane.route([], whenNone: .divert(pool: 3), pool: 2)
+            for _ in 0..<6 {
+                let client = try pool.connect()
+                try greet(client)
+                client.close()
+            }
+            #expect(pool.report.diverted == 6 && pool.plane.plane.queueReport(pool: 2).diverted == 6)
+            #expect(pool.plane.plane.statistics.totals(slot: 2).connections == 6)
+            // With somebody of its own it stays.
+            try pool.route()
+            try greet(pool.connect())
+            #expect(pool.report.diverted == 6 && pool.plane.plane.statistics.totals(slot: 0).connections == 1)
+            // The last one has nobody either.
+            try pool.route([])
+            try pool.plane.route([], pool: 3)
+            #expect(try pool.connect().receiveAll().end == .reset)
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// Its only backend refuses: the client's first words go to the other pool, once, behind that pool's header.
+    @Test(arguments: [SendProxy.none, .v1, .v2], [SendProxy.none, .v1, .v2])
+    func aFailedConnectIsDivertedWithTheOtherPoolsHeader(_ before: SendProxy, _ after: SendProxy) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: 1, whenNone: .divert(pool: 2))
+            let refusing = try RefusingAddress()
+            try pool.plane.route([pool.backend.endpoint], slot: 2, sendProxy: after, pool: 2)
+            try pool.plane.route([refusing.endpoint], retries: 1, sendProxy: before, whenNone: .divert(pool: 2))
+            let client = try pool.connect()
+            try client.send("hello")
+            client.finish()
+            let (bytes, end) = client.receiveAll()
+            #expect(end == .finished)
+            let header = bytes.dropLast(5)
+            #expect(bytes.suffix(5) == Array("hello".utf8)[...])
+            switch after {
+            case .none: #expect(header.isEmpty)
+            case .v1: #expect(String(decoding: header, as: UTF8.self).wholeMatch(of: /PROXY TCP4 127.0.0.1 127.0.0.1 \d+ \d+\r\n/) != nil)
+            case .v2: #expect(header.count == 28 && header.first == 0x0D)
+            }
+            #expect(pool.report.diverted == 1)
+            client.close()
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// Those who wait for room go too when nobody is left.
+    @Test(arguments: [1, 2])
+    func theLineGoesToo(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers, whenNone: .divert(pool: 2))
+            try pool.plane.route([pool.backend.endpoint], slot: 2, pool: 2)
+            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: .seconds(20)))
+            let holder = try pool.connect()
+            try greet(holder)
+            let line = try (0..<6).map { number in
+                let client = try pool.connect()
+                try pool.waitUntil("one more waits") { $0.waiting == number + 1 }
+                return client
+            }
+            try pool.route([])
+            for client in line { try greet(client) }
+            #expect(pool.report.diverted == 6)
+            for client in line + [holder] { client.close() }
+            try pool.expectNothingHeld()
+        }
+    }
+}
