@@ -155,7 +155,7 @@ import Testing
                 poll(&watched, nfds_t(watched.count), 50)
                 let ended = open.indices.filter { watched[$0].revents != 0 }
                 for index in ended.reversed() {
-                    open.remove(at: index)
+                    open.remove(at: index).close()
                     let peer = try Peer(connecting: endpoint)
                     again.withLock { $0.append(peer) }
                 }

@@ -147,7 +147,7 @@ import Testing
 
     @Test("thousands of connections are listed while bytes flow")
     func many() throws {
-        let count = Scale.of(1500, full: 9000)
+        let count = 1500
         let held = try (0..<count).map { _ in try balancer.connect() }
         for peer in held { _ = try peer.line() }
         let echo = try balancer.connection(to: "web-1")
