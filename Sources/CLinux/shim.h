@@ -83,6 +83,11 @@ static inline int sluice_unsent(int descriptor, int *bytes) {
     return ioctl(descriptor, SIOCOUTQ, bytes);
 }
 
+// Bytes of those that were not even sent yet (SIOCOUTQNSD): the peer, or the way to it, takes no more.
+static inline int sluice_not_sent(int descriptor, int *bytes) {
+    return ioctl(descriptor, SIOCOUTQNSD, bytes);
+}
+
 // POSIX_SPAWN_SETSID, which <spawn.h> hides without _GNU_SOURCE.
 static const int sluice_spawn_session = 0x80;
 

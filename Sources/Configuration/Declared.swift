@@ -13,9 +13,6 @@ enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
 /// What happens to new connections when no backend is available; Model's form carries what goes with it.
 enum WhenNoneWord: String, CaseIterable, Sendable { case refuse, hold, divert }
 
-/// What happens to a drain's last connections at its deadline.
-enum DrainEnd: String, CaseIterable, Sendable { case keep }
-
 enum Declared {
     static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660",
         effect: .atNextStart)
@@ -136,9 +133,11 @@ enum Declared {
     static let passiveWithin = Option("within", .duration(.milliseconds(100) ... .hours(1)), .means("5s"), "the time in which they fail")
 
     static let deadline = Option("deadline", .duration(.zero ... .days(30)), .means("5m"),
-        "how long a drain waits where the command does not say")
-    static let atDeadline = Option("at-deadline", Form<DrainEnd>.word(promised: Unavailable.drainEnds), .means("keep"),
-        "then: keep waits on for the last connections")
+        "how long a drain has where the command does not say")
+    static let atDeadline = Option("at-deadline", Form<DrainEnd>.word(), .means("keep"),
+        "then: keep waits on for the last connections; close ends them, idle ones first, at a pace; reset ends all at once")
+    static let closeRate = Option("close-rate", .wholeNumber(1...1_000_000, unit: "connections"), .isNothing(example: "100"),
+        "a second, that at-deadline: close ends; left out: so many that the others' connects stay at those of their busiest second of the drain, 10 at least")
 
     static let address = Option("address", .endpoint(portZero: false), .isAnError(example: "127.0.0.1:9001"), "alone also as NAME: ADDRESS")
     static let weight = Option("weight", .wholeNumber(1...256, unit: "shares"), .means("1"),
@@ -197,7 +196,7 @@ extension Declared {
         "clients' connections that fail, at connect or by a reset before the backend's first byte: a burst of them brings a probe at once, which decides", [
             entry(passiveFailures), entry(passiveWithin),
         ])
-    static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline)])
+    static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline), entry(closeRate)])
     static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
         entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish),
     ])

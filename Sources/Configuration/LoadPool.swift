@@ -36,18 +36,19 @@ extension Loader {
         let whenNone = whenNone(section, of: name)
         let slowStart = section.value(Declared.slowStart, &findings)
         let health = health(section)
-        let drainDeadline = drainDeadline(section)
+        let drain = drain(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
         checkSource(transport?.source, section, backends)
         checkTCP(transport?.tcp, section, backends)
-        guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let whenNone, let slowStart, let health, let drainDeadline,
+        guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let whenNone, let slowStart, let health, let drain,
             let backends
         else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
-            drainDeadline: drainDeadline, backends: backends, restart: restart, sendProxy: sendProxy,
-            transport: transport, whenFull: whenFull, whenNone: whenNone, slowStart: slowStart)
+            drainDeadline: drain.deadline, backends: backends, restart: restart, sendProxy: sendProxy,
+            transport: transport, whenFull: whenFull, whenNone: whenNone, slowStart: slowStart,
+            drainEnd: drain.end, closeRate: drain.closeRate)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
@@ -86,12 +87,13 @@ extension Loader {
         }
     }
 
-    private mutating func drainDeadline(_ pool: SectionReader) -> Duration? {
+    private mutating func drain(_ pool: SectionReader) -> (deadline: Duration, end: DrainEnd, closeRate: Int?)? {
         guard let section = pool.open(Declared.drain, &findings) else { return nil }
         let deadline = section.value(Declared.deadline, &findings)
-        // `keep` is the only end that this version knows: nothing to remember of it.
-        _ = section.value(Declared.atDeadline, &findings)
-        return deadline
+        let end = section.value(Declared.atDeadline, &findings)
+        let closeRate = section.optional(Declared.closeRate, &findings)
+        guard let deadline, let end, let closeRate else { return nil }
+        return (deadline, end, closeRate.value)
     }
 
     private mutating func restart(_ pool: SectionReader) -> RestartConfiguration? {

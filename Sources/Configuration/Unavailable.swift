@@ -6,5 +6,4 @@ enum Unavailable {
         "": ["admin"],
     ]
 
-    static let drainEnds = ["close", "reset"]
 }

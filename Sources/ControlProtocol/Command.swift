@@ -61,24 +61,24 @@ package struct DrainOrder: Equatable, Sendable {
     package let lease: Duration?
     /// Only for a drain that stands and is the owner's: it is updated, never begun.
     package let renews: Bool
-    package let waiting: Waiting
-
-    package enum Waiting: Equatable, Sendable {
-        case no
-        /// Until all are empty, at most `deadline` (nil: the pool's own).
-        case untilEmpty(deadline: Duration?)
-    }
+    /// From now on, and what happens then; nil: as the pool has it.
+    package let deadline: Duration?
+    package let atDeadline: DrainEnd?
+    /// The answer comes when all are empty, or the deadline of one that is kept has passed.
+    package let waits: Bool
 
     package init(
         backends: [BackendReference], owner: String? = nil, reason: String? = nil, lease: Duration? = nil, renews: Bool = false,
-        waiting: Waiting = .no
+        deadline: Duration? = nil, atDeadline: DrainEnd? = nil, waits: Bool = false
     ) {
         self.backends = backends
         self.owner = owner
         self.reason = reason
         self.lease = lease
         self.renews = renews
-        self.waiting = waiting
+        self.deadline = deadline
+        self.atDeadline = atDeadline
+        self.waits = waits
     }
 }
 
@@ -94,6 +94,9 @@ package enum Command: Equatable, Sendable {
     /// `since`: only what came after the event of this number.
     case events(follow: Bool, since: UInt64?)
     case configuration(ConfigurationCommand)
+    case connections(ConnectionsOrder)
+    case close([ConnectionID], reset: Bool)
+    case explain(BackendReference)
 }
 
 extension Command {
@@ -101,10 +104,10 @@ extension Command {
     package var lasts: Bool {
         switch self {
         case .events(let follow, _): follow
-        case .drain(let order): order.waiting != .no
+        case .drain(let order): order.waits
         case .configuration(.remove(_, _, let waiting)): waiting != .no
         case .probe: true
-        case .help, .status, .undrain, .maintain, .ready, .configuration: false
+        case .help, .status, .undrain, .maintain, .ready, .configuration, .connections, .close, .explain: false
         }
     }
 }
@@ -125,9 +128,9 @@ package struct Verb: Sendable {
         Verb(name: "help", arguments: "[VERB]", doc: "this list, or one verb of it", keys: []),
         Verb(name: "status", arguments: "[POOL[/BACKEND]...]", doc: "wish, probe, availability and connections", keys: []),
         Verb(
-            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]",
+            name: "drain", arguments: "POOL/BACKEND... [wait=yes] [deadline=D] [at-deadline=keep|close|reset] [owner=NAME] [reason=TEXT] [lease=D] [renew=yes]",
             doc: "no new connections; what stands goes on; renew=yes updates a drain of one's own and begins none",
-            keys: ["wait", "deadline", "owner", "reason", "lease", "renew"]),
+            keys: ["wait", "deadline", "at-deadline", "owner", "reason", "lease", "renew"]),
         Verb(
             name: "undrain", arguments: "POOL/BACKEND... [owner=NAME] [force=yes]",
             doc: "back in rotation", keys: ["owner", "force"]),
@@ -143,7 +146,7 @@ package struct Verb: Sendable {
         Verb(
             name: "events", arguments: "[follow=yes] [since=SEQUENCE]",
             doc: "every state change, or those after one", keys: ["follow", "since"]),
-    ] + configuration
+    ] + configuration + connectionVerbs
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
 }
@@ -269,6 +272,24 @@ struct Arguments {
         }
     }
 
+    /// One of a few words.
+    mutating func word<Word: RawRepresentable<String> & CaseIterable>(_ key: String) throws(LineError) -> Word? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        guard let word = Word(rawValue: text) else {
+            let known = Word.allCases.map(\.rawValue).joined(separator: ", ")
+            throw LineError(description: "\(key)=\(text.escapedForOneLine): write one of \(known)")
+        }
+        return word
+    }
+
+    mutating func count(_ key: String, in range: ClosedRange<Int>) throws(LineError) -> Int? {
+        guard let text = values.removeValue(forKey: key) else { return nil }
+        guard let count = Int(text), range.contains(count) else {
+            throw LineError(description: "\(key)=\(text.escapedForOneLine): write a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return count
+    }
+
     mutating func sequence(_ key: String) throws(LineError) -> UInt64? {
         guard let text = values.removeValue(forKey: key) else { return nil }
         guard let number = UInt64(text) else {
@@ -310,6 +331,9 @@ extension Command {
             self = .ready(
                 try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
         case "probe": self = .probe(try arguments.backends(), timeout: try arguments.duration("timeout"))
+        case "connections": self = .connections(try arguments.connectionsOrder())
+        case "close": self = .close(try arguments.connectionIDs(), reset: try arguments.flag("reset"))
+        case "explain": self = .explain(try arguments.oneBackend())
         case "events": self = .events(follow: try arguments.flag("follow"), since: try arguments.sequence("since"))
         case let name:
             guard let command = try ConfigurationCommand(&arguments) else {
@@ -338,13 +362,11 @@ extension Command {
 
     private static func drainOrder(_ arguments: inout Arguments) throws(LineError) -> DrainOrder {
         let backends = try arguments.backends()
-        let deadline = try arguments.duration("deadline")
-        let waits = try arguments.flag("wait")
-        guard waits || deadline == nil else { throw LineError(description: "deadline= needs wait=yes") }
         return DrainOrder(
             backends: backends, owner: try arguments.text("owner"), reason: try arguments.text("reason"),
             lease: try arguments.duration("lease"), renews: try arguments.flag("renew"),
-            waiting: waits ? .untilEmpty(deadline: deadline) : .no)
+            deadline: try arguments.duration("deadline"), atDeadline: try arguments.word("at-deadline"),
+            waits: try arguments.flag("wait"))
     }
 
     fileprivate var words: [String] {
@@ -352,13 +374,9 @@ extension Command {
         case .help(let verb): return ["help"] + (verb?.split(separator: " ").map(String.init) ?? [])
         case .status(let scope): return ["status"] + scope.pools.sorted().map(\.text) + scope.backends.sorted().map(\.description)
         case .drain(let order):
-            var words = ["drain"] + order.backends.map(\.description)
-            switch order.waiting {
-            case .no: break
-            case .untilEmpty(let deadline):
-                words += ["wait=yes"] + key("deadline", deadline?.written)
-            }
-            return words + key("owner", order.owner) + key("reason", order.reason) + key("lease", order.lease?.written)
+            return ["drain"] + order.backends.map(\.description) + key("wait", order.waits ? "yes" : nil)
+                + key("deadline", order.deadline?.written) + key("at-deadline", order.atDeadline?.rawValue)
+                + key("owner", order.owner) + key("reason", order.reason) + key("lease", order.lease?.written)
                 + key("renew", order.renews ? "yes" : nil)
         case .undrain(let backends, let owner, let force):
             return ["undrain"] + backends.map(\.description) + key("owner", owner) + key("force", force ? "yes" : nil)
@@ -371,6 +389,9 @@ extension Command {
         case .events(let follow, let since):
             return ["events"] + key("follow", follow ? "yes" : nil) + key("since", since.map { "\($0)" })
         case .configuration(let command): return command.words
+        case .connections(let order): return order.words
+        case .close(let ids, let reset): return ["close"] + ids.map(\.description) + key("reset", reset ? "yes" : nil)
+        case .explain(let backend): return ["explain", backend.description]
         }
     }
 

@@ -199,8 +199,13 @@ package struct DrainReport: Codable, Equatable, Sendable {
     package var lease: Double?
     /// When the lease runs out, unless it is renewed.
     package var leaseUntil: String?
+    /// When lbd does something about the connections that are left, and what.
+    package var deadline: String?
+    package var atDeadline: DrainEnd?
 
     package init(_ drain: DrainLease, leaseUntil: Timestamp? = nil) {
+        deadline = drain.deadline?.rfc3339
+        atDeadline = drain.atDeadline
         self.leaseUntil = leaseUntil?.rfc3339
         owner = drain.owner
         reason = drain.reason
@@ -223,8 +228,17 @@ package struct DrainRecord: Warning, Codable, Equatable, Sendable {
     package var waited: Double
     /// What the command has done besides that may not have been meant.
     package var warning: String?
+    /// Seconds until the drain's deadline, below 0 after it; what becomes of the connections then.
+    package var deadlineIn: Double?
+    package var atDeadline: DrainEnd?
+    /// Absent: not known yet.
+    package var timeToEmpty: TimeToEmptyReport?
 
-    package init(backend: String, availability: Availability, connections: Int, waited: Double, warning: String? = nil) {
+    package init(
+        backend: String, availability: Availability, connections: Int, waited: Double, warning: String? = nil, deadlineIn: Double? = nil,
+        atDeadline: DrainEnd? = nil, timeToEmpty: TimeToEmptyReport? = nil
+    ) {
+        (self.deadlineIn, self.atDeadline, self.timeToEmpty) = (deadlineIn, atDeadline, timeToEmpty)
         self.warning = warning
         self.backend = backend
         self.availability = availability
@@ -235,7 +249,9 @@ package struct DrainRecord: Warning, Codable, Equatable, Sendable {
     package var text: String {
         switch availability {
         case .drained: "\(backend) drained: no connection holds it"
-        case .draining: "\(backend) draining: \(connections) \(connections == 1 ? "connection holds" : "connections hold") it"
+        case .draining:
+            "\(backend) draining: \(connections) \(connections == 1 ? "connection holds" : "connections hold") it"
+                + (timeToEmpty.map { ", \($0.text)" } ?? "")
         case .available, .warming, .unknown, .down, .maintenance: "\(backend) \(availability.rawValue): the drain was ended"
         }
     }
@@ -304,6 +320,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var to: String?
     package var by: String?
     package var reason: String?
+    /// Of connections at a drain's deadline: ended by lbd since then, and left; `to` says what becomes of them.
+    package var closed: Int?
+    package var left: Int?
     /// Of a change of the configuration, as in `ChangeRecord`; `from` and `to` are its old and new values.
     package var change: String?
     package var key: String?
@@ -337,6 +356,9 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
+        case .drainDeadline(_, let end, let holders, _): (self.to, self.left) = (end.rawValue, holders)
+        case .drainClosing(_, let end, let closed, let left): (self.to, self.closed, self.left) = (end.rawValue, closed, left)
+        case .connectionsClosed(let count, let reset, let by): (self.to, self.closed, self.by) = (reset ? "reset" : "close", count, by)
         case .poolDiverts(_, let other): to = other.text
         case .configurationChanged(let change, let by):
             let record = ChangeRecord(change)

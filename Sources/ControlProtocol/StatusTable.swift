@@ -73,7 +73,8 @@ package enum StatusTable {
         if backend.removing { notes.append("removed: gone when its last connection ends") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
         if let drain = backend.drain {
-            let until = drain.leaseUntil.map { ", lease until \($0)" } ?? ""
+            let until = (drain.leaseUntil.map { ", lease until \($0)" } ?? "")
+                + (drain.atDeadline.flatMap { end in end == .keep ? nil : drain.deadline.map { ", \(end.rawValue) at \($0)" } } ?? "")
             notes.append("drained by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
         }
         if let share = backend.share { notes.append("back lately: gets up to \(share) % of its share") }

@@ -8,18 +8,21 @@ import Model
     let drains: Drains
     let events: EventLog
     let status: StatusReports
+    let explanations: Explanations
     let running: RunningConfiguration
     let reconfiguration: Reconfiguration
     var isStopping = false
+    var surveys: Surveys { explanations.surveys }
 
     init(
-        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, running: RunningConfiguration,
+        table: PoolTable, drains: Drains, events: EventLog, status: StatusReports, explanations: Explanations, running: RunningConfiguration,
         reconfiguration: Reconfiguration
     ) {
         self.table = table
         self.drains = drains
         self.events = events
         self.status = status
+        self.explanations = explanations
         self.running = running
         self.reconfiguration = reconfiguration
     }
@@ -38,6 +41,9 @@ import Model
         case .probe(let references, let timeout): try await probe(references, timeout, answer)
         case .events(let follow, let since): try await tellEvents(follow, since: since, answer)
         case .configuration(let command): try await configure(command, by: user, answer)
+        case .connections(let order): try await showConnections(order, answer)
+        case .close(let ids, let reset): try await closeConnections(ids, reset: reset, by: user, answer)
+        case .explain(let reference): try await explain(reference, answer)
         }
     }
 

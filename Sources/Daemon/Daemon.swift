@@ -24,6 +24,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let reconfiguration: Reconfiguration
     private let running: RunningConfiguration
     private let handler: CommandHandler
+    private let surveys: Surveys
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
@@ -41,7 +42,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         table = PoolTable(plane: plane, events: events, poolsMax: BalancerConfiguration.poolsMax)
         listeners = Listeners(plane: plane, events: events, listenersMax: BalancerConfiguration.listenersMax)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
-        let drains = Drains(table: table, saved: saved)
+        surveys = Surveys(plane: plane)
+        let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
+        let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
         reconfiguration = Reconfiguration(
             configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
@@ -49,7 +52,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         reconfiguration.changeLog = { log.set($0) }
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
-            table: table, drains: drains, events: events, status: status, running: running, reconfiguration: reconfiguration)
+            table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
+            reconfiguration: reconfiguration)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         pools.listeners = []
@@ -63,7 +67,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .exactly(let count): count
         }
         return try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax),
+            layout: SegmentLayout(
+                workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
+                pools: BalancerConfiguration.poolsMax),
             descriptorLimit: try Limits.raiseDescriptors(),
             descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count,
             backends: backends, connectionsMax: configuration.connectionsMax)
@@ -177,6 +183,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             if overflowed {
                 table.lookAgain()
                 stopped.announce()
+                surveys.news.announce()
             }
             // Behind all that was told: what goes now is not heard of any more.
             table.settle()
@@ -227,6 +234,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             guard let listener = listeners.listener(index: listener) else { return }
             events.record(.rateReached(listener.configuration.name, perSecond: perSecond))
         case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        case .errandDone: surveys.news.announce()
         }
     }
 }

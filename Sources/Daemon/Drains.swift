@@ -1,4 +1,4 @@
-// Drains as operators know them: owned, leased, waited for.
+// Drains as operators know them: owned, leased, given a deadline, waited for.
 import ControlProtocol
 import EventLoop
 import Model
@@ -11,19 +11,27 @@ import SystemCalls
     private var leases: [BackendReference: Task<Void, Never>] = [:]
     /// Who ended the last drain of a backend: for an owner who renews it too late.
     private var endings: [BackendReference: String] = [:]
+    private let deadlines: DrainDeadlines
+    private let explanations: Explanations
 
-    init(table: PoolTable, saved: SavedWishes) {
+    init(table: PoolTable, saved: SavedWishes, explanations: Explanations, events: EventLog) {
         self.table = table
         self.saved = saved
+        self.explanations = explanations
+        deadlines = DrainDeadlines(table: table, surveys: explanations.surveys, plane: explanations.plane, events: events)
     }
 
-    /// Of a backend that is new in the table: the lease that its saved wish came with.
-    func begin(_ backend: Backend) { runLease(backend) }
+    /// Of a backend that is new in the table: the lease and the deadline that its saved wish came with.
+    func begin(_ backend: Backend) {
+        runLease(backend)
+        deadlines.run(backend)
+    }
 
     /// It is gone from the table: should its name come again, that is another backend.
     func forget(_ backend: Backend) {
         leases.removeValue(forKey: backend.reference)?.cancel()
         endings[backend.reference] = nil
+        deadlines.forget(backend.reference)
         guard backend.wish != .ready || backend.configuration.wish != .ready else { return }
         saveOrTell()
     }
@@ -38,15 +46,28 @@ import SystemCalls
         for backend in backends {
             // The same owner's drain again updates it, and keeps the time since when.
             let since = backend.wish == .drain ? backend.drain?.since : nil
+            let (deadline, end) = end(of: backend, order)
             let lease = DrainLease(
-                owner: owner, reason: order.reason, since: since ?? Clocks.calendar(), lease: order.lease)
+                owner: owner, reason: order.reason, since: since ?? Clocks.calendar(), lease: order.lease, deadline: deadline, atDeadline: end)
             table.set(.drain, of: backend, drain: lease, by: by(owner, user), reason: order.reason)
             runLease(backend)
+            deadlines.run(backend)
         }
         table.publishNow()
         let generation = table.generation
         try await save()
         guard await table.followed(generation) else { throw Failure(.failed, "interrupted") }
+    }
+
+    /// When the drain's deadline is, and what happens then. A renewal that does not say so leaves both as they are.
+    private func end(of backend: Backend, _ order: DrainOrder) -> (deadline: Timestamp, DrainEnd) {
+        let pool = table.pool(backend.reference.pool)?.configuration
+        let stands = order.renews ? backend.drain : nil
+        let end = order.atDeadline ?? stands?.atDeadline ?? pool?.drainEnd ?? .keep
+        if order.deadline == nil, let deadline = stands?.deadline { return (deadline, end) }
+        let rest = order.deadline ?? pool?.drainDeadline ?? .zero
+        // One more: the clock's milliseconds are rounded down.
+        return (Timestamp(milliseconds: Clocks.calendar().milliseconds + 1 + rest.wholeMilliseconds), end)
     }
 
     /// Ends drains (and maintenance), all or none.
@@ -57,6 +78,7 @@ import SystemCalls
             endings[backend.reference] = "\(verb) by \(by(name, user))"
             table.set(.ready, of: backend, drain: nil, by: by(name, user) + (force ? " (forced)" : ""), reason: nil)
             runLease(backend)
+            deadlines.run(backend)
         }
         table.publishNow()
         try await save()
@@ -70,43 +92,62 @@ import SystemCalls
             let lease = DrainLease(owner: name, reason: reason, since: Clocks.calendar(), lease: nil)
             table.set(.maintenance, of: backend, drain: lease, by: by(name, user), reason: reason)
             runLease(backend)
+            deadlines.run(backend)
         }
         table.publishNow()
         try await save()
     }
 
-    /// Waits until all are drained, telling every change and each second. `deadline` nil: the pools' own.
+    /// Waits until all are drained, telling every change and each second. Where only such are left that are kept beyond
+    /// their deadline, that is a failure.
     func waitUntilEmpty(
-        _ backends: [Backend], deadline: Duration, tell: @ControlPlane (DrainRecord) async throws(Failure) -> Void
+        _ references: [BackendReference], since started: MonotonicTime, tell: @ControlPlane (DrainRecord) async throws(Failure) -> Void
     ) async throws(Failure) {
         let clock = LoopClock()
-        let started = clock.now
+        let forecasts = Forecasts(references, table, explanations)
+        defer { forecasts.cancel() }
         var told: [BackendReference: DrainRecord] = [:]
         while true {
             let seen = table.changes.version
-            let waited = started.duration(to: clock.now)
+            let backends = try standing(references)
+            let open = backends.filter { !$0.isEmpty }
+            let isLast = !open.isEmpty && open.allSatisfy(isGivenUp)
             for backend in backends {
-                let record = DrainRecord(backend, waited: waited)
+                var record = DrainRecord(backend, waited: started.duration(to: clock.now))
+                record.deadlineIn = deadlines.rest(backend.reference).map { Double($0.wholeMilliseconds) / 1000 }
+                record.atDeadline = backend.drain?.atDeadline
+                record.timeToEmpty = backend.isEmpty ? nil : forecasts[backend.reference]
                 // At the deadline once more, so that whoever reads on sees what it ended with.
-                let isLast = waited >= deadline && !backend.isEmpty
-                guard isLast || told[backend.reference].map({ $0.differs(from: record) }) ?? true else { continue }
+                guard isLast && !backend.isEmpty || told[backend.reference].map({ $0.differs(from: record) }) ?? true else { continue }
                 told[backend.reference] = record
                 try await tell(record)
             }
-            if let ended = backends.first(where: { $0.wish != .drain }) {
-                throw Failure(.failed, "\(ended.reference): the drain was ended before it was empty")
-            }
-            let open = backends.filter { !$0.isEmpty }
             guard !open.isEmpty else { return }
-            guard waited < deadline else {
+            guard !isLast else {
                 let rest = open.map { "\($0.reference) is held by \($0.holders)" }.joined(separator: ", ")
-                throw Failure(.deadlinePassed, "not empty within \(deadline.spoken): \(rest); still draining")
+                throw Failure(.deadlinePassed, "not empty at the deadline: \(rest); still draining")
             }
-            let rest = deadline - waited
+            let rest = open.compactMap { deadlines.rest($0.reference) }.filter { $0 > .zero }.min() ?? .seconds(1)
             guard await table.changes.next(after: seen, timeout: min(rest, .seconds(1))) != .cancelled else {
                 throw Failure(.failed, "interrupted; still draining")
             }
         }
+    }
+
+    /// By their names: backends may go while somebody waits.
+    private func standing(_ references: [BackendReference]) throws(Failure) -> [Backend] {
+        var backends: [Backend] = []
+        for reference in references {
+            guard let backend = table.backend(reference) else { throw Failure(.failed, "\(reference) was removed while it was drained") }
+            guard backend.wish == .drain else { throw Failure(.failed, "\(reference): the drain was ended before it was empty") }
+            backends.append(backend)
+        }
+        return backends
+    }
+
+    /// Its deadline has passed, and nobody does anything about the connections that are left.
+    private func isGivenUp(_ backend: Backend) -> Bool {
+        !backend.isEmpty && deadlines.hasPassed(backend.reference) && backend.drain?.atDeadline == .keep
     }
 
     // MARK: Owners and leases
@@ -160,6 +201,7 @@ import SystemCalls
         backend.leaseUntil = nil
         endings[backend.reference] = reason
         table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        deadlines.run(backend)
         table.publishNow()
         saveOrTell()
     }
@@ -182,5 +224,33 @@ extension DrainRecord {
     /// News for somebody who waits: a change, or a second gone by.
     fileprivate func differs(from other: DrainRecord) -> Bool {
         availability != other.availability || connections != other.connections || other.waited - waited >= 0.95
+            || timeToEmpty == nil && other.timeToEmpty != nil
     }
+}
+
+/// When the backends that somebody waits for will be empty: judged anew each second.
+@ControlPlane private final class Forecasts {
+    /// Of more at once only the first: who drains a hundred looks at the sum.
+    private static let countMax = 16
+
+    private var known: [BackendReference: TimeToEmptyReport] = [:]
+    private var work: Task<Void, Never>?
+
+    init(_ references: [BackendReference], _ table: PoolTable, _ explanations: Explanations) {
+        let judged = Array(references.prefix(Forecasts.countMax))
+        work = start { [weak self] in
+            repeat {
+                for reference in judged {
+                    guard let backend = table.backend(reference), !backend.isEmpty else { continue }
+                    // Without a forecast the wait goes on as well.
+                    do throws(Failure) { self?.known[reference] = try await explanations.forecast(backend) } catch { continue }
+                }
+                table.changes.announce()
+            } while await pause(for: .seconds(1))
+        }
+    }
+
+    subscript(reference: BackendReference) -> TimeToEmptyReport? { known[reference] }
+
+    func cancel() { work?.cancel() }
 }

@@ -41,7 +41,8 @@ extension Event.Change {
         case .leased: .debug
         case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
         case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
-            .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft: .info
+            .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft,
+            .drainDeadline, .drainClosing, .connectionsClosed: .info
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error

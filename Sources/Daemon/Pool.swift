@@ -2,6 +2,7 @@
 import EventLoop
 import Model
 import Proxy
+import Statistics
 
 @ControlPlane final class Pool {
     var configuration: PoolConfiguration
@@ -17,6 +18,9 @@ import Proxy
     /// As last announced: nobody takes new connections.
     var refuses = false
     var retirement = Retirement.none
+    /// What the number's histogram stood at when this pool got it.
+    private let lifetimesBefore: LifetimeCounts
+    private let plane: DataPlane
 
     /// How far it is on its way out (see Proxy/Retire).
     enum Retirement {
@@ -27,10 +31,15 @@ import Proxy
         case releasing
     }
 
-    init(configuration: PoolConfiguration, index: Int) {
+    init(configuration: PoolConfiguration, index: Int, plane: DataPlane) {
         self.configuration = configuration
         self.index = index
+        self.plane = plane
+        lifetimesBefore = plane.statistics.lifetimes(pool: index)
     }
+
+    /// Of its connections that have ended.
+    var lifetimes: LifetimeCounts { plane.statistics.lifetimes(pool: index).since(lifetimesBefore) }
 
     var isRemoving: Bool {
         switch retirement {

@@ -62,7 +62,7 @@ extension PoolTable {
 
     private func add(_ configuration: PoolConfiguration, atStart: Bool) -> Pool {
         guard let index = indices.take() else { preconditionFailure("the room for pools was checked") }
-        let pool = Pool(configuration: configuration, index: index)
+        let pool = Pool(configuration: configuration, index: index, plane: plane)
         pools.append(pool)
         events.record(.poolAdded(configuration.name, atStart: atStart))
         return pool

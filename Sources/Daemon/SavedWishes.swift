@@ -36,6 +36,9 @@ struct SavedWishesError: Error, CustomStringConvertible {
         var since: Int64?
         /// Milliseconds.
         var lease: Int64?
+        /// Milliseconds since 1970, and the end that the connections meet then; absent in files of older versions.
+        var deadline: Int64?
+        var atDeadline: DrainEnd?
     }
 
     /// Empty where nothing was saved yet. A file that cannot be read is an error, not an empty one: a drained node
@@ -106,14 +109,14 @@ extension SavedWishes.Entry {
     fileprivate init(_ saved: SavedWish) {
         self.init(
             wish: saved.wish, owner: saved.drain?.owner, reason: saved.drain?.reason, since: saved.drain?.since.milliseconds,
-            lease: saved.drain?.lease?.wholeMilliseconds)
+            lease: saved.drain?.lease?.wholeMilliseconds, deadline: saved.drain?.deadline?.milliseconds, atDeadline: saved.drain?.atDeadline)
     }
 
     fileprivate var saved: SavedWish {
         SavedWish(wish: wish, drain: owner.map {
             DrainLease(
                 owner: $0, reason: reason, since: Timestamp(milliseconds: since ?? 0),
-                lease: lease.map { .milliseconds($0) })
+                lease: lease.map { .milliseconds($0) }, deadline: deadline.map { Timestamp(milliseconds: $0) }, atDeadline: atDeadline)
         })
     }
 }

@@ -5,24 +5,21 @@ import Model
 
 extension CommandHandler {
     func drain(_ order: DrainOrder, by user: String, _ answer: Answer) async throws(Failure) {
+        let started = LoopClock().now
         let backends = try find(order.backends)
         try await drains.drain(backends, order, by: user)
         var outages = order.renews ? [:] : outages(of: backends)
-        switch order.waiting {
-        case .no:
-            try await answer.tell(backends.map { backend in
+        guard order.waits else {
+            return try await answer.tell(backends.map { backend in
                 var record = DrainRecord(backend, waited: .zero)
                 record.warning = outages[record.backend]
                 return record
             })
-        case .untilEmpty(let deadline):
-            let pools = backends.compactMap { table.pool($0.reference.pool)?.configuration.drainDeadline }
-            try await drains.waitUntilEmpty(backends, deadline: deadline ?? pools.max() ?? .zero) {
-                record throws(Failure) in
-                var record = record
-                record.warning = outages.removeValue(forKey: record.backend)
-                try await answer.tell(record)
-            }
+        }
+        try await drains.waitUntilEmpty(order.backends, since: started) { record throws(Failure) in
+            var record = record
+            record.warning = outages.removeValue(forKey: record.backend)
+            try await answer.tell(record)
         }
     }
 

@@ -153,8 +153,11 @@ package struct PoolConfiguration: Equatable, Sendable {
     /// Further attempts after a failed connect, on another backend where one is available.
     package var connectRetries: Int
     package var health: HealthConfiguration
-    /// How long `drain --wait` waits where the command does not say.
+    /// How long a drain has where the command does not say, and what happens then.
     package var drainDeadline: Duration
+    package var drainEnd: DrainEnd
+    /// Connections that `drainEnd: close` closes a second; nil: as the other backends' load says.
+    package var closeRate: Int?
     package var backends: [BackendConfiguration]
     package var restart: RestartConfiguration?
     package var sendProxy: SendProxy
@@ -168,8 +171,10 @@ package struct PoolConfiguration: Equatable, Sendable {
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
         sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse,
-        whenNone: WhenNone = .refuse, slowStart: Duration = .zero
+        whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil
     ) {
+        self.drainEnd = drainEnd
+        self.closeRate = closeRate
         self.name = name
         self.balance = balance
         self.timeouts = timeouts

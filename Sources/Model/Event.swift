@@ -82,6 +82,12 @@ package struct Event: Equatable, Sendable {
         case sourceRefused(ListenerName, source: IPAddress, reason: String, besides: Int)
         /// Told when it begins: a second was quiet before.
         case rateReached(ListenerName, perSecond: Int)
+        /// The deadline of a drain has passed, and so many connections still hold it. `perSecond`: most that are closed.
+        case drainDeadline(BackendReference, DrainEnd, holders: Int, perSecond: Int?)
+        /// So many of them lbd has ended since the deadline, and so many are left.
+        case drainClosing(BackendReference, DrainEnd, closed: Int, left: Int)
+        /// By an operator's word.
+        case connectionsClosed(Int, reset: Bool, by: String)
         /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
         case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
@@ -93,7 +99,7 @@ extension Event.Change {
     /// What it happened to: `lbd`, `listener NAME`, `worker N` or `POOL/BACKEND`.
     package var subject: String {
         switch self {
-        case .started, .stopping, .stopped, .processFull, .processHasRoom: "lbd"
+        case .started, .stopping, .stopped, .processFull, .processHasRoom, .connectionsClosed: "lbd"
         case .poolAdded(let pool, _), .poolRemoving(let pool), .poolTakenBack(let pool), .poolRemoved(let pool): "pool \(pool)"
         case .backendAdded(let backend, _, _, _, _, _), .backendRemoving(let backend), .backendTakenBack(let backend, _),
             .backendRemoved(let backend, _), .backendMoved(let backend, _, _), .backendLeft(let backend, _):
@@ -103,7 +109,8 @@ extension Event.Change {
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
-            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _):
+            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
+            .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
             .poolDiverts(let pool, _), .holdLost(let pool, _, _):
@@ -162,6 +169,9 @@ extension Event.Change {
         case .headerRefused: "headerRefused"
         case .sourceRefused: "sourceRefused"
         case .rateReached: "rateReached"
+        case .drainDeadline: "drainDeadline"
+        case .drainClosing: "drainClosing"
+        case .connectionsClosed: "connectionsClosed"
         case .stopping: "stopping"
         case .stopped: "stopped"
         }
@@ -229,9 +239,24 @@ extension Event.Change {
         case .sourceRefused(_, let source, let reason, let besides):
             "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
+        case .drainDeadline(_, let end, let holders, let perSecond):
+            "the drain's deadline has passed and \(counted(holders, "connection")) \(holders == 1 ? "holds" : "hold") it: "
+                + drainSequel(end, perSecond)
+        case .drainClosing(_, let end, let closed, let left):
+            (end == .reset ? "reset" : "closed") + " \(counted(closed, "connection")) since the drain's deadline; "
+                + (left == 0 ? "none is left" : "\(left) left")
+        case .connectionsClosed(let count, let reset, let by): "\(counted(count, "connection")) \(reset ? "reset" : "closed") by \(by)"
         case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"
+        }
+    }
+
+    private func drainSequel(_ end: DrainEnd, _ perSecond: Int?) -> String {
+        switch end {
+        case .keep: "they are kept, it goes on draining"
+        case .close: "they are closed, idle ones first" + (perSecond.map { ", at most \($0) a second" } ?? "")
+        case .reset: "they are reset"
         }
     }
 

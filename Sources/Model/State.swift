@@ -33,8 +33,15 @@ package struct DrainLease: Equatable, Sendable {
     package let since: Timestamp
     /// How long the drain lives without being renewed; nil: until somebody undoes it.
     package let lease: Duration?
+    /// When something is done about the connections that are left, and what; nil: nothing is.
+    package let deadline: Timestamp?
+    package let atDeadline: DrainEnd?
 
-    package init(owner: String, reason: String?, since: Timestamp, lease: Duration?) {
+    package init(
+        owner: String, reason: String?, since: Timestamp, lease: Duration?, deadline: Timestamp? = nil, atDeadline: DrainEnd? = nil
+    ) {
+        self.deadline = deadline
+        self.atDeadline = atDeadline
         self.owner = owner
         self.reason = reason
         self.since = since

@@ -17,6 +17,7 @@ import SystemCalls
 
     private let inbox = Inbox<StepMachine.Input>()
     private var machine: StepMachine
+    private let atDeadline: DrainEnd
     /// What is being waited for.
     private var work: Task<Void, Never>?
     private var renewal: LeaseRenewal?
@@ -32,6 +33,7 @@ import SystemCalls
         self.plan = plan
         self.owner = owner
         self.progress = progress
+        atDeadline = limits.atDeadline
         machine = StepMachine(plan: plan, limits: limits)
     }
 
@@ -111,9 +113,9 @@ extension Orchestrator {
     private func drain(_ backend: BackendReference, deadline: Duration) async -> StepMachine.DrainEnd {
         let taken = drainTaken
         let latest = Latest<DrainRecord>()
-        let command = Command.drain(order(for: backend, lease: Lease.length, waiting: .untilEmpty(deadline: deadline)))
+        let command = Command.drain(order(for: backend, lease: Lease.length, deadline: deadline))
         do throws(Failure) {
-            try await balancer.perform(command, decoding: DrainRecord.self, within: deadline + PatientBalancer.answer) { record in
+            try await balancer.perform(command, decoding: DrainRecord.self, within: deadline + patience) { record in
                 if latest.value == nil {
                     // Not before: a renewal that overtakes the order finds no drain and is refused.
                     self.keepLease(of: backend)
@@ -135,6 +137,14 @@ extension Orchestrator {
             return .failed(reason: "the balancer ended the wait, but \(latest.value?.text ?? "said nothing")")
         }
         return .drained
+    }
+
+    /// For the end of the drain after its deadline.
+    private var patience: Duration {
+        switch atDeadline {
+        case .keep, .reset: PatientBalancer.answer
+        case .close: PatientBalancer.closing
+        }
     }
 
     /// The lease is renewed by the same order that asks, so that the answer holds for as long as the lease does.
@@ -216,10 +226,13 @@ extension Orchestrator {
 
     private func order(
         for backend: BackendReference, reason: String? = nil, lease: Duration?, renews: Bool = false,
-        waiting: DrainOrder.Waiting = .no
+        deadline: Duration? = nil
     ) -> DrainOrder {
         let text = (reason ?? "rolling restart of pool \(plan.pool)").escapedForOneLine
-        return DrainOrder(backends: [backend], owner: owner, reason: text, lease: lease, renews: renews, waiting: waiting)
+        // Whatever the pool does at its drains' deadlines.
+        return DrainOrder(
+            backends: [backend], owner: owner, reason: text, lease: lease, renews: renews, deadline: deadline, atDeadline: atDeadline,
+            waits: deadline != nil)
     }
 
     private func renewal(of backend: BackendReference) -> DrainOrder { order(for: backend, lease: Lease.length, renews: true) }

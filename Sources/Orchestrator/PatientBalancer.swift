@@ -7,6 +7,8 @@ import Model
 struct PatientBalancer {
     /// For the answer to an order that takes no time, and for how long one is repeated.
     static let answer = Duration.seconds(10)
+    /// For connections that are closed at a pace.
+    static let closing = Duration.seconds(3600)
     private static let patience = Duration.seconds(10)
     private static let pauseBetween = Duration.milliseconds(500)
 

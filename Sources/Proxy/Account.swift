@@ -4,7 +4,9 @@ import SystemCalls
 
 extension ConnectionHandle {
     func account(bytes: Int, from source: Party) {
-        record.lastActivity = worker.now()
+        let now = worker.now()
+        record.lastActivity = now
+        record.traffic.count(bytes, from: source, now: now)
         guard record.slot >= 0 else { return }
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch source {
@@ -46,6 +48,16 @@ extension ConnectionHandle {
         }
     }
 
+    /// Of a connection that had a backend. One that an operator ended says nothing about how long they live.
+    func accountLifetime(_ reason: CloseReason) {
+        switch reason {
+        case .ordered, .orderedReset, .removed, .stopping: return
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull,
+            .holdTimedOut, .clientLeft, .denied, .sourceLimit, .badHeader, .outOfResources: break
+        }
+        worker.state.segment.lifetimes(worker: worker.state.index, pool: record.pool).count(worker.now() - record.begunAt)
+    }
+
     func accountClose(_ reason: CloseReason) {
         let counters = worker.state.segment.listener(worker: worker.state.index, listener: record.listener)
         counters.countClosed()
@@ -66,7 +78,7 @@ extension ConnectionHandle {
         case .holdTimedOut:
             counters.countRefused()
             worker.reportHoldLost(record.pool, timedOut: true)
-        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .outOfResources: break
+        case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .clientLeft, .stopping, .removed, .ordered, .orderedReset, .outOfResources: break
         }
     }
 }

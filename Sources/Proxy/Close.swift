@@ -37,6 +37,9 @@ enum CloseReason {
     case badHeader
     /// lbd ends: its stop-deadline has passed.
     case stopping
+    /// An operator's word, or a drain's deadline.
+    case ordered
+    case orderedReset
     /// Its backend or its listener was removed, or its backend found down, and its end not waited for.
     case removed
     case outOfResources
@@ -45,10 +48,10 @@ enum CloseReason {
     fileprivate func isReset(_ record: ConnectionRecord) -> Bool {
         switch self {
         case .finished: false
-        case .idle, .halfClosed, .lifetime, .stopping:
+        case .idle, .halfClosed, .lifetime, .stopping, .ordered:
             record.toBackend.hasPending || record.toClient.hasPending || record.client.resetSeen || record.backend.resetSeen
         case .passedReset, .stalled, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull, .holdTimedOut, .clientLeft, .denied, .sourceLimit,
-            .badHeader, .removed, .outOfResources: true
+            .badHeader, .removed, .orderedReset, .outOfResources: true
         }
     }
 }
@@ -87,7 +90,8 @@ extension ConnectionHandle {
         switch record.phase {
         case .free, .closed: return
         case .queued: leaveQueue()
-        case .awaitingHeader, .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .connecting: break
+        case .relaying, .resetting: accountLifetime(reason)
         }
         record.phase = .closed
         worker.state.wheel.remove(self)

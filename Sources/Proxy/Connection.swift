@@ -123,10 +123,15 @@ struct ConnectionRecord {
     var diverts: UInt8 = 0
     /// The tick at which its lifetime is over; 0: never.
     var lifeEnds: UInt32 = 0
-    var listener = 0
-    var pool = 0
-    /// The backend's slot while a ticket is held, else -1.
-    var slot = -1
+    private var listenerIndex: Int32 = 0
+    private var poolIndex: Int32 = 0
+    private var backendSlot: Int32 = -1
+    private var bytesAhead: Int32 = 0
+    /// With its worker's number the connection's name.
+    var serial: UInt64 = 0
+    /// Monotonic nanoseconds of the accept.
+    var begunAt: Int64 = 0
+    var traffic = Traffic()
     var client = Side()
     var backend = Side()
     /// Of an earlier connection, parked for this record's next one.
@@ -146,8 +151,6 @@ struct ConnectionRecord {
     var isAnswered = false
     /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
     var connectBegan: UInt32 = 0
-    /// Bytes that were read from the client before a backend was reached: counted when one is.
-    var readAhead = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
     /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
@@ -169,6 +172,25 @@ struct ConnectionRecord {
     init(worker: WorkerHandle) { self.worker = worker }
 
     static var nothingTried: InlineArray<8, Int32> { InlineArray(repeating: -1) }
+
+    var listener: Int {
+        get { Int(listenerIndex) }
+        set { listenerIndex = Int32(newValue) }
+    }
+    var pool: Int {
+        get { Int(poolIndex) }
+        set { poolIndex = Int32(newValue) }
+    }
+    /// The backend's slot while a ticket is held, else -1.
+    var slot: Int {
+        get { Int(backendSlot) }
+        set { backendSlot = Int32(newValue) }
+    }
+    /// Bytes that were read from the client before a backend was reached: counted when one is.
+    var readAhead: Int {
+        get { Int(bytesAhead) }
+        set { bytesAhead = Int32(newValue) }
+    }
 
     func hasTried(slot: Int) -> Bool { tried.holds(Int32(slot)) }
 
@@ -212,13 +234,14 @@ struct ConnectionHandle: Equatable {
 
     /// Fresh records for the slab, one allocation for all of them, never given back: freed memory would have to
     /// wait for its last neighbour anyway.
-    static func allocate(_ count: Int, for worker: WorkerHandle, each: (ConnectionHandle) -> Void) {
+    static func allocate(_ count: Int, for worker: WorkerHandle) -> ConnectionSlab {
         let memory = UnsafeMutablePointer<ConnectionRecord>.allocate(capacity: count)
-        for index in 0..<count {
-            (memory + index).initialize(to: ConnectionRecord(worker: worker))
-            each(ConnectionHandle(pointer: memory + index))
-        }
+        for index in 0..<count { (memory + index).initialize(to: ConnectionRecord(worker: worker)) }
+        return ConnectionSlab(first: ConnectionHandle(pointer: memory), count: count)
     }
+
+    /// Of the same slab.
+    fileprivate func advanced(by count: Int) -> ConnectionHandle { ConnectionHandle(pointer: pointer + count) }
 
     /// Begins a new life of a record from the slab. A parked socket stays, and libevent's memory of it.
     func reset() {
@@ -263,6 +286,14 @@ struct ConnectionHandle: Equatable {
     }
 
     private init(pointer: UnsafeMutablePointer<ConnectionRecord>) { self.pointer = pointer }
+}
+
+/// Records that were allocated together: live ones and free ones. Owned by their worker.
+struct ConnectionSlab {
+    fileprivate let first: ConnectionHandle
+    let count: Int
+
+    subscript(index: Int) -> ConnectionHandle { first.advanced(by: index) }
 }
 
 private func clientReady(_: Int32, _ bits: Int16, _ context: UnsafeMutableRawPointer?) {

@@ -139,6 +139,26 @@ package final class DataPlane {
         post(.closeConnections)
     }
 
+    // MARK: About connections
+
+    /// Asks every worker for the connections of a pool, of a backend's slot, or for those with certain ids.
+    package func survey(pool: Int? = nil, slot: Int? = nil, ids: Set<ConnectionID>? = nil) -> ConnectionSurvey {
+        send(ConnectionSurvey(workers: workers.count, pool: pool, slot: slot, ids: ids))
+    }
+
+    package func askPeers(of connections: [ConnectionSnapshot]) -> PeerInquiry {
+        send(PeerInquiry(connections, workers: workers.count))
+    }
+
+    package func close(_ connections: [ConnectionSnapshot], _ manner: ClosingManner) -> ClosingOrder {
+        send(ClosingOrder(connections, manner, workers: workers.count))
+    }
+
+    private func send<Asked: Errand>(_ errand: Asked) -> Asked {
+        for mailbox in mailboxes { mailbox.post(.errand(errand)) }
+        return errand
+    }
+
     // MARK: From the workers
 
     /// Becomes readable when there is news.

@@ -20,6 +20,7 @@ enum WorkerMessage: Sendable {
     case adopt(client: Int32, listener: Int, pool: Int)
     case closeListeners(generation: UInt64)
     case closeConnections
+    case errand(any Errand)
     /// Accepted to the end, then closed; its connections go on.
     case closeListener(Int, generation: UInt64)
     /// Nothing names the listener any more.
@@ -42,7 +43,7 @@ enum WorkerMessage: Sendable {
         case .rules(_, _, let generation), .closeListeners(let generation), .closeListener(_, let generation), .forgetListener(_, let generation),
             .forgetPool(_, let generation), .fence(let generation):
             generation
-        case .listen, .admit, .adopt, .serve, .retirePool, .resetConnections, .connectionsMax, .closeConnections, .end: nil
+        case .listen, .admit, .adopt, .serve, .retirePool, .resetConnections, .connectionsMax, .closeConnections, .errand, .end: nil
         }
     }
 }
@@ -118,6 +119,8 @@ package enum WorkerReport: Sendable {
     case sourceRefused(listener: Int, source: IPAddress, SourceRefusal, besides: Int)
     /// The listener's rate begins to hold clients up, at whichever worker.
     case rateReached(listener: Int, perSecond: Int)
+    /// All workers are done with an errand.
+    case errandDone
 }
 
 /// All workers' news, bounded. When it overflows the control plane is told to look at everything itself.

@@ -32,6 +32,8 @@ extension WorkerHandle {
             settleReports(atOnce: true)
         case .closeConnections:
             while let connection = state.wheel.first { connection.close(.stopping) }
+        case .errand(let errand):
+            state.errands.append(RunningErrand(errand))
         case .closeListener(let listener, _): closeListener(listener)
         case .forgetListener(let listener, _): forgetListener(listener)
         case .retirePool(let pool, let release): retirePool(pool, release)
@@ -132,19 +134,30 @@ extension WorkerHandle {
     /// A fresh record. Every live connection lies in the wheel from its first wait on.
     func newConnection() -> ConnectionHandle {
         if let connection = state.spares.takeFirst() {
-            connection.reset()
+            begin(connection)
             return connection
         }
-        if state.freeList == nil {
-            ConnectionHandle.allocate(64, for: self) { connection in
-                connection.record.listNext = state.freeList
-                state.freeList = connection
-            }
-        }
+        if state.freeList == nil { growSlabs() }
         guard let connection = state.freeList else { preconditionFailure("the slab has just been filled") }
         state.freeList = connection.record.listNext
-        connection.reset()
+        begin(connection)
         return connection
+    }
+
+    private func growSlabs() {
+        let slab = ConnectionHandle.allocate(64, for: self)
+        state.slabs.append(slab)
+        for index in 0..<slab.count {
+            slab[index].record.listNext = state.freeList
+            state.freeList = slab[index]
+        }
+    }
+
+    private func begin(_ connection: ConnectionHandle) {
+        connection.reset()
+        state.serial += 1
+        connection.record.serial = state.serial
+        connection.record.begunAt = now()
     }
 
     /// The connection has ended; its record is used again after this round.

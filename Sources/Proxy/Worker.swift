@@ -50,6 +50,12 @@ struct WorkerState {
     /// Pools whose line leaves some backend alone: see Queue.
     var poolsResting: Set<Int> = []
     var nextPeer = 0
+    /// All records, live and free.
+    var slabs: [ConnectionSlab] = []
+    /// Of the connection that came last.
+    var serial: UInt64 = 0
+    /// What the control plane asks for, one after the other.
+    var errands: [RunningErrand] = []
     var freeList: ConnectionHandle?
     var readyList: ConnectionHandle?
     var closedList: ConnectionHandle?
@@ -133,14 +139,15 @@ struct WorkerHandle: @unchecked Sendable {
     private var timerMemory: UnsafeMutablePointer<event> { memory(of: MemoryLayout<WorkerState>.offset(of: \.timerEvent)!) }
 
     /// Events, then what had reached its bound, then the ended, then the clock: a connection that is still ready
-    /// is continued in the next round, after others have had their turn, and never forgotten. What the clock
-    /// ends is reclaimed a round later, when the ready list can no longer name it.
+    /// is continued in the next round, after others have had their turn, and never forgotten. What an errand or the
+    /// clock ends is reclaimed a round later, when the ready list can no longer name it.
     private func round() {
         state.rounds &+= 1
-        poll(EVLOOP_ONCE | (state.readyList == nil ? 0 : EVLOOP_NONBLOCK))
+        poll(EVLOOP_ONCE | (state.readyList == nil && state.errands.isEmpty ? 0 : EVLOOP_NONBLOCK))
         catchUp()
         continueReady()
         reclaimClosed()
+        continueErrand()
         turnWheel()
         setTimer()
         state.isNowFresh = false

@@ -13,8 +13,11 @@ package struct RolloutLimits: Equatable, Sendable {
     package let restart: Duration
     /// How long a restarted backend may take until its probes say up.
     package let ready: Duration
+    /// What becomes of the connections that are left then; those that are kept end the rollout.
+    package let atDeadline: DrainEnd
 
-    package init(drain: Duration, restart: Duration, ready: Duration) {
+    package init(drain: Duration, restart: Duration, ready: Duration, atDeadline: DrainEnd = .keep) {
+        self.atDeadline = atDeadline
         self.drain = drain
         self.restart = restart
         self.ready = ready

@@ -1,4 +1,5 @@
 // Where each number lies in the statistics segment: lines of 64 bytes, so that no two writers share a cache line.
+import Model
 import Synchronization
 
 /// How many of each thing the segment has room for. Pages that nobody touches cost nothing.
@@ -6,23 +7,30 @@ import Synchronization
     package let workers: Int
     package let slots: Int
     package let listeners: Int
+    package let pools: Int
 
     @inlinable static var lineBytes: Int { 64 }
 
-    package init(workers: Int, slots: Int, listeners: Int) {
-        precondition(workers > 0 && slots > 0 && listeners > 0, "a segment has room for something")
+    package init(workers: Int, slots: Int, listeners: Int, pools: Int = 8) {
+        precondition(workers > 0 && slots > 0 && listeners > 0 && pools > 0, "a segment has room for something")
         self.workers = workers
         self.slots = slots
         self.listeners = listeners
+        self.pools = pools
     }
 
     // In this order: the process's ticket line, a ticket line a slot, one a listener, then for each worker its backend lines
-    // (one a slot) and its listener lines.
+    // (one a slot) and its listener lines; at last for each worker the lifetimes of each pool's connections.
     @inlinable var ticketsOffset: Int { SegmentLayout.lineBytes }
     @inlinable var listenerTicketsOffset: Int { ticketsOffset + slots * SegmentLayout.lineBytes }
     @inlinable var workersOffset: Int { listenerTicketsOffset + listeners * SegmentLayout.lineBytes }
     @inlinable var workerBytes: Int { (slots + listeners) * SegmentLayout.lineBytes }
-    package var bytes: Int { workersOffset + workers * workerBytes }
+    var lifetimesOffset: Int { workersOffset + workers * workerBytes }
+    /// Whole lines.
+    static var lifetimeBytes: Int {
+        (LifetimeBuckets.count * MemoryLayout<UInt64>.size + lineBytes - 1) / lineBytes * lineBytes
+    }
+    package var bytes: Int { lifetimesOffset + workers * pools * SegmentLayout.lifetimeBytes }
 
     @inlinable func ticketOffset(slot: Int) -> Int {
         precondition((0..<slots).contains(slot), "no such slot")
@@ -42,6 +50,13 @@ import Synchronization
     @inlinable func listenerOffset(worker: Int, listener: Int) -> Int {
         precondition((0..<workers).contains(worker) && (0..<listeners).contains(listener), "no such worker or listener")
         return workersOffset + worker * workerBytes + (slots + listener) * SegmentLayout.lineBytes
+    }
+}
+
+extension SegmentLayout {
+    func lifetimesOffset(worker: Int, pool: Int) -> Int {
+        precondition((0..<workers).contains(worker) && (0..<pools).contains(pool), "no such worker or pool")
+        return lifetimesOffset + (worker * pools + pool) * SegmentLayout.lifetimeBytes
     }
 }
 

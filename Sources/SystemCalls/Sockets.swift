@@ -256,6 +256,12 @@ package enum Sockets {
         return sluice_unsent(descriptor, &bytes) == 0 ? Int(bytes) : 0
     }
 
+    /// Of those, the bytes that have not left yet. 0 where the kernel does not tell: of a Unix socket.
+    package static func notSentBytes(_ descriptor: Int32) -> Int {
+        var bytes: Int32 = 0
+        return sluice_not_sent(descriptor, &bytes) == 0 ? Int(bytes) : 0
+    }
+
     /// The user behind a Unix socket's other end.
     package static func peerUser(of descriptor: Int32) throws(SystemError) -> UInt32 {
         var user: UInt32 = 0

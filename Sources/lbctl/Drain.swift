@@ -11,8 +11,9 @@ struct DrainCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "drain", abstract: "Sends backends no new connections; what stands goes on.",
         discussion: """
-            With --wait: until no connection holds them (exit 0), or the deadline has passed (exit 3; they stay \
-            draining). Ctrl-C ends the wait, not the drain. 'lbctl undrain' brings them back.
+            At the deadline the connections that are left are kept, closed or reset: by lbd, whether or not anybody waits. \
+            With --wait: until no connection holds them (exit 0), or the deadline of kept ones has passed (exit 3; they \
+            stay draining). Ctrl-C ends the wait, not the drain. 'lbctl undrain' brings them back.
             """)
 
     @OptionGroup var global: GlobalOptions
@@ -21,8 +22,11 @@ struct DrainCommand: Verb {
     @Flag(help: "Wait until they are empty.")
     var wait = false
 
-    @Option(help: ArgumentHelp("How long to wait. (default: the pool's drain deadline)", valueName: "duration"), transform: Word.duration)
+    @Option(help: ArgumentHelp("How long the connections have. (default: the pool's drain deadline)", valueName: "duration"), transform: Word.duration)
     var deadline: Duration?
+
+    @Option(help: ArgumentHelp("What happens then to those that are left: close ends idle ones first, at a pace that the others can take. (default: the pool's)", valueName: "keep|close|reset"))
+    var atDeadline: DrainEnd?
 
     @OptionGroup var owner: OwnerOption
 
@@ -32,15 +36,11 @@ struct DrainCommand: Verb {
     @Option(help: ArgumentHelp("End the drain unless it is renewed within this time.", valueName: "duration"), transform: Word.duration)
     var lease: Duration?
 
-    func validate() throws {
-        guard wait || deadline == nil else { throw ValidationError("--deadline is how long to wait: give --wait too") }
-    }
-
     func perform(_ console: Console) async -> ExitStatus {
         let fleet = Fleet(global, console)
         let command = Command.drain(DrainOrder(
             backends: arguments.backends, owner: owner.owner, reason: reason, lease: lease,
-            waiting: wait ? .untilEmpty(deadline: deadline) : .no))
+            deadline: deadline, atDeadline: atDeadline, waits: wait))
         guard wait else { return await fleet.report(command, as: DrainRecord.self, text: \.text) }
         return await performWaiting(command, fleet)
     }
@@ -48,7 +48,6 @@ struct DrainCommand: Verb {
     @ControlPlane private func performWaiting(_ command: Command, _ fleet: Fleet) async -> ExitStatus {
         let console = fleet.console
         let shown = Shown()
-        let known = await knownDeadline(fleet)
         let work = start {
             await fleet.each { balancer throws(Failure) in
                 // What only time has changed since; the last of them is what the deadline found.
@@ -60,7 +59,10 @@ struct DrainCommand: Verb {
                         untold[record.backend] = isNews ? nil : record
                         let isEnd = record.availability != .draining
                         if isNews, isEnd || fleet.isJSON || !console.rewrites { fleet.show(record, of: balancer, text: record.text) }
-                        if console.rewrites, !isEnd { console.progress(shown.board.line(deadline: known)) }
+                        if console.rewrites, !fleet.isJSON, shown.board.blames(record, key: "\(balancer.control) \(record.backend)") {
+                            console.message(record.text)
+                        }
+                        if console.rewrites, !isEnd { console.progress(shown.board.line) }
                     }
                 } catch {
                     let last = untold.values.filter { $0.availability == .draining }.sorted { $0.backend < $1.backend }
@@ -88,20 +90,9 @@ struct DrainCommand: Verb {
         console.message("lbctl: no longer waiting; the drain stands. To end it: lbctl undrain \(names)\(by)")
         return .failed
     }
-
-    /// For the time that is left; where it cannot be had, that is not shown, and the drain itself says why.
-    @ControlPlane private func knownDeadline(_ fleet: Fleet) async -> Duration? {
-        if let deadline { return deadline }
-        guard fleet.console.rewrites, let balancer = fleet.balancers.first else { return nil }
-        do throws(Failure) {
-            let pools = try await balancer.status().pools
-            let named = pools.filter { pool in arguments.backends.contains { $0.pool.text == pool.name } }
-            return named.map(\.drainDeadline).max().map { .milliseconds(Int64($0 * 1000)) }
-        } catch {
-            return nil
-        }
-    }
 }
+
+extension DrainEnd: ExpressibleByArgument {}
 
 @ControlPlane private final class Shown {
     var board = DrainBoard()

@@ -20,8 +20,8 @@ struct Lbctl: VerbGroup {
         version: sluiceVersion,
         subcommands: [
             StatusCommand.self, DrainCommand.self, UndrainCommand.self, MaintainCommand.self, ReadyCommand.self,
-            ProbeCommand.self, EventsCommand.self, BackendCommand.self, PoolCommand.self, ListenerCommand.self,
-            ConfigCommand.self, LogCommand.self, RolloutCommand.self,
+            ProbeCommand.self, ExplainCommand.self, ConnectionsCommand.self, CloseCommand.self, EventsCommand.self,
+            BackendCommand.self, PoolCommand.self, ListenerCommand.self, ConfigCommand.self, LogCommand.self, RolloutCommand.self,
         ])
 
     @OptionGroup var global: GlobalOptions

@@ -15,7 +15,18 @@ struct RolloutCommand: VerbGroup {
     @OptionGroup var global: GlobalOptions
 }
 
-enum AtDeadline: String, ExpressibleByArgument, CaseIterable, Sendable { case abort, close, reset }
+enum AtDeadline: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case abort, close, reset
+
+    /// As the balancer is told.
+    var end: DrainEnd {
+        switch self {
+        case .abort: .keep
+        case .close: .close
+        case .reset: .reset
+        }
+    }
+}
 
 struct RolloutOptions: ParsableArguments, Sendable {
     static let readyTimeout = Duration.seconds(60)
@@ -34,7 +45,7 @@ struct RolloutOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("How long one backend may take to become empty. (default: the pool's drain deadline)", valueName: "duration"), transform: Word.duration)
     var drainDeadline: Duration?
 
-    @Option(help: "What to do when it is not empty by then: 'abort' puts it back and stops, exit status 3.")
+    @Option(help: "What to do when it is not empty by then: 'abort' puts it back and stops, exit status 3; 'close' closes what is left, idle connections first, at a pace that the others can take; 'reset' resets it.")
     var atDeadline = AtDeadline.abort
 
     @Option(help: ArgumentHelp("How long a restart may take. (default: the configuration's, else \(restartTimeout.written))", valueName: "duration"), transform: Word.duration)
@@ -42,14 +53,6 @@ struct RolloutOptions: ParsableArguments, Sendable {
 
     @Option(help: ArgumentHelp("How long until the probes of a restarted backend must say up. (default: \(readyTimeout.written))", valueName: "duration"), transform: Word.duration)
     var readyTimeout: Duration?
-
-    func validate() throws {
-        switch atDeadline {
-        case .abort: break
-        case .close, .reset:
-            throw ValidationError("--at-deadline \(atDeadline.rawValue) is not available in this version: write 'abort', or give a longer --drain-deadline")
-        }
-    }
 }
 
 /// A plan against one balancer, as it is now.
@@ -71,7 +74,7 @@ struct PreparedRollout: Sendable {
         limits = RolloutLimits(
             drain: options.drainDeadline ?? seconds(pool.drainDeadline),
             restart: options.restartTimeout ?? pool.restart.map { seconds($0.timeout) } ?? RolloutOptions.restartTimeout,
-            ready: options.readyTimeout ?? RolloutOptions.readyTimeout)
+            ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
     }
 
     private static func template(_ options: RolloutOptions, _ pool: PoolReport) throws(Failure) -> CommandTemplate {

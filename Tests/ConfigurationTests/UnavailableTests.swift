@@ -9,12 +9,4 @@ struct UnavailableTests {
     func key(old: String, new: String, error: String) {
         #expect(errors(changed(old, new)) == ["lb.yaml:" + error])
     }
-
-    @Test("a word of a later version says so: an at-deadline of close that keeps would surprise at night", arguments: [
-        ("drain: { at-deadline: close }", "8:27: 'close' is not available in this version; write keep for 'at-deadline' of 'drain' of pool 'web'"),
-        ("drain: { at-deadline: reset }", "8:27: 'reset' is not available in this version; write keep for 'at-deadline' of 'drain' of pool 'web'"),
-    ])
-    func word(line: String, error: String) {
-        #expect(errors(changed("idle-timeout: 30m", line)) == ["lb.yaml:" + error])
-    }
 }

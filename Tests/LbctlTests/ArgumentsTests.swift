@@ -27,9 +27,9 @@ import Testing
     }
 
     @Test(arguments: [
-        ["drain", "web"], ["drain"], ["drain", "web/a", "--deadline", "1s"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
+        ["drain", "web"], ["drain"], ["drain", "web/a", "--at-deadline", "now"], ["close", "4711"], ["connections", "--limit", "0"], ["explain", "web"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
         ["rollout", "run"], ["rollout", "run", "web", "--restart", "x {bakend}"], ["rollout", "run", "web", "--restart", ""],
-        ["rollout", "run", "web", "--at-deadline", "close"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
+        ["rollout", "run", "web", "--at-deadline", "keep"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
         ["pool", "set", "web"], ["pool", "set", "web", "balance"], ["pool", "set", "web", "=1"], ["config", "set"], ["log", "level", "loud"],
         ["backend", "remove", "web/a", "--deadline", "1s"], ["backend", "add", "web/a"], ["pool", "add", "web", "a=x\ny"],
         ["--control", "a", "--control", "b", "config", "save", "--file", "x"], ["config", "save", "--file", ""],

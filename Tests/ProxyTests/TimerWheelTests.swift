@@ -22,12 +22,11 @@ private final class IdleWorker {
     }
 
     func connections(_ count: Int) -> [ConnectionHandle] {
-        var made: [ConnectionHandle] = []
-        ConnectionHandle.allocate(count, for: handle) { connection in
-            connection.record.slot = made.count
-            made.append(connection)
+        let slab = ConnectionHandle.allocate(count, for: handle)
+        return (0..<count).map { index in
+            slab[index].record.slot = index
+            return slab[index]
         }
-        return made
     }
 
     deinit { handle.free() }

@@ -12,7 +12,7 @@ private struct Place: Hashable {
 
 struct LayoutTests {
     @Test func noTwoLinesShareACacheLine() throws {
-        let layout = SegmentLayout(workers: 3, slots: 5, listeners: 2)
+        let layout = SegmentLayout(workers: 3, slots: 5, listeners: 2, pools: 2)
         var places = [Place(what: "process", offset: 0)]
         for slot in 0..<5 { places.append(Place(what: "ticket \(slot)", offset: layout.ticketOffset(slot: slot))) }
         for listener in 0..<2 { places.append(Place(what: "ticket of listener \(listener)", offset: layout.ticketOffset(listener: listener))) }
@@ -20,6 +20,11 @@ struct LayoutTests {
             for slot in 0..<5 { places.append(Place(what: "backend \(worker) \(slot)", offset: layout.backendOffset(worker: worker, slot: slot))) }
             for listener in 0..<2 {
                 places.append(Place(what: "listener \(worker) \(listener)", offset: layout.listenerOffset(worker: worker, listener: listener)))
+            }
+            for pool in 0..<2 {
+                for line in 0..<17 {
+                    places.append(Place(what: "lifetimes \(worker) \(pool) \(line)", offset: layout.lifetimesOffset(worker: worker, pool: pool) + line * 64))
+                }
             }
         }
         #expect(Set(places.map { $0.offset / 64 }).count == places.count)

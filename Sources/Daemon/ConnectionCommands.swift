@@ -1,0 +1,73 @@
+// The commands about single connections: shown, closed, explained.
+import ControlProtocol
+import EventLoop
+import Model
+import Proxy
+
+extension CommandHandler {
+    func showConnections(_ order: ConnectionsOrder, _ answer: Answer) async throws(Failure) {
+        let place = try place(of: order.scope)
+        let all = try await surveys.connections(pool: place.pool, slot: place.slot)
+        let shown = all.first(order.limit, by: order.sort)
+        let peers = try await surveys.peers(of: shown)
+        try await answer.tell(ConnectionsReport(
+            total: all.count, connections: shown.map { explanations.report($0, peer: peers[$0.id]) }))
+    }
+
+    private func place(of scope: ConnectionScope) throws(Failure) -> (pool: Int?, slot: Int?) {
+        switch scope {
+        case .everything: return (nil, nil)
+        case .pool(let name): return (try find(name).index, nil)
+        case .backend(let reference): return (nil, try find([reference])[0].slot)
+        }
+    }
+
+    func closeConnections(
+        _ ids: [ConnectionID], reset: Bool, by user: String, _ answer: Answer
+    ) async throws(Failure) {
+        let found = try await surveys.connections(ids: Set(ids))
+        let closed = try await surveys.close(found, reset ? .reset : .end)
+        if !closed.isEmpty { events.record(.connectionsClosed(closed.count, reset: reset, by: user)) }
+        try await answer.tell(ids.map { CloseRecord(id: $0, closed: closed.contains($0), reset: reset) })
+        guard closed.count < ids.count else { return }
+        throw Failure(.failed, "\(ids.count - closed.count) of \(counted(ids.count, "id")) not closed: there is no such connection now")
+    }
+
+    func explain(_ reference: BackendReference, _ answer: Answer) async throws(Failure) {
+        try await answer.tell(try await explanations.explain(try find([reference])[0]))
+    }
+}
+
+extension [ConnectionSnapshot] {
+    /// Those with most, in order. Few of many: they are picked out before they are sorted.
+    func first(_ limit: Int, by order: ConnectionOrder) -> [ConnectionSnapshot] {
+        var keyed = enumerated().map { (key: $1.key(order), index: $0) }
+        if keyed.count > 4 * limit {
+            let bound = keyed.map(\.key).bound(ofLargest: limit)
+            keyed = keyed.filter { $0.key >= bound }
+        }
+        return keyed.sorted { ($0.key, $1.index) > ($1.key, $0.index) }.prefix(limit).map { self[$0.index] }
+    }
+}
+
+extension ConnectionSnapshot {
+    fileprivate func key(_ order: ConnectionOrder) -> Int64 {
+        switch order {
+        case .age: age.wholeNanoseconds
+        case .idle: idle.wholeNanoseconds
+        case .bytes: Int64(clamping: bytesToBackend &+ bytesToClient)
+        }
+    }
+}
+
+extension [Int64] {
+    /// At least `count` are as large; by halving the range of values.
+    fileprivate func bound(ofLargest count: Int) -> Int64 {
+        var (low, high) = (self.min() ?? 0, self.max() ?? 0)
+        while low < high {
+            let middle = low + (high - low) / 2 + 1
+            if self.count(where: { $0 >= middle }) >= count { low = middle } else { high = middle - 1 }
+        }
+        return low
+    }
+}

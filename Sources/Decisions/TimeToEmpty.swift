@@ -1,0 +1,92 @@
+// When the last of a backend's connections will have ended, judged by how long the pool's connections live.
+import Model
+
+package struct TimeToEmpty: Equatable, Sendable {
+    /// It is as likely to be empty by then as not; nil: never at this rate.
+    package let median: Duration?
+    /// It is empty by then in nine of ten cases.
+    package let ninetieth: Duration?
+    /// How many connections of the pool have ended: what this is judged by.
+    package let ended: UInt64
+    /// No connection that has ended was older.
+    package let longestEnded: Duration?
+
+    package var isNever: Bool { ninetieth == nil }
+
+    /// A holder so old that only this share would get there is none of those that end by themselves.
+    private static let believed = 0.05
+    /// And so many times as old as the oldest that has ended it is none of them in any case.
+    private static let beyond = 4
+
+    /// `open`: the ages of all open connections of the pool; `holders`: of those that hold the backend.
+    package init(completed: LifetimeCounts, open: LifetimeCounts, holders: [Duration]) {
+        ended = completed.total
+        let longest = completed.longest
+        longestEnded = longest
+        guard !holders.isEmpty else {
+            (median, ninetieth) = (.zero, .zero)
+            return
+        }
+        let curve = SurvivalCurve(completed: completed, open: open)
+        let oldest = holders.max() ?? .zero
+        guard let longest, oldest <= longest * TimeToEmpty.beyond, curve.shareBeyond(reaching: oldest.wholeNanoseconds) > TimeToEmpty.believed else {
+            (median, ninetieth) = (nil, nil)
+            return
+        }
+        let crowd = Crowd(curve, holders)
+        let ninetieth = crowd.time(until: 0.9)
+        median = ninetieth == nil ? nil : crowd.time(until: 0.5)
+        self.ninetieth = ninetieth
+    }
+
+    /// Whether a holder of this age is older than anything that has ended.
+    package func blames(age: Duration) -> Bool { longestEnded.map { age > $0 } ?? true }
+}
+
+/// The holders, those of about the same age together.
+private struct Crowd {
+    private struct Group {
+        var count = 0
+        /// Of all of them, in nanoseconds.
+        var ages = 0.0
+        var age: Int64 { Int64(ages / Double(count)) }
+    }
+
+    private let curve: SurvivalCurve
+    private var groups: [(age: Int64, count: Int, share: Double)] = []
+
+    /// Nanoseconds; longer than this is never.
+    private static let longest: Int64 = 10 * 366 * 86_400 * 1_000_000_000
+
+    init(_ curve: SurvivalCurve, _ holders: [Duration]) {
+        self.curve = curve
+        var byPlace: [Int: Group] = [:]
+        for holder in holders {
+            let age = max(0, holder.wholeNanoseconds)
+            byPlace[LifetimeBuckets.place(of: age), default: Group()].count += 1
+            byPlace[LifetimeBuckets.place(of: age), default: Group()].ages += Double(age)
+        }
+        groups = byPlace.values.map { ($0.age, $0.count, max(curve.share(reaching: $0.age), .leastNormalMagnitude)) }
+    }
+
+    /// The first time at which all have ended with such a probability; nil: never.
+    func time(until wanted: Double) -> Duration? {
+        var (low, high): (Int64, Int64) = (0, 1_000_000)
+        while probability(ofEmptyIn: high) < wanted {
+            (low, high) = (high, high * 2)
+            guard high < Crowd.longest else { return nil }
+        }
+        for _ in 0..<24 {
+            let middle = low + (high - low) / 2
+            if probability(ofEmptyIn: middle) < wanted { low = middle } else { high = middle }
+        }
+        return .nanoseconds(high)
+    }
+
+    /// Each ends by itself: the product over all.
+    private func probability(ofEmptyIn time: Int64) -> Double {
+        groups.reduce(1) { product, group in
+            product * (1 - curve.share(reaching: group.age + time) / group.share).raised(to: group.count)
+        }
+    }
+}
