@@ -25,6 +25,8 @@ import SystemCalls
     }
 
     private var running: [BackendReference: Running] = [:]
+    /// How many backends of a pool have their connections closed now: they share its budget.
+    private var closers: [PoolName: Int] = [:]
 
     /// From one look at the pace to the next.
     private static let tick = Duration.milliseconds(20)
@@ -135,8 +137,11 @@ import SystemCalls
         var candidates = Candidates()
         var progress = ClosingProgress(order.reference, .close, events)
         let clock = LoopClock()
+        let pool = order.reference.pool
+        closers[pool, default: 0] += 1
+        defer { closers[pool] = closers[pool].flatMap { $0 > 1 ? $0 - 1 : nil } }
         while let backend = standing(order), backend.holders > 0 {
-            let allowed = pacing.allowed(at: clock.now, connects: connects(besides: order.reference))
+            let allowed = pacing.allowed(at: clock.now, connects: connects(besides: order.reference), closers: closers[pool] ?? 1)
             if allowed > 0 {
                 if candidates.isStale(at: clock.now) {
                     candidates.refill(try await surveys.connections(slot: backend.slot), at: clock.now)

@@ -114,6 +114,23 @@ import Testing
         #expect(told.count { $0.contains("since the drain's deadline; none is left") } == 1, "\(told)")
     }
 
+    @Test("drains of one pool share its close-rate")
+    func sharedRate() throws {
+        let balancer = try balancer(["drain: { at-deadline: close, close-rate: 10 }"])
+        let held = try (0..<30).map { _ in try balancer.connect() }
+        try balancer.backend("web-1") { $0.connections == 15 }
+        try balancer.backend("web-2") { $0.connections == 15 }
+        let ends = held.map { peer in
+            Background {
+                _ = try peer.toEnd()
+                return ContinuousClock.now
+            }
+        }
+        #expect(try balancer.command("drain web/web-1 web/web-2 wait=yes deadline=0s", within: .seconds(30)).code == .done)
+        let times = try ends.map { try $0.result(within: .seconds(30)) }.sorted()
+        #expect(times[29] - times[0] > .milliseconds(2200), "29 in \((times[29] - times[0]).spoken) at 10 a second")
+    }
+
     @Test("undrain before the deadline ends it: nobody is closed")
     func undrained() throws {
         let balancer = try balancer()
