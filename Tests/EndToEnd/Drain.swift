@@ -131,6 +131,19 @@ import Testing
         #expect(try balancer.backend("web-1").wish == .ready)
     }
 
+    @Test("a wait for a backend that moves to another address meanwhile fails: who was connected there is still there")
+    func moved() throws {
+        let held = try balancer.connection(to: "web-1")
+        let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait"])
+        try balancer.backend("web-1") { $0.availability == .draining }
+        let other = try TestServer.named("web-3", lab)
+        #expect(try balancer.command("backend set web/web-1 address=\(other.endpoint)").code == .done)
+        let end = try drain.end()
+        #expect(end.status == 1 && end.errors.contains("was moved from"), "\(end)")
+        try held.send("still here\n")
+        #expect(try held.line() == "still here")
+    }
+
     @Test("a renewal in the same round of the loop as the end of the lease: what is answered is what holds")
     func renewalInTheLastMoment() throws {
         let conversation = try ControlConversation(balancer.control)
