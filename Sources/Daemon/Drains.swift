@@ -204,8 +204,15 @@ import SystemCalls
         let reason = "the lease of \(drain.owner) was not renewed for \(lease.spoken)"
         leases[backend.reference] = nil
         backend.leaseUntil = nil
-        endings[backend.reference] = reason
-        table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        switch table.pool(backend.reference.pool)?.configuration.leaseEnd ?? .undrain {
+        case .undrain:
+            endings[backend.reference] = reason
+            table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        case .keep:
+            let kept = DrainLease(
+                owner: drain.owner, reason: drain.reason, since: drain.since, lease: nil, deadline: drain.deadline, atDeadline: drain.atDeadline)
+            table.set(.drain, of: backend, drain: kept, by: "lbd", reason: reason + "; it stays out, as lease-end: keep says")
+        }
         deadlines.run(backend)
         table.publishNow()
         saveOrTell()

@@ -167,6 +167,7 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var drainEnd: DrainEnd
     /// Connections that `drainEnd: close` closes a second; nil: as the other backends' load says.
     package var closeRate: Int?
+    package var leaseEnd: LeaseEnd
     package var backends: [BackendConfiguration]
     package var restart: RestartConfiguration?
     package var sendProxy: SendProxy
@@ -180,8 +181,10 @@ package struct PoolConfiguration: Equatable, Sendable {
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
         sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse,
-        whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil
+        whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil,
+        leaseEnd: LeaseEnd = .undrain
     ) {
+        self.leaseEnd = leaseEnd
         self.drainEnd = drainEnd
         self.closeRate = closeRate
         self.name = name
