@@ -148,7 +148,8 @@ enum Declared {
     static let backendConnectionsMax = Option("connections-max", .connections, .isNothing(example: "500"),
         "at once; then it is full, see when-full")
     static let backup = Option("backup", .truth, .means("false"), "takes connections only while no other is available")
-    static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins")
+    static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins",
+        effect: .atFirstStart)
 
     static let command = Option("command", .command, .isAnError(example: "[ssh, \"{host}\", sudo, systemctl, restart, web]"),
         "program and arguments; filled in: " + RestartConfiguration.placeholders.map { "{\($0)}" }.joined(separator: " "))

@@ -218,7 +218,8 @@ import SystemCalls
         saveOrTell()
     }
 
-    private func saveOrTell() {
+    /// Nobody waits for it: a failure goes to the log.
+    func saveOrTell() {
         let saving = saved.begin(table)
         start {
             if let failure = await saving.value { self.table.reportFailure("wishes are not saved: \(failure)") }
