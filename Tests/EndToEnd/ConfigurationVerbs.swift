@@ -57,6 +57,24 @@ import Testing
         #expect(try JSONDecoder().decode(ConfigShowRecord.self, from: Data(json.utf8)).yaml == end.output)
     }
 
+    @Test("saves at the same time, with changes between them: each is whole, none finds a stranger's edit, the last is what runs")
+    func savesAtOnce() throws {
+        let balancer = balancer
+        let savers = (0..<6).map { _ in
+            Background { try (0..<15).map { _ in try balancer.command("config save").status.text } }
+        }
+        let editor = Background {
+            for weight in 1...40 { _ = try balancer.command("backend set web/web-2 weight=\(weight)") }
+        }
+        for saver in savers {
+            let bad = try saver.result(within: .seconds(60)).filter { $0 != "+ok" }
+            #expect(bad == [], "\(bad)")
+        }
+        try editor.result(within: .seconds(60))
+        #expect(try balancer.command("config save").code == .done)
+        try expectNoDifference()
+    }
+
     @Test("wish: is for a first start: a backend that stands keeps its own, over save and restart too, and the answer says so")
     func wishOfTheFile() throws {
         let change = try #require(try changes("backend", "set", "web/web-1", "wish=drain").first)
