@@ -46,7 +46,7 @@ import SystemCalls
         var new = new
         (new.control, new.stateDirectory, new.workers) = (current.control, current.stateDirectory, current.workers)
         let prepared = new == current ? nil : try prepare(new)
-        for change in changes { events.record(.configurationChanged(change, by: user)) }
+        for change in changes { events.record(.configurationChanged(change.abridged, by: user)) }
         guard let prepared else { return }
         carryOut(new, prepared, now: now, atStart: false)
     }

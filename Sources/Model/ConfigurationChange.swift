@@ -69,6 +69,16 @@ package struct ConfigurationChange: Equatable, Sendable {
         }
     }
 
+    /// With long values cut: for who keeps thousands of them.
+    package var abridged: ConfigurationChange {
+        switch kind {
+        case .added(let settings): ConfigurationChange(subject, .added(settings.abridged))
+        case .removed(let settings): ConfigurationChange(subject, .removed(settings.abridged))
+        case .changed(let key, let old, let new, let effect):
+            ConfigurationChange(subject, .changed(key: key, old: old?.abridged, new: new?.abridged, effect))
+        }
+    }
+
     /// `health.interval 2s -> 1s`
     package var text: String {
         switch kind {
@@ -103,5 +113,13 @@ package enum ConfigurationEdit: Equatable, Sendable {
         switch self {
         case .add(let subject, _), .set(let subject, _), .remove(let subject): subject
         }
+    }
+}
+
+extension String {
+    /// At most about a thousand bytes of it, and how many there were.
+    fileprivate var abridged: String {
+        guard utf8.count > 1024 else { return self }
+        return String(decoding: utf8.prefix(1000), as: UTF8.self) + " ... (\(utf8.count) bytes)"
     }
 }

@@ -57,6 +57,14 @@ import Testing
         #expect(try JSONDecoder().decode(ConfigShowRecord.self, from: Data(json.utf8)).yaml == end.output)
     }
 
+    @Test("long values are told in full to whoever changes them, and cut in the events, of which lbd keeps thousands")
+    func longValues() throws {
+        let long = String(repeating: "x", count: 60_000)
+        #expect(try balancer.command("pool set web restart.command=[\(long)]").data.contains { $0.contains(long) })
+        let told = try balancer.command("events").data.filter { $0.contains("restart.command") }
+        #expect(told.count == 1 && told[0].utf8.count < 1500 && told[0].hasSuffix("x ... (60002 bytes)"), "\(told.map(\.utf8.count))")
+    }
+
     @Test("saves at the same time, with changes between them: each is whole, none finds a stranger's edit, the last is what runs")
     func savesAtOnce() throws {
         let balancer = balancer
