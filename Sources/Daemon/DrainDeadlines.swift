@@ -113,6 +113,7 @@ import SystemCalls
         var progress = ClosingProgress(order.reference, .reset, events)
         while let backend = standing(order), backend.holders > 0 {
             let holders = try await surveys.connections(slot: backend.slot)
+            guard standing(order) != nil else { break }
             progress.note(closed: try await surveys.close(holders, .reset).count, left: backend.holders)
             guard await pause(for: DrainDeadlines.tick) else { return }
         }
@@ -145,6 +146,7 @@ import SystemCalls
             if allowed > 0 {
                 if candidates.isStale(at: clock.now) {
                     candidates.refill(try await surveys.connections(slot: backend.slot), at: clock.now)
+                    guard standing(order) != nil else { break }
                 }
                 let (chosen, manner) = candidates.next(allowed, at: clock.now)
                 let closed = try await surveys.close(chosen, manner)
