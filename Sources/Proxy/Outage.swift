@@ -94,7 +94,9 @@ extension ConnectionHandle {
     private func enter(_ pool: Int) {
         worker.queue(of: record.pool).countDiverted()
         record.diverts += 1
-        (record.attempts, record.tried, record.queuedAt) = (0, ConnectionRecord.nothingTried, 0)
+        (record.attempts, record.tried) = (0, ConnectionRecord.nothingTried)
+        // Of the other pool's line, in which somebody else may have this very place.
+        (record.queuedAt, record.place) = (0, .none)
         worker.leavePool(record.pool)
         worker.state.poolConnections[pool] += 1
         record.pool = pool

@@ -314,4 +314,31 @@ struct DivertTests {
             try pool.expectNothingHeld()
         }
     }
+
+    /// Whoever finds the other pool's line full leaves that line alone: nobody else's place in it is given up.
+    @Test(arguments: [1, 2])
+    func whoDoesNotFitIntoTheOtherLineTakesNobodyOutOfIt(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers, whenNone: .divert(pool: 2))
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 1, timeout: .seconds(20))
+            try pool.plane.route([], whenNone: hold, pool: 2)
+            let other = try pool.plane.plane.open(listener: 1, .ipv4(0x7F00_0001, port: 0), backlog: 16, pool: 2)
+            let held = try BlockingSocket.connect(to: other)
+            try held.send("!")
+            while pool.plane.plane.queueReport(pool: 2).held == 0 { poll(nil, 0, 1) }
+            // In the same row of its own pool's line.
+            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: .seconds(20)))
+            let holder = try pool.connect()
+            try greet(holder)
+            let waiting = try pool.connect()
+            try pool.waitUntil("it waits") { $0.waiting == 1 }
+            try pool.route([])
+            #expect(waiting.receiveAll().end == .reset)
+            #expect(pool.plane.plane.queueReport(pool: 2).held == 1)
+            try pool.plane.route([pool.backend.endpoint], slot: 2, whenNone: hold, pool: 2)
+            #expect(held.receive(exactly: 1).count == 1)
+            for client in [held, holder] { client.close() }
+            try pool.expectNothingHeld()
+        }
+    }
 }
