@@ -98,7 +98,7 @@ package struct Balancer: Hashable, Sendable {
             }
             return reply
         case .tooLong: throw Failure(.failed, "\(control): the balancer sent an endless line")
-        case .end: throw Failure(.noAnswer, "\(control): the balancer closed the connection in the middle of an answer")
+        case .end: throw Failure(.noAnswer, "\(control): the balancer closed the connection before the end of its answer: was it stopped or restarted?")
         }
     }
 

@@ -11,7 +11,7 @@ extension ExplainReport {
             if !holders.byPeer.isEmpty { rows.append(["  peers", spread(holders.byPeer)]) }
         }
         rows.append([wish == .ready ? "  if drained" : "  empty", forecast])
-        var lines = ["\(backend) (\(address)) is \(availability.rawValue)"] + StatusTable.table(rows)
+        var lines = ["\(backend) (\(address)) is \(availability == .maintenance ? "in " : "")\(availability.rawValue)"] + StatusTable.table(rows)
         lines += listed("oldest", holders.oldest)
         // The same ones again would tell nothing.
         if Set(holders.idlest.map(\.id)) != Set(holders.oldest.map(\.id)) { lines += listed("idle for longest", holders.idlest) }

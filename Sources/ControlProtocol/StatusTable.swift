@@ -42,7 +42,7 @@ package enum StatusTable {
 
     /// Only where nobody is served, and where something happened for want of room.
     private static func fullness(_ pool: PoolReport) -> String {
-        var outage = pool.eligible == 0 ? ", no available backend: new connections \(becomes(pool))" : ""
+        var outage = pool.eligible == 0 ? ", no available backend: new connections \(becomes(pool.whenNone))" : ""
         if pool.held > 0 || pool.holdTimeouts > 0 { outage += ", \(pool.held) held, \(pool.holdTimeouts) in vain" }
         if pool.diverted > 0 { outage += ", \(pool.diverted) diverted" }
         guard pool.queued > 0 || pool.refused > 0 else { return outage }
@@ -50,8 +50,9 @@ package enum StatusTable {
             + (pool.queueTimeouts > 0 ? " (\(pool.queueTimeouts) of them had waited in vain)" : "")
     }
 
-    private static func becomes(_ pool: PoolReport) -> String {
-        switch pool.whenNone {
+    /// What happens to clients of a pool without an available backend, by its when-none.
+    package static func becomes(_ whenNone: String) -> String {
+        switch whenNone {
         case "hold": "are held"
         case "divert": "are diverted"
         default: "are reset"
@@ -75,7 +76,8 @@ package enum StatusTable {
         if let drain = backend.drain {
             let until = (drain.leaseUntil.map { ", lease until \($0)" } ?? "")
                 + (drain.atDeadline.flatMap { end in end == .keep ? nil : drain.deadline.map { ", \(end.rawValue) at \($0)" } } ?? "")
-            notes.append("drained by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
+            let state = backend.wish == .maintenance ? "in maintenance" : "drained"
+            notes.append("\(state) by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
         }
         if let share = backend.share { notes.append("back lately: gets up to \(share) % of its share") }
         if let failure = backend.probeFailure { notes.append(failure) }

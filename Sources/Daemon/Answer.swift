@@ -8,8 +8,9 @@ import EventLoop
     private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
     private let turns: Turns
     private var pending: [UInt8] = []
-    /// When the piece in hand was begun.
-    private var began = LoopClock().now
+    /// Time that writing the piece in hand has taken.
+    private var spent = Duration.zero
+    private var piecesDone = 0
 
     /// A long answer leaves in pieces, and between two of them everybody else has a turn on the loop. A piece ends at
     /// this size, or when it has taken so long to write.
@@ -46,11 +47,14 @@ import EventLoop
 
     /// A part of a line or some lines; `flush` ends it.
     func write(_ part: (inout [UInt8]) -> Void) async throws(Failure) {
+        let began = LoopClock().now
         part(&pending)
-        guard pending.count >= Answer.pieceSize || began.duration(to: LoopClock().now) >= Answer.pieceTime else { return }
+        spent += began.duration(to: LoopClock().now)
+        guard pending.count >= Answer.pieceSize || spent >= Answer.pieceTime else { return }
         try await flush()
-        await turns.next()
-        began = LoopClock().now
+        piecesDone += 1
+        guard await turns.next(after: piecesDone) else { throw Failure(.failed, "the peer is gone") }
+        spent = .zero
     }
 
     func flush() async throws(Failure) {

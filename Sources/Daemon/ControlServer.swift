@@ -10,8 +10,9 @@ import SystemCalls
     private static let conversationsMax = 40
     /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
     private static let lastingMax = 24
-    /// A longer line takes time to read: one of those in a round of the loop.
+    /// A longer line takes time to read: one of those in a round of the loop, and after the second parts of answers.
     private static let shortLine = 4096
+    private static let partsOfLongLine = 2
     /// Accepted at a time, before the loop does something else.
     private static let acceptsInARow = 16
 
@@ -91,7 +92,8 @@ import SystemCalls
         while conversations.count >= ControlServer.conversationsMax {
             let now = LoopClock().now
             let candidates = conversations.values.compactMap { peer in peer.dispensability(now).map { (peer, $0) } }
-            if let (least, _) = candidates.min(by: { $0.1 < $1.1 }) {
+            // Who has asked something that was not read yet keeps his place.
+            if let (least, _) = candidates.sorted(by: { $0.1 < $1.1 }).first(where: { !$0.0.isHeard }) {
                 leave(least)
                 least.end()
             } else if await left.next(after: left.version, timeout: .milliseconds(50)) == .cancelled {
@@ -129,7 +131,9 @@ import SystemCalls
     }
 
     private func answer(_ line: [UInt8], _ peer: Conversation, _ user: String) async -> Bool {
-        if line.count > ControlServer.shortLine { await turns.next() }
+        if line.count > ControlServer.shortLine {
+            guard await turns.next(after: ControlServer.partsOfLongLine) else { return false }
+        }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))

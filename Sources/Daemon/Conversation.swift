@@ -28,18 +28,30 @@ import SystemCalls
     /// How much less than others it deserves its place, and since when; nil: it keeps it. Least of all one that is gone,
     /// then one that never asked, one between two requests, one that does not take its answer, one that asks without end.
     func dispensability(_ now: MonotonicTime) -> (rank: Int, since: MonotonicTime)? {
-        if socket.isHungUp { return (0, busySince) }
-        return switch phase {
-        case .silent(let since): (1, since)
-        case .resting(let since): (2, since)
-        case .deaf(let since): since.duration(to: now) > Conversation.holdMax ? (3, since) : nil
-        case .served(let since): since.duration(to: now) > Conversation.holdMax ? (4, since) : nil
-        case .waiting: nil
+        let (rank, since, isLong): (Int, MonotonicTime, Bool) = switch phase {
+        case .silent(let since): (1, since, since.duration(to: now) > Conversation.silenceMax)
+        case .resting(let since): (2, since, true)
+        case .deaf(let since): (3, since, since.duration(to: now) > Conversation.holdMax)
+        case .served(let since): (4, since, since.duration(to: now) > Conversation.holdMax)
+        case .waiting: (0, busySince, false)
+        }
+        if isLong { return (rank, since) }
+        // One that is silent and gone ends by itself.
+        return rank != 1 && socket.isHungUp ? (0, busySince) : nil
+    }
+
+    /// Something of it waits to be read while it counts as quiet.
+    var isHeard: Bool {
+        switch phase {
+        case .silent, .resting: socket.isReadable
+        case .deaf, .served, .waiting: false
         }
     }
 
     /// Where others wait for a place, so long may one be held without a pause.
     private static let holdMax = Duration.milliseconds(200)
+    /// And so long may a newcomer take to say something.
+    private static let silenceMax = Duration.milliseconds(50)
     /// Less is no pause between two requests.
     private static let pauseMin = Duration.milliseconds(1)
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.

@@ -44,13 +44,13 @@ import SystemCalls
         switch (there, isOwn) {
         case (nil, false): return
         case (nil, true):
-            throw Failure(.refused, "\(target) is gone since it was loaded; force=yes writes it anew")
+            throw Failure(.refused, "\(target) is gone since it was loaded; force=yes (lbctl: --force) writes it anew")
         case (_?, false):
-            throw Failure(.refused, "\(target) is there already, and lbd was not started with it; force=yes writes over it")
+            throw Failure(.refused, "\(target) is there already, and lbd was not started with it; force=yes (lbctl: --force) writes over it")
         case (let there?, true):
             guard there != running.bytes else { return }
             throw Failure(
-                .refused, "\(target) has changed on disk since it was loaded; look at it with config diff, then config reload takes it up, or force=yes writes over it")
+                .refused, "\(target) has changed on disk since it was loaded; look at it with config diff, then config reload takes it up, or force=yes (lbctl: --force) writes over it")
         }
     }
 

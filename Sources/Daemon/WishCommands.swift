@@ -55,8 +55,10 @@ extension CommandHandler {
         var lastOfPool: [PoolName: Backend] = [:]
         for backend in backends where backend.wish != .ready { lastOfPool[backend.reference.pool] = backend }
         var outages: [String: String] = [:]
-        for (name, backend) in lastOfPool where table.pool(name)?.published == [] {
-            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections are reset"
+        for (name, backend) in lastOfPool {
+            guard let pool = table.pool(name), pool.published == [] else { continue }
+            let fate = StatusTable.becomes(pool.configuration.whenNone.word)
+            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections \(fate)"
         }
         return outages
     }

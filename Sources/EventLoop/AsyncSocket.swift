@@ -157,6 +157,9 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
     }
 
+    /// There is something to receive, if only the peer's end.
+    package var isReadable: Bool { Sockets.isReadable(descriptor.number) }
+
     /// `limit`: besides the socket's own deadline; ETIMEDOUT when it passes first.
     private func ready(for interest: Interest, timeout limit: Duration? = nil) async throws(SocketFailure) {
         let rest = deadline.map { max(.zero, Clocks.monotonic().duration(to: $0)) }
@@ -173,7 +176,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     private func isReady(for interest: Interest) -> Bool {
         switch interest {
-        case .readable: Sockets.isReadable(descriptor.number)
+        case .readable: isReadable
         case .writable: Sockets.isWritable(descriptor.number)
         }
     }

@@ -151,7 +151,7 @@ extension Verdict {
         switch cause {
         case .deadlinePassed(let backend, let limit):
             return [
-                "see who holds it:          \(wording.program) status \(backend)",
+                "see who holds it:          \(wording.program) explain \(backend)",
                 "wait longer:               \(wording.again(with: "--drain-deadline", (limit * 4).written))",
             ]
         case .refused, .drainLost, .failed:

@@ -7,7 +7,11 @@ import Model
 struct CloseCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "close", abstract: "Closes chosen connections, by the ids that 'lbctl connections' shows.",
-        discussion: "Both sides see a clean end, unless bytes would be lost. Exit status: 1 where there is no connection with one of the ids.")
+        discussion: """
+            Both sides see a clean end, unless bytes would be lost. Exit status: 1 where there is no connection with one \
+            of the ids. Each balancer counts for itself: an id means another connection at another one, so give the \
+            --control that showed it.
+            """)
 
     @OptionGroup var global: GlobalOptions
 

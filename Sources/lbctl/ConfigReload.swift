@@ -7,7 +7,8 @@ struct ConfigReloadCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "reload", abstract: "Takes up the configuration file as it is on disk, all of it or nothing.",
         discussion: """
-            Tells what has changed. Connections, wishes, probe results and counters of what stays are kept. What only \
+            Tells what has changed. What commands have changed since and 'config save' has not written is undone, as \
+            'config diff' shows beforehand. Connections, wishes, probe results and counters of what stays are kept. What only \
             the next start takes up says so, and stays in 'config diff' until then. SIGHUP does the same.
             """)
 

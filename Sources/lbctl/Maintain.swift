@@ -6,7 +6,7 @@ import EventLoop
 struct MaintainCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "maintain", abstract: "Takes backends out of rotation and out of probing.",
-        discussion: "'lbctl ready' brings them back. A rollout leaves them out.")
+        discussion: "Connections that stand go on: see 'lbctl explain'. 'lbctl ready' brings them back. A rollout leaves them out.")
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var arguments: BackendArguments

@@ -7,7 +7,7 @@ import Model
 
 struct SettingArguments: ParsableArguments, Sendable {
     @Argument(
-        help: ArgumentHelp("Options as in the file, dotted: health.interval=1s; 'KEY=' is back to the default.", valueName: "key=value"),
+        help: ArgumentHelp("Options as in the file, one in a group with a dot, such as a pool's health.interval=1s; 'KEY=' is back to the default.", valueName: "key=value"),
         transform: Word.setting)
     var settings: [Setting] = []
 

@@ -23,7 +23,7 @@ import Testing
         _ = try balancer.command("events")
     }
 
-    @Test("50 clients send random and mutated lines: no crash, no leak, and an operator is answered in under 50 ms")
+    @Test("many clients send random and mutated lines: no crash, no leak, and an operator is answered in under 50 ms")
     func fuzzed() throws {
         let verbs = try balancer.command("help output=json").data.map { try JSONDecoder().decode(HelpRecord.self, from: Data($0.utf8)) }
         let baseline = try Baseline(balancer)
@@ -31,7 +31,7 @@ import Testing
         let stop = StopFlag()
         let sent = Atomic(0)
         let path = balancer.control
-        let fuzzers = (0..<50).map { number in
+        let fuzzers = (0..<Scale.of(20, full: 50)).map { number in
             Background {
                 var fuzz = ControlFuzz(verbs: verbs, seed: ControlStress.seed &+ UInt64(number))
                 while !stop.isRaised { sent.add(fuzz.converse(at: path), ordering: .relaxed) }
@@ -158,7 +158,7 @@ import Testing
         let workers = try balancer.status().workers
         #expect(try ProcessTable.threads(balancer.process) == workers + 1)
         let grown = try ProcessTable.residentKiB(balancer.process) - baseline.residentKiB
-        #expect(grown < 48 * 1024 * Scale.patience, "resident memory grew by \(grown) KiB")
+        #expect(grown < 24 * 1024 * Scale.patience, "resident memory grew by \(grown) KiB")
         try balancer.rests(max: 60)
     }
 }
@@ -168,11 +168,12 @@ private struct AnswerTimes {
     var took: [Duration] = []
     var stutter: Duration = .zero
 
-    /// 50 ms of lbd as it is shipped, and twice what the machine itself was late: it has two processors, and here many more who want them.
+    /// 50 ms of lbd as it is shipped, and twice what the machine itself was late: it has two processors, and here many
+    /// more who want them. So one in twenty may take longer, but none of them much.
     func expectQuick(_ note: String) {
         let bound = (.milliseconds(50) * Scale.slowness + stutter * 2) * Scale.patience
         let slow = took.filter { $0 > bound }
-        #expect(took.count > 5 && slow.isEmpty, "\(slow.count) of \(took.count) answers took more than \(bound.spoken), up to \((slow.max() ?? .zero).spoken); \(note)")
+        #expect(took.count > 5 && slow.count <= 1 + took.count / 20 && slow.allSatisfy { $0 < bound * 5 }, "\(slow.count) of \(took.count) answers took more than \(bound.spoken), up to \((slow.max() ?? .zero).spoken); \(note)")
     }
 }
 
