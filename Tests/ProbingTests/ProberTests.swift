@@ -197,8 +197,7 @@ private func connect(
         defer { endless.stop() }
         let target = ProbeTarget(try BackendReference("web/web-1"), at: endless.endpoint)
         try await onLoop {
-            let turns = Turns()
-            let others = start { for turn in 1... { await turns.next(); Others.turns = turn; guard !Task.isCancelled else { return } } }
+            let others = start { while await pause(for: .zero) { Others.turns += 1 } }
             let result = await Checks.run(.http(HTTPRequest()), of: target, timeout: .seconds(10))
             others.cancel()
             #expect(result == .failure(reason: "http: no end of the answer in its first 512 KiB: 'HTTP/1.1 200 OK'"))
