@@ -139,13 +139,17 @@ enum Declared {
     static let closeRate = Option("close-rate", .wholeNumber(1...1_000_000, unit: "connections"), .isNothing(example: "100"),
         "a second, that at-deadline: close ends; left out: so many that the others' connects stay at those of their busiest second of the drain, 10 at least")
 
+    static let leaseEnd = Option("lease-end", Form<LeaseEnd>.word(), .means("undrain"),
+        "when nobody has renewed the lease of a drain: undrain brings the backend back, keep leaves it out until somebody undrains it")
+
     static let address = Option("address", .endpoint(portZero: false), .isAnError(example: "127.0.0.1:9001"), "alone also as NAME: ADDRESS")
     static let weight = Option("weight", .wholeNumber(1...256, unit: "shares"), .means("1"),
         "share of new connections relative to the others")
     static let backendConnectionsMax = Option("connections-max", .connections, .isNothing(example: "500"),
         "at once; then it is full, see when-full")
     static let backup = Option("backup", .truth, .means("false"), "takes connections only while no other is available")
-    static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins")
+    static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins",
+        effect: .atFirstStart)
 
     static let command = Option("command", .command, .isAnError(example: "[ssh, \"{host}\", sudo, systemctl, restart, web]"),
         "program and arguments; filled in: " + RestartConfiguration.placeholders.map { "{\($0)}" }.joined(separator: " "))
@@ -196,7 +200,7 @@ extension Declared {
         "clients' connections that fail, at connect or by a reset before the backend's first byte: a burst of them brings a probe at once, which decides", [
             entry(passiveFailures), entry(passiveWithin),
         ])
-    static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline), entry(closeRate)])
+    static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline), entry(closeRate), entry(leaseEnd)])
     static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
         entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish),
     ])

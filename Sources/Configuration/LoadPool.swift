@@ -48,7 +48,7 @@ extension Loader {
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
             drainDeadline: drain.deadline, backends: backends, restart: restart, sendProxy: sendProxy,
             transport: transport, whenFull: whenFull, whenNone: whenNone, slowStart: slowStart,
-            drainEnd: drain.end, closeRate: drain.closeRate)
+            drainEnd: drain.end, closeRate: drain.closeRate, leaseEnd: drain.leaseEnd)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
@@ -87,13 +87,14 @@ extension Loader {
         }
     }
 
-    private mutating func drain(_ pool: SectionReader) -> (deadline: Duration, end: DrainEnd, closeRate: Int?)? {
+    private mutating func drain(_ pool: SectionReader) -> (deadline: Duration, end: DrainEnd, closeRate: Int?, leaseEnd: LeaseEnd)? {
         guard let section = pool.open(Declared.drain, &findings) else { return nil }
         let deadline = section.value(Declared.deadline, &findings)
         let end = section.value(Declared.atDeadline, &findings)
         let closeRate = section.optional(Declared.closeRate, &findings)
-        guard let deadline, let end, let closeRate else { return nil }
-        return (deadline, end, closeRate.value)
+        let leaseEnd = section.value(Declared.leaseEnd, &findings)
+        guard let deadline, let end, let closeRate, let leaseEnd else { return nil }
+        return (deadline, end, closeRate.value, leaseEnd)
     }
 
     private mutating func restart(_ pool: SectionReader) -> RestartConfiguration? {

@@ -105,7 +105,11 @@ private func comment(_ option: OptionEntry) -> String {
         case .isAnError: [option.type, option.bounds, "required"]
         case .isNothing: [option.type, option.bounds, "no default"]
         }
-    let effect = option.effect == .atOnce ? [] : ["next start"]
+    let effect: [String] = switch option.effect {
+    case .atOnce: []
+    case .atNextStart: ["next start"]
+    case .atFirstStart: ["first start"]
+    }
     return "\(option.doc) (\((parts.filter { !$0.isEmpty } + effect).joined(separator: "; ")))"
 }
 

@@ -39,9 +39,14 @@ package struct StatusScope: Equatable, Sendable {
 
     package func and(_ other: StatusScope) -> StatusScope {
         var scope = self
-        scope.pools.formUnion(other.pools)
-        scope.backends.formUnion(other.backends)
+        scope.add(other)
         return scope
+    }
+
+    /// In place: a line holds thousands of names, and a copy for each would take its time.
+    package mutating func add(_ other: StatusScope) {
+        pools.formUnion(other.pools)
+        backends.formUnion(other.backends)
     }
 
     /// The listeners of a pool belong to it, not to one of its backends.
@@ -318,7 +323,7 @@ extension Command {
         case "help": self = .help(verb: try Command.verb(&arguments))
         case "status":
             var scope = StatusScope.everything
-            while let word = arguments.word() { scope = scope.and(try Command.scope(word)) }
+            while let word = arguments.word() { scope.add(try Command.scope(word)) }
             self = .status(scope)
         case "drain": self = .drain(try Command.drainOrder(&arguments))
         case "undrain":

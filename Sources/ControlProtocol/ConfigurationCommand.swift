@@ -121,9 +121,11 @@ extension Arguments {
 
     fileprivate mutating func subjects(_ kind: SubjectKind) throws(LineError) -> [ConfigurationSubject] {
         var subjects = [try subject(kind)]
+        // A line holds thousands of names: looked up, not searched for.
+        var named = Set(subjects)
         while isMore {
             let next = try subject(kind)
-            if !subjects.contains(next) { subjects.append(next) }
+            if named.insert(next).inserted { subjects.append(next) }
         }
         return subjects
     }

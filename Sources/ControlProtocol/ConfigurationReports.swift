@@ -10,7 +10,7 @@ package struct ChangeRecord: Codable, Equatable, Sendable {
     package var key: String?
     package var old: String?
     package var new: String?
-    /// `at-once` or `at-next-start`.
+    /// `at-once`, `at-next-start` or `at-first-start`.
     package var effect: String
     package var text: String
 

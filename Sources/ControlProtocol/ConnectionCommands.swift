@@ -67,10 +67,12 @@ extension Arguments {
 
     mutating func connectionIDs() throws(LineError) -> [ConnectionID] {
         var ids: [ConnectionID] = []
+        // A line holds thousands of ids: looked up, not searched for.
+        var named: Set<ConnectionID> = []
         while let word = word() {
             let id: ConnectionID
             do { id = try ConnectionID(word) } catch { throw LineError(description: error.description) }
-            if !ids.contains(id) { ids.append(id) }
+            if named.insert(id).inserted { ids.append(id) }
         }
         guard !ids.isEmpty else { throw LineError(description: "'\(verb.name)' needs an id: \(verb.usage)") }
         return ids

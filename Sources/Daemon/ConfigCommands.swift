@@ -69,7 +69,7 @@ extension CommandHandler {
             return reference.pool
         })
         return running.wanted.configuration.pools.filter { touched.contains($0.name) && $0.backends.isEmpty }.map {
-            "pool \($0.name) has no backend left: its new connections \(StatusTable.becomes($0.whenNone.word))"
+            "pool \($0.name) has no backend left: its new connections \($0.whenNone.outcome)"
         }
     }
 }

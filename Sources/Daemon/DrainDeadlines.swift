@@ -16,12 +16,17 @@ import SystemCalls
     private let plane: DataPlane
     private let events: EventLog
     private struct Running {
+        let order: Order
         let at: MonotonicTime
         let work: Task<Void, Never>
         var hasPassed = false
+        /// Its connections could not be closed.
+        var hasFailed = false
     }
 
     private var running: [BackendReference: Running] = [:]
+    /// How many backends of a pool have their connections closed now: they share its budget.
+    private var closers: [PoolName: Int] = [:]
 
     /// From one look at the pace to the next.
     private static let tick = Duration.milliseconds(20)
@@ -33,15 +38,17 @@ import SystemCalls
         self.events = events
     }
 
-    /// Starts the backend's deadline anew, if its drain has one.
+    /// Starts the backend's deadline anew, if its drain has one. A renewal that leaves it as it is changes nothing: what
+    /// has been watched goes on, and so does the closing, which a new start would set back each time.
     func run(_ backend: Backend) {
         let reference = backend.reference
-        running[reference]?.work.cancel()
-        running[reference] = nil
-        guard backend.wish == .drain, let drain = backend.drain, let deadline = drain.deadline, let end = drain.atDeadline else { return }
-        let rest = Duration.milliseconds(max(0, deadline.milliseconds - Clocks.calendar().milliseconds))
-        let work = start { await self.carryOut(Order(reference: reference, drain: drain, end: end), after: rest) }
-        running[reference] = Running(at: LoopClock().now.advanced(by: rest), work: work)
+        let order = Order(backend)
+        if let order, let running = running[reference], running.order == order, !running.hasFailed { return }
+        running.removeValue(forKey: reference)?.work.cancel()
+        guard let order else { return }
+        let rest = Duration.milliseconds(max(0, order.deadline.milliseconds - Clocks.calendar().milliseconds))
+        let work = start { await self.carryOut(order, after: rest) }
+        running[reference] = Running(order: order, at: LoopClock().now.advanced(by: rest), work: work)
     }
 
     /// Its backend is gone.
@@ -57,10 +64,17 @@ import SystemCalls
 
     // MARK: The deadline
 
-    private struct Order {
+    private struct Order: Equatable {
         let reference: BackendReference
-        let drain: DrainLease
+        let owner: String
+        let deadline: Timestamp
         let end: DrainEnd
+
+        /// Nil: it is not drained, or has all the time it likes.
+        @ControlPlane init?(_ backend: Backend) {
+            guard backend.wish == .drain, let drain = backend.drain, let deadline = drain.deadline, let end = drain.atDeadline else { return nil }
+            (reference, owner, self.deadline, self.end) = (backend.reference, drain.owner, deadline, end)
+        }
     }
 
     private func carryOut(_ order: Order, after rest: Duration) async {
@@ -83,16 +97,15 @@ import SystemCalls
             }
         } catch {
             // Cancelled: the drain has ended or was given anew.
-            guard standing(order) != nil, !Task.isCancelled else { return }
+            guard standing(order) != nil else { return }
+            running[order.reference]?.hasFailed = true
             table.reportFailure("\(order.reference): its connections are not closed at the deadline: \(error); drain it again to try again")
         }
     }
 
     /// The backend, where its drain is still the one that was ordered.
     private func standing(_ order: Order) -> Backend? {
-        guard let backend = table.backend(order.reference), backend.wish == .drain,
-            backend.drain?.owner == order.drain.owner, backend.drain?.deadline == order.drain.deadline, !Task.isCancelled
-        else { return nil }
+        guard let backend = table.backend(order.reference), Order(backend) == order, !Task.isCancelled else { return nil }
         return backend
     }
 
@@ -125,8 +138,11 @@ import SystemCalls
         var candidates = Candidates()
         var progress = ClosingProgress(order.reference, .close, events)
         let clock = LoopClock()
+        let pool = order.reference.pool
+        closers[pool, default: 0] += 1
+        defer { closers[pool] = closers[pool].flatMap { $0 > 1 ? $0 - 1 : nil } }
         while let backend = standing(order), backend.holders > 0 {
-            let allowed = pacing.allowed(at: clock.now, connects: connects(besides: order.reference))
+            let allowed = pacing.allowed(at: clock.now, connects: connects(besides: order.reference), closers: closers[pool] ?? 1)
             if allowed > 0 {
                 if candidates.isStale(at: clock.now) {
                     candidates.refill(try await surveys.connections(slot: backend.slot), at: clock.now)

@@ -99,17 +99,17 @@ import SystemCalls
     }
 
     /// Waits until all are drained, telling every change and each second. Where only such are left that are kept beyond
-    /// their deadline, that is a failure.
+    /// their deadline, that is a failure. `asked`: each with the address that it had when somebody asked.
     func waitUntilEmpty(
-        _ references: [BackendReference], since started: MonotonicTime, tell: @ControlPlane (DrainRecord) async throws(Failure) -> Void
+        _ asked: [(backend: Backend, address: Endpoint)], since started: MonotonicTime, tell: @ControlPlane (DrainRecord) async throws(Failure) -> Void
     ) async throws(Failure) {
         let clock = LoopClock()
-        let forecasts = Forecasts(references, table, explanations)
+        let forecasts = Forecasts(asked.map(\.backend.reference), table, explanations)
         defer { forecasts.cancel() }
         var told: [BackendReference: DrainRecord] = [:]
         while true {
             let seen = table.changes.version
-            let backends = try standing(references)
+            let backends = try standing(asked)
             let open = backends.filter { !$0.isEmpty }
             let isLast = !open.isEmpty && open.allSatisfy(isGivenUp)
             for backend in backends {
@@ -134,15 +134,20 @@ import SystemCalls
         }
     }
 
-    /// By their names: backends may go while somebody waits.
-    private func standing(_ references: [BackendReference]) throws(Failure) -> [Backend] {
-        var backends: [Backend] = []
-        for reference in references {
-            guard let backend = table.backend(reference) else { throw Failure(.failed, "\(reference) was removed while it was drained") }
+    /// Backends may go while somebody waits, and come back as others of the same name, or at another address: that would
+    /// be empty soon, and what was asked for is not.
+    private func standing(_ asked: [(backend: Backend, address: Endpoint)]) throws(Failure) -> [Backend] {
+        for (backend, address) in asked {
+            let reference = backend.reference
+            guard !backend.isGone else { throw Failure(.failed, "\(reference) was removed while it was drained") }
             guard backend.wish == .drain else { throw Failure(.failed, "\(reference): the drain was ended before it was empty") }
-            backends.append(backend)
+            guard backend.configuration.address == address else {
+                throw Failure(
+                    .failed, "\(reference) was moved from \(address) to \(backend.configuration.address) while it was drained; "
+                        + "who was connected there is still to be waited for")
+            }
         }
-        return backends
+        return asked.map(\.backend)
     }
 
     /// Its deadline has passed, and nobody does anything about the connections that are left.
@@ -199,14 +204,22 @@ import SystemCalls
         let reason = "the lease of \(drain.owner) was not renewed for \(lease.spoken)"
         leases[backend.reference] = nil
         backend.leaseUntil = nil
-        endings[backend.reference] = reason
-        table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        switch table.pool(backend.reference.pool)?.configuration.leaseEnd ?? .undrain {
+        case .undrain:
+            endings[backend.reference] = reason
+            table.set(.ready, of: backend, drain: nil, by: "lbd", reason: reason)
+        case .keep:
+            let kept = DrainLease(
+                owner: drain.owner, reason: drain.reason, since: drain.since, lease: nil, deadline: drain.deadline, atDeadline: drain.atDeadline)
+            table.set(.drain, of: backend, drain: kept, by: "lbd", reason: reason + "; it stays out, as lease-end: keep says")
+        }
         deadlines.run(backend)
         table.publishNow()
         saveOrTell()
     }
 
-    private func saveOrTell() {
+    /// Nobody waits for it: a failure goes to the log.
+    func saveOrTell() {
         let saving = saved.begin(table)
         start {
             if let failure = await saving.value { self.table.reportFailure("wishes are not saved: \(failure)") }

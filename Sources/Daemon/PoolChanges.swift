@@ -122,11 +122,16 @@ extension PoolTable {
         if configuration.address == old {
             backend.follow(configuration, of: pool.configuration)
         } else {
+            let found = backend.history.finding
             let former = backend.move(to: configuration, slot: slots.take(), of: pool.configuration)
             pool.leaving.append(former)
             taken.addresses.append(former)
             enter(backend, pool)
             events.record(.backendMoved(backend.reference, from: old, to: configuration.address))
+            // Nobody has asked there yet; with no check it is up, as it was.
+            if backend.history.finding != found {
+                events.record(.probe(backend.reference, from: found, to: backend.history.finding, reason: "another address"))
+            }
         }
         if wasRemoving { events.record(.backendTakenBack(backend.reference, configuration.address)) }
         mark(backend)

@@ -94,7 +94,11 @@ import SystemCalls
         table.removeOthers(than: new.pools, now: now)
         listeners.settle()
         current = new
-        if !atStart { rebudget(from: old) }
+        if !atStart {
+            rebudget(from: old)
+            // Those of the backends stay as they are, and so they are at the next start.
+            if new.wishesAtFirstStart != old.wishesAtFirstStart { drains.saveOrTell() }
+        }
         if new.log != old.log { changeLog(new.log) }
     }
 
@@ -139,5 +143,18 @@ extension Reconfiguration {
             table.end(pool.backends, pool.leaving)
         case .listener(let name): listeners.hurry(name)
         }
+    }
+}
+
+extension BalancerConfiguration {
+    /// But those that are ready.
+    fileprivate var wishesAtFirstStart: [BackendReference: Wish] {
+        var wishes: [BackendReference: Wish] = [:]
+        for pool in pools {
+            for backend in pool.backends where backend.wish != .ready {
+                wishes[BackendReference(pool: pool.name, backend: backend.name)] = backend.wish
+            }
+        }
+        return wishes
     }
 }

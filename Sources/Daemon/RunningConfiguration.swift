@@ -71,6 +71,26 @@ import SystemCalls
 
     func hasSaved(_ content: [UInt8]) { bytes = content }
 
+    // MARK: Saving
+
+    /// Somebody writes; announced when he has done.
+    private var isSaving = false
+    private let saved = Broadcast()
+
+    /// One after the other: two at once would write the same file beside, and each find the other's words where it
+    /// had left its own. `endSaving` ends it.
+    func beginSaving() async throws(Failure) {
+        while isSaving {
+            guard await saved.next(after: saved.version) == .ready else { throw Failure(.failed, "interrupted") }
+        }
+        isSaving = true
+    }
+
+    func endSaving() {
+        isSaving = false
+        saved.announce()
+    }
+
     /// `defaults`: all that holds, not only what was written.
     func document(defaults: Bool) -> ConfigurationDocument { defaults ? wanted.document.effective : wanted.document }
 

@@ -13,6 +13,8 @@ import SystemCalls
     /// `path` nil: the file that lbd was started with; a relative one starts at that file's folder. What somebody else
     /// has written is not written over unless `force`.
     func write(to path: String?, force: Bool) async throws(Failure) -> ConfigSaveRecord {
+        try await running.beginSaving()
+        defer { running.endSaving() }
         let target = path.map { Files.resolve($0, in: running.file.folder) } ?? running.file.absolutePath
         let isOwn = target == running.file.absolutePath
         let there = try content(of: target)

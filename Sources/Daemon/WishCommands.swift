@@ -7,6 +7,7 @@ extension CommandHandler {
     func drain(_ order: DrainOrder, by user: String, _ answer: Answer) async throws(Failure) {
         let started = LoopClock().now
         let backends = try find(order.backends)
+        let asked = backends.map { (backend: $0, address: $0.configuration.address) }
         try await drains.drain(backends, order, by: user)
         var outages = order.renews ? [:] : outages(of: backends)
         guard order.waits else {
@@ -16,7 +17,7 @@ extension CommandHandler {
                 return record
             })
         }
-        try await drains.waitUntilEmpty(order.backends, since: started) { record throws(Failure) in
+        try await drains.waitUntilEmpty(asked, since: started) { record throws(Failure) in
             var record = record
             record.warning = outages.removeValue(forKey: record.backend)
             try await answer.tell(record)
@@ -57,8 +58,7 @@ extension CommandHandler {
         var outages: [String: String] = [:]
         for (name, backend) in lastOfPool {
             guard let pool = table.pool(name), pool.published == [] else { continue }
-            let fate = StatusTable.becomes(pool.configuration.whenNone.word)
-            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections \(fate)"
+            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections \(pool.configuration.whenNone.outcome)"
         }
         return outages
     }

@@ -6,6 +6,8 @@ package struct Pacing: Sendable {
     package let budget: Double
     /// Connections that are closed a second, whatever else arrives: or it would never end.
     package let least: Double
+    /// By the operator.
+    private let isSet: Bool
 
     private struct Sample {
         let at: MonotonicTime
@@ -27,6 +29,7 @@ package struct Pacing: Sendable {
     package init(perSecond: Int) {
         budget = Double(perSecond)
         least = budget
+        isSet = true
     }
 
     /// `busiest`: connects in the busiest second of those who take them back. Where they were not busy at all, all is
@@ -34,14 +37,17 @@ package struct Pacing: Sendable {
     package init(busiest: Double, holders: Int) {
         budget = max(busiest, 10, Double(holders) / 300)
         least = budget / 10
+        isSet = false
     }
 
-    /// How many may be closed now. `connects`: that the others have seen so far.
-    package mutating func allowed(at now: MonotonicTime, connects: UInt64) -> Int {
+    /// How many may be closed now. `connects`: that the others have seen so far. `closers`: how many close at this budget,
+    /// us included. What the operator says is shared; else what others of them close arrives like any other connect.
+    package mutating func allowed(at now: MonotonicTime, connects: UInt64, closers: Int = 1) -> Int {
         remember(Sample(at: now, connects: connects, closed: closed))
         let elapsed = (lastAsked ?? now).duration(to: now).inSeconds
         lastAsked = now
-        let rate = arrivingAnyway.map { max(least, budget - $0) } ?? least
+        let share = least / Double(closers)
+        let rate = isSet ? share : arrivingAnyway.map { max(share, budget - $0) } ?? share
         allowance = min(allowance + rate * elapsed, max(1, rate * Pacing.burst))
         return Int(allowance)
     }

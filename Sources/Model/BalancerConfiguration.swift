@@ -137,6 +137,15 @@ package enum WhenNone: Equatable, Sendable {
     /// It goes to another pool, by that one's options.
     case divert(PoolName)
 
+    /// What becomes of new connections then, in words that follow them.
+    package var outcome: String {
+        switch self {
+        case .refuse: "are reset"
+        case .hold: "are held"
+        case .divert(let other): "go to pool \(other)"
+        }
+    }
+
     package var word: String {
         switch self {
         case .refuse: "refuse"
@@ -158,6 +167,7 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var drainEnd: DrainEnd
     /// Connections that `drainEnd: close` closes a second; nil: as the other backends' load says.
     package var closeRate: Int?
+    package var leaseEnd: LeaseEnd
     package var backends: [BackendConfiguration]
     package var restart: RestartConfiguration?
     package var sendProxy: SendProxy
@@ -171,8 +181,10 @@ package struct PoolConfiguration: Equatable, Sendable {
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
         sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse,
-        whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil
+        whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil,
+        leaseEnd: LeaseEnd = .undrain
     ) {
+        self.leaseEnd = leaseEnd
         self.drainEnd = drainEnd
         self.closeRate = closeRate
         self.name = name

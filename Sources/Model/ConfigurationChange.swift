@@ -23,6 +23,18 @@ package enum ConfigurationSubject: Hashable, Sendable, CustomStringConvertible {
 package enum ConfigurationEffect: String, CaseIterable, Sendable {
     case atOnce = "at-once"
     case atNextStart = "at-next-start"
+    /// Of what it belongs to: nothing that stands already follows it.
+    case atFirstStart = "at-first-start"
+}
+
+extension ConfigurationEffect {
+    fileprivate var words: String {
+        switch self {
+        case .atOnce: ""
+        case .atNextStart: ", at the next start"
+        case .atFirstStart: ", for a first start: now it is drain, maintain and ready that change it"
+        }
+    }
 }
 
 package struct ConfigurationChange: Equatable, Sendable {
@@ -44,7 +56,7 @@ package struct ConfigurationChange: Equatable, Sendable {
 
     package var waitsForStart: Bool {
         switch kind {
-        case .added, .removed, .changed(_, _, _, .atOnce): false
+        case .added, .removed, .changed(_, _, _, .atOnce), .changed(_, _, _, .atFirstStart): false
         case .changed(_, _, _, .atNextStart): true
         }
     }
@@ -63,7 +75,7 @@ package struct ConfigurationChange: Equatable, Sendable {
         case .added(let settings): "added: \(settings)"
         case .removed(let settings): "removed; it was \(settings)"
         case .changed(let key, let old, let new, let effect):
-            "\(key) \(old ?? "none") -> \(new ?? "none")" + (effect == .atNextStart ? ", at the next start" : "")
+            "\(key) \(old ?? "none") -> \(new ?? "none")" + effect.words
         }
     }
 }

@@ -62,3 +62,11 @@ package enum DrainEnd: String, CaseIterable, Codable, Sendable {
     /// All are reset at once.
     case reset
 }
+
+/// What becomes of a drain whose lease nobody has renewed.
+package enum LeaseEnd: String, CaseIterable, Sendable {
+    /// It ends: the backend is back in rotation.
+    case undrain
+    /// It stays, as one without a lease, until somebody ends it.
+    case keep
+}

@@ -15,7 +15,7 @@ struct ConfigShowCommand: Verb {
     func perform(_ console: Console) async -> ExitStatus {
         let fleet = Fleet(global, console)
         return await fleet.each { balancer throws(Failure) in
-            try await balancer.perform(.configuration(.show(defaults: defaults)), decoding: ConfigShowRecord.self) { record in
+            try await balancer.perform(.configuration(.show(defaults: defaults)), decoding: ConfigShowRecord.self, silenceMax: Fleet.workMax) { record in
                 if global.isJSON { return fleet.show(record, of: balancer, text: "") }
                 // A prefix to each line would leave no YAML.
                 if console.prefixes { console.data("# \(balancer.control)") }

@@ -44,7 +44,7 @@ extension Fleet {
         _ command: Command, as type: Record.Type, lines: @escaping @ControlPlane @Sendable (Record) -> [String]
     ) async -> ExitStatus {
         await each { balancer throws(Failure) in
-            try await balancer.perform(command, decoding: type) { record in
+            try await balancer.perform(command, decoding: type, silenceMax: Fleet.workMax) { record in
                 if isJSON { return show(record, of: balancer, text: "") }
                 if console.prefixes { console.data("\(balancer.control):") }
                 for line in lines(record) { console.data(line) }

@@ -11,6 +11,8 @@ import Model
 
     /// A balancer that is well answers at once, and while it waits for something tells so each second.
     static let silenceMax = Duration.seconds(10)
+    /// Where it has to ask its workers, or to take up a whole file.
+    static let workMax = Duration.seconds(30)
 
     init(_ global: GlobalOptions, _ console: Console) {
         balancers = global.balancers

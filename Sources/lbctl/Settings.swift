@@ -37,15 +37,16 @@ extension Fleet {
     /// Tells each change that a command has made, or every error of the file that is in its way.
     func reportChanges(_ command: ConfigurationCommand) async -> ExitStatus {
         await each { balancer throws(Failure) in
-            try await balancer.perform(.configuration(command), decoding: ChangesRecord.self) { show($0, of: balancer) }
+            try await balancer.perform(.configuration(command), decoding: ChangesRecord.self, silenceMax: Fleet.workMax) { show($0, of: balancer) }
         }
     }
 
     /// The same, then how what was removed comes to its end.
     func reportRemoval(_ subjects: [ConfigurationSubject], _ options: RemovalOptions) async -> ExitStatus {
         let command = ConfigurationCommand.remove(subjects, now: options.now, waiting: options.waiting)
+        let silenceMax = options.wait ? nil : Fleet.workMax
         return await each { balancer throws(Failure) in
-            try await balancer.perform(.configuration(command), decoding: RemovalAnswer.self) { answer in
+            try await balancer.perform(.configuration(command), decoding: RemovalAnswer.self, silenceMax: silenceMax) { answer in
                 switch answer {
                 case .changes(let record): show(record, of: balancer)
                 case .removal(let record): show(record, of: balancer, text: record.lines[0])

@@ -126,6 +126,25 @@ struct CommandTests {
         #expect(took < .milliseconds(500), "took \(took)")
     }
 
+    /// The same fault in the verbs that take other names.
+    @Test(arguments: ["backend remove a/", "pool remove ", "listener remove ", "status ", "close 1-"])
+    func aLineOfThousandsOfOtherNamesToo(_ start: String) throws {
+        let parts = start.split(separator: " ").map(String.init)
+        let prefix = start.hasSuffix(" ") ? "" : parts[parts.count - 1]
+        let verb = parts.prefix(prefix.isEmpty ? parts.count : parts.count - 1).joined(separator: " ")
+        let names = (0..<9000).map { "\(prefix)\($0)" }
+        let took = try ContinuousClock().measure {
+            let command = try request("\(verb) \((names + names.prefix(9)).joined(separator: " "))").command
+            switch command {
+            case .configuration(.remove(let subjects, _, _)): #expect(subjects.count == 9000)
+            case .status(let scope): #expect(scope.pools.count == 9000)
+            case .close(let ids, _): #expect(ids.count == 9000)
+            default: Issue.record("read as \(command)")
+            }
+        }
+        #expect(took < .seconds(1), "took \(took)")
+    }
+
     @Test func longestTextIsTakenAndALongerOneRefused() throws {
         _ = try request("drain web/a reason=\(String(repeating: "x", count: 200))")
         #expect(refusal("drain web/a reason=\(String(repeating: "x", count: 201))") == "reason is 1 to 200 bytes of text")

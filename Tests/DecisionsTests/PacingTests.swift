@@ -69,6 +69,21 @@ struct PacingTests {
         #expect(seconds > 9 && seconds < 12, "\(seconds)")
     }
 
+    @Test("two that close at the operator's rate share it, whether or not their clients come back")
+    func shared() {
+        var both = [Pacing(perSecond: 50), Pacing(perSecond: 50)]
+        var closed = 0
+        for step in 0..<500 {
+            for index in both.indices {
+                let now = MonotonicTime(nanoseconds: Int64(step) * 20_000_000)
+                let allowed = both[index].allowed(at: now, connects: step < 250 ? 0 : UInt64(closed), closers: 2)
+                both[index].note(closed: allowed)
+                closed += allowed
+            }
+        }
+        #expect(closed > 480 && closed < 520, "\(closed) in ten seconds")
+    }
+
     @Test("others that were idle get ten a second at least, and all is over in five minutes")
     func idle() {
         #expect(Pacing(busiest: 0, holders: 30).budget == 10)

@@ -57,6 +57,39 @@ import Testing
         #expect(try JSONDecoder().decode(ConfigShowRecord.self, from: Data(json.utf8)).yaml == end.output)
     }
 
+    @Test("saves at the same time, with changes between them: each is whole, none finds a stranger's edit, the last is what runs")
+    func savesAtOnce() throws {
+        let balancer = balancer
+        let savers = (0..<6).map { _ in
+            Background { try (0..<15).map { _ in try balancer.command("config save").status.text } }
+        }
+        let editor = Background {
+            for weight in 1...40 { _ = try balancer.command("backend set web/web-2 weight=\(weight)") }
+        }
+        for saver in savers {
+            let bad = try saver.result(within: .seconds(60)).filter { $0 != "+ok" }
+            #expect(bad == [], "\(bad)")
+        }
+        try editor.result(within: .seconds(60))
+        #expect(try balancer.command("config save").code == .done)
+        try expectNoDifference()
+    }
+
+    @Test("wish: is for a first start: a backend that stands keeps its own, over save and restart too, and the answer says so")
+    func wishOfTheFile() throws {
+        let change = try #require(try changes("backend", "set", "web/web-1", "wish=drain").first)
+        #expect(change.effect == "at-first-start" && change.text.contains("first start"), "\(change)")
+        #expect(try balancer.backend("web-1").wish == .ready)
+        #expect(try balancer.command("backend add web/web-3 127.0.0.1:9003 wish=drain").code == .done)
+        #expect(try balancer.command("backend set web/web-3 wish=").code == .done)
+        #expect(try balancer.command("config save").code == .done)
+        try eventually(within: .seconds(5), "the wishes on the disk") { try file("run/wishes.json").contains("web-3") }
+        try balancer.stop()
+        let again = try Balancer(lab, file: lab.path("lbd.yaml"))
+        #expect(try again.backend("web-1").wish == .ready)
+        #expect(try again.backend("web-3").wish == .drain)
+    }
+
     @Test("a change is told with old and new value, shown, an event by its author, and no difference once it is saved")
     func changeAndSave() throws {
         #expect(try changes("pool", "set", "web", "health.interval=1s", "drain.deadline=1m", "health.check=connect").map(\.text).sorted()

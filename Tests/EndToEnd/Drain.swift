@@ -131,6 +131,34 @@ import Testing
         #expect(try balancer.backend("web-1").wish == .ready)
     }
 
+    @Test("a lease that nobody renews and lease-end: keep: it stays drained, by its owner")
+    func leaseEndKeep() throws {
+        var text = ConfigurationText([("web-1", first)], ["drain: { lease-end: keep }"])
+        text.stateDirectory = "kept"
+        let keeping = try Balancer(lab, text, name: "keeping")
+        #expect(try keeping.command("drain web/web-1 owner=r reason=disk lease=300ms").code == .done)
+        try keeping.backend("web-1", within: .seconds(5)) { $0.drain?.lease == nil }
+        let report = try keeping.backend("web-1")
+        #expect(report.wish == .drain && report.drain?.owner == "r" && report.drain?.reason == "disk", "\(report)")
+        #expect(report.drain?.leaseUntil == nil)
+        #expect(try keeping.command("events").data.contains { $0.contains("was not renewed for 300 ms; it stays out") })
+        #expect(try keeping.command("undrain web/web-1 owner=ann").code == .refused)
+        #expect(try keeping.command("undrain web/web-1 owner=r").code == .done)
+    }
+
+    @Test("a wait for a backend that moves to another address meanwhile fails: who was connected there is still there")
+    func moved() throws {
+        let held = try balancer.connection(to: "web-1")
+        let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait"])
+        try balancer.backend("web-1") { $0.availability == .draining }
+        let other = try TestServer.named("web-3", lab)
+        #expect(try balancer.command("backend set web/web-1 address=\(other.endpoint)").code == .done)
+        let end = try drain.end()
+        #expect(end.status == 1 && end.errors.contains("was moved from"), "\(end)")
+        try held.send("still here\n")
+        #expect(try held.line() == "still here")
+    }
+
     @Test("a renewal in the same round of the loop as the end of the lease: what is answered is what holds")
     func renewalInTheLastMoment() throws {
         let conversation = try ControlConversation(balancer.control)

@@ -89,6 +89,48 @@ import Testing
         #expect(try held.line() == "still here")
     }
 
+    @Test("a renewal after the deadline begins nothing anew: a rollout renews all the time")
+    func renewed() throws {
+        let server = try TestServer(lab) { peer in
+            try peer.sendUntilStuck()
+            _ = try peer.toEnd()
+        }
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", server)]))
+        let client = try balancer.connect()
+        try balancer.backend("web-1") { $0.connections == 1 }
+        #expect(try balancer.command("drain web/web-1 owner=r lease=1h deadline=100ms at-deadline=close").code == .done)
+        // A reader that has stopped is ended after eight seconds: renewals must not put that off.
+        let renewals = Background {
+            for _ in 0..<30 {
+                _ = try balancer.command("drain web/web-1 owner=r lease=1h renew=yes")
+                poll(nil, 0, 500)
+            }
+        }
+        try balancer.backend("web-1", within: .seconds(20)) { $0.availability == .drained }
+        #expect(try client.toEnd().ending == .reset)
+        try renewals.result(within: .seconds(60))
+        let told = try balancer.command("events").data
+        #expect(told.count { $0.contains("the drain's deadline has passed") } == 1, "\(told)")
+        #expect(told.count { $0.contains("since the drain's deadline; none is left") } == 1, "\(told)")
+    }
+
+    @Test("drains of one pool share its close-rate")
+    func sharedRate() throws {
+        let balancer = try balancer(["drain: { at-deadline: close, close-rate: 10 }"])
+        let held = try (0..<30).map { _ in try balancer.connect() }
+        try balancer.backend("web-1") { $0.connections == 15 }
+        try balancer.backend("web-2") { $0.connections == 15 }
+        let ends = held.map { peer in
+            Background {
+                _ = try peer.toEnd()
+                return ContinuousClock.now
+            }
+        }
+        #expect(try balancer.command("drain web/web-1 web/web-2 wait=yes deadline=0s", within: .seconds(30)).code == .done)
+        let times = try ends.map { try $0.result(within: .seconds(30)) }.sorted()
+        #expect(times[29] - times[0] > .milliseconds(2200), "29 in \((times[29] - times[0]).spoken) at 10 a second")
+    }
+
     @Test("undrain before the deadline ends it: nobody is closed")
     func undrained() throws {
         let balancer = try balancer()

@@ -38,6 +38,27 @@ import Testing
         #expect(try again.backend("web-1").drain?.reason == "over the restart")
     }
 
+    @Test("a backend that moves, is checked otherwise, or is taken back before it is gone: the events tell what the status does")
+    func reconfigured() throws {
+        let first = try TestServer.named("web-1", lab), second = try TestServer.named("web-2", lab)
+        let balancer = try Balancer(
+            lab, ConfigurationText([("web-1", first), ("web-2", second)], ["health: { check: connect, interval: 100ms, rise: 1, fall: 2 }"]))
+        try balancer.becomesAvailable()
+        let follower = try EventFollower(balancer, lab)
+        let held = try balancer.connection(to: "web-1")
+        // No probe of the new address ends meanwhile.
+        for line in [
+            "pool set web health.interval=1h health.fast-interval=1h health.timeout=1m",
+            "backend set web/web-1 address=192.0.2.1:9", "backend set web/web-1 address=\(first.endpoint)",
+            "pool set web health.check=none", "backend set web/web-2 address=192.0.2.1:9", "pool set web health.check=connect",
+            "backend remove web/web-1", "backend add web/web-1 \(first.endpoint)",
+        ] {
+            #expect(try balancer.command(line).code == .done, "\(line)")
+            try expectSame(balancer, follower, line)
+        }
+        held.close()
+    }
+
     /// Does something to a backend; in words.
     private func act(_ balancer: Balancer, _ backend: MortalServer, _ random: inout SeededRandom) throws -> String {
         let name = "web/\(backend.name)"

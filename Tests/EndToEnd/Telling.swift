@@ -75,6 +75,17 @@ import Testing
         #expect(end.status == 1 && end.errors.contains("listener 'web': bind 127.0.0.1:"), "\(end)")
     }
 
+    @Test("the last backend's drain and removal warn of what becomes of new connections, as when-none says")
+    func warnsOfWhatBecomes() throws {
+        let server = try TestServer.named("web-1", lab)
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", server)], ["when-none: hold"]))
+        #expect(try balancer.command("drain web/web-1").data.last == "warning: pool web has no available backend now: new connections are held")
+        #expect(try balancer.command("pool add spare").code == .done)
+        #expect(try balancer.command("pool set web when-none=divert divert=spare").code == .done)
+        #expect(try balancer.command("maintain web/web-1").data.last == "warning: pool web has no available backend now: new connections go to pool spare")
+        #expect(try balancer.command("backend remove web/web-1").data.last == "warning: pool web has no backend left: its new connections go to pool spare")
+    }
+
     @Test("the last backend's drain warns; its wish is told at the next start; an unknown pool's answer names the pools")
     func drainedAtStart() throws {
         let configuration = ConfigurationText([("web-1", try TestServer.named("web-1", lab))])
