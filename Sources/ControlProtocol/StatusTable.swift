@@ -51,7 +51,7 @@ package enum StatusTable {
     }
 
     /// What happens to clients of a pool without an available backend, by its when-none.
-    package static func becomes(_ whenNone: String) -> String {
+    private static func becomes(_ whenNone: String) -> String {
         switch whenNone {
         case "hold": "are held"
         case "divert": "are diverted"

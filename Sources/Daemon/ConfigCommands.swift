@@ -69,7 +69,7 @@ extension CommandHandler {
             return reference.pool
         })
         return running.wanted.configuration.pools.filter { touched.contains($0.name) && $0.backends.isEmpty }.map {
-            "pool \($0.name) has no backend left: its new connections \(StatusTable.becomes($0.whenNone.word))"
+            "pool \($0.name) has no backend left: its new connections \($0.whenNone.outcome)"
         }
     }
 }
@@ -80,11 +80,26 @@ extension CommandHandler {
         _ subjects: [ConfigurationSubject], now: Bool, _ waiting: RemovalWait, by user: String, _ answer: Answer
     ) async throws(Failure) {
         let patience = subjects.compactMap(patience).max()
-        try await change(subjects.map(ConfigurationEdit.remove), now: now, by: user, answer)
+        // What was removed before and is still held can be waited for, and hurried.
+        let standing = subjects.filter { !isOnItsWayOut($0) }
+        if !standing.isEmpty { try await change(standing.map(ConfigurationEdit.remove), now: now, by: user, answer) }
+        for subject in subjects where now && !standing.contains(subject) { reconfiguration.hurry(subject) }
         switch waiting {
         case .no: return
         case .untilGone(let deadline): try await waitUntilGone(subjects, deadline: deadline ?? patience ?? .zero, answer)
         }
+    }
+
+    private func isOnItsWayOut(_ subject: ConfigurationSubject) -> Bool {
+        let configuration = running.wanted.configuration
+        let isConfigured = switch subject {
+        case .lbd: true
+        case .backend(let reference):
+            configuration.pools.first { $0.name == reference.pool }?.backends.contains { $0.name == reference.backend } ?? false
+        case .pool(let name): configuration.pools.contains { $0.name == name }
+        case .listener(let name): configuration.listeners.contains { $0.name == name }
+        }
+        return !isConfigured && reconfiguration.holders(of: subject) != nil
     }
 
     /// How long a drain of it waits where the command does not say.
@@ -92,11 +107,11 @@ extension CommandHandler {
         let configuration = running.wanted.configuration
         let pool: PoolName? = switch subject {
         case .lbd: nil
-        case .listener(let name): configuration.listeners.first { $0.name == name }?.pool
+        case .listener(let name): (configuration.listeners + reconfiguration.closingListeners).first { $0.name == name }?.pool
         case .pool(let name): name
         case .backend(let reference): reference.pool
         }
-        return configuration.pools.first { $0.name == pool }?.drainDeadline
+        return pool.flatMap(table.pool)?.configuration.drainDeadline
     }
 
     private func waitUntilGone(_ subjects: [ConfigurationSubject], deadline: Duration, _ answer: Answer) async throws(Failure) {

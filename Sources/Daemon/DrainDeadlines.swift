@@ -127,10 +127,11 @@ import SystemCalls
         return Pacing(busiest: busiest.most, holders: holders)
     }
 
-    /// Connects that the other backends of the pool have taken so far.
+    /// Connects that the other backends of the pool have taken so far, each since it is one: its slot may have been
+    /// somebody else's before.
     private func connects(besides reference: BackendReference) -> UInt64 {
         let others = table.pool(reference.pool)?.backends.filter { $0.reference != reference } ?? []
-        return others.reduce(0) { $0 &+ plane.statistics.totals(slot: $1.slot).connections }
+        return others.reduce(0) { $0 &+ table.slots.totals($1.slot).connections }
     }
 
     private func close(_ order: Order, _ given: Pacing) async throws(Failure) {

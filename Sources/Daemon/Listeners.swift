@@ -169,6 +169,12 @@ struct PreparedListeners {
         events.record(.listenerClosed(listener.configuration.name))
     }
 
+    /// The connections of a listener that is closing do not go on.
+    func hurry(_ name: ListenerName) {
+        for listener in closing where listener.configuration.name == name { listener.isHasty = true }
+        settle()
+    }
+
     /// A Unix path is removed: nobody answers there any more.
     private func removePath(of endpoint: Endpoint, _ name: ListenerName, unless isKept: Bool) {
         guard case .unix(let path) = endpoint, !isKept else { return }

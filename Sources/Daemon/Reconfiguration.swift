@@ -127,6 +127,23 @@ extension Reconfiguration {
             return closing.isEmpty ? nil : closing.reduce(0) { $0 + plane.statistics.tickets(listener: $1.index).held }
         }
     }
+
+    /// Removed, and still held.
+    var closingListeners: [ListenerConfiguration] { listeners.closing.map(\.configuration) }
+
+    /// Resets whoever holds something that was removed before.
+    func hurry(_ subject: ConfigurationSubject) {
+        switch subject {
+        case .lbd: return
+        case .backend(let reference):
+            guard let backend = table.backend(reference), backend.isRemoving else { return }
+            table.end([backend])
+        case .pool(let name):
+            guard let pool = table.pool(name), pool.isRemoving else { return }
+            table.end(pool.backends, pool.leaving)
+        case .listener(let name): listeners.hurry(name)
+        }
+    }
 }
 
 extension BalancerConfiguration {

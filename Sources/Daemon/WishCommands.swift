@@ -58,8 +58,7 @@ extension CommandHandler {
         var outages: [String: String] = [:]
         for (name, backend) in lastOfPool {
             guard let pool = table.pool(name), pool.published == [] else { continue }
-            let fate = StatusTable.becomes(pool.configuration.whenNone.word)
-            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections \(fate)"
+            outages[backend.reference.description] = "pool \(name) has no available backend now: new connections \(pool.configuration.whenNone.outcome)"
         }
         return outages
     }

@@ -137,6 +137,15 @@ package enum WhenNone: Equatable, Sendable {
     /// It goes to another pool, by that one's options.
     case divert(PoolName)
 
+    /// What becomes of new connections then, in words that follow them.
+    package var outcome: String {
+        switch self {
+        case .refuse: "are reset"
+        case .hold: "are held"
+        case .divert(let other): "go to pool \(other)"
+        }
+    }
+
     package var word: String {
         switch self {
         case .refuse: "refuse"

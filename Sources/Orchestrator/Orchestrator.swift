@@ -23,6 +23,8 @@ import SystemCalls
     private var renewal: LeaseRenewal?
     /// Gets an element when the drain order has arrived; false where the balancer has refused it.
     private var drainTaken = Inbox<Bool>()
+    /// The last whose restart has begun.
+    private var restarted: BackendReference?
 
     package init(
         balancer: Balancer, plan: Plan, limits: RolloutLimits, owner: String,
@@ -69,6 +71,7 @@ import SystemCalls
             begin { .drainEnded(await self.drain(backend, deadline: deadline)) }
         case .confirm(let backend): begin { .confirmed(await self.confirm(backend)) }
         case .restart(let step, let timeout):
+            restarted = step.backend
             begin { .restartEnded(await RestartCommand.run(step.command, timeout: timeout)) }
         case .probe(let backend, let timeout): begin { .probed(await self.probe(backend, timeout: timeout)) }
         case .undrain(let backend):
@@ -183,6 +186,9 @@ extension Orchestrator {
         defer { given?.cancel() }
         guard taken else { return .done }
         do throws(Failure) {
+            // The drain must be ours still: `undrain` is content with a backend that somebody else has brought back, but
+            // then it was in rotation while it was restarted.
+            if restarted == backend { try await patient.perform(.drain(renewal(of: backend)), decoding: DrainRecord.self) }
             try await patient.perform(.undrain([backend], owner: owner, force: false), decoding: WishRecord.self)
             return .done
         } catch {

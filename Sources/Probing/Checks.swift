@@ -6,6 +6,9 @@ import Model
 import SystemCalls
 
 @ControlPlane enum Checks {
+    /// Most that is heard, in bytes: whoever talks on without end has not answered.
+    private static let heardMax = 512 * 1024
+
     /// One probe, ended at `timeout`.
     static func run(_ check: HealthConfiguration.Check, of target: ProbeTarget, timeout: Duration) async -> ProbeResult {
         switch check {
@@ -40,11 +43,16 @@ import SystemCalls
             let header = ProxyAnnouncement(.unknown, as: target.sendProxy)
             let first = (0..<header.count).map { header[$0] } + words
             if !first.isEmpty { try await say(first, on: socket) }
-            while true {
+            var heard = 0
+            while heard < heardMax {
                 let more = try await socket.receive(bytesMax: 4096)
                 guard !more.isEmpty else { return answer.end() }
                 if let result = answer.take(more) { return result }
+                heard += more.count
+                // What is there already is not waited for: without this nobody else would have a turn.
+                await Task.yield()
             }
+            return .failure(reason: "\(name): no end of the answer in its first \(heardMax / 1024) KiB\(answer.soFar.map { ": \($0)" } ?? "")")
         } catch {
             return result(of: error, name, timeout, soFar: answer.soFar)
         }

@@ -15,7 +15,8 @@ extension ConnectionHandle {
         guard worker.gate(of: record.listener).headerTimeout == nil else { return awaitHeader() }
         guard isWithinLimits(peer?.address) else { return }
         noteSource(peer?.address)
-        switch worker.route(of: record.pool).header.sendProxy {
+        record.announced = worker.route(of: record.pool).header.sendProxy
+        switch record.announced {
         case .none: reachBackend(readFirst())
         case .v1: reachBackend(readFirst(behind: announcement(of: peer, as: .v1)))
         case .v2: reachBackend(readFirst(behind: announcement(of: peer, as: .v2)))
@@ -33,7 +34,7 @@ extension ConnectionHandle {
     /// Chooses and connects until something is under way or nothing is left to try.
     /// `handed`: the first one, whose ticket is held already.
     func connectToBackend(_ fresh: FirstBytes, at handed: RouteTarget? = nil) {
-        var first = fresh
+        guard var first = announced(fresh) else { return close(.noBackend) }
         var given = handed
         while true {
             guard let target = given.take() ?? chosen(first) else { return }

@@ -149,6 +149,8 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// The backend has said something.
     var isAnswered = false
+    /// The PROXY header of ours that stands before the client's first bytes.
+    var announced = SendProxy.none
     /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
     var connectBegan: UInt32 = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the

@@ -124,7 +124,7 @@ package final class DataPlane {
     }
 
     /// By a reset. Of a backend's slot: once a routing without it was published.
-    package func resetConnections(_ group: ConnectionGroup) { post(.resetConnections(group)) }
+    package func resetConnections(_ group: ConnectionGroup) { post(.errand(GroupReset(group, workers: workers.count))) }
 
     /// Accepts to the end what has arrived, then closes all listeners. When the generation is followed, nothing is
     /// accepted any more.

@@ -8,8 +8,14 @@ import Synchronization
 /// Shared by all workers; what each adds to the answer it adds under the answer's own lock.
 protocol Errand: AnyObject, Sendable {
     var progress: ErrandProgress { get }
+    /// It has come to this worker, and may have to wait for its turn.
+    func arrived(at worker: WorkerHandle)
     /// One part of this worker's share, from `position` on; where to go on, nil: it is done.
     func perform(from position: Int, on worker: WorkerHandle) -> Int?
+}
+
+extension Errand {
+    func arrived(at worker: WorkerHandle) {}
 }
 
 /// How many workers are still at it.

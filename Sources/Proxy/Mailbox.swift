@@ -29,7 +29,6 @@ enum WorkerMessage: Sendable {
     case retirePool(Int, PoolRelease)
     /// Nothing names the pool any more.
     case forgetPool(Int, generation: UInt64)
-    case resetConnections(ConnectionGroup)
     /// Most connections of the process.
     case connectionsMax(Int)
     /// Changes nothing: all that the worker was told before has been done when it is acknowledged.
@@ -43,7 +42,7 @@ enum WorkerMessage: Sendable {
         case .rules(_, _, let generation), .closeListeners(let generation), .closeListener(_, let generation), .forgetListener(_, let generation),
             .forgetPool(_, let generation), .fence(let generation):
             generation
-        case .listen, .admit, .adopt, .serve, .retirePool, .resetConnections, .connectionsMax, .closeConnections, .errand, .end: nil
+        case .listen, .admit, .adopt, .serve, .retirePool, .connectionsMax, .closeConnections, .errand, .end: nil
         }
     }
 }

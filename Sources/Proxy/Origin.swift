@@ -75,8 +75,8 @@ extension ConnectionHandle {
         noteSource(client)
         record.phase = .connecting
         record.readAhead = count - length
-        let version = worker.route(of: record.pool).header.sendProxy
-        reachBackend(firstBytes(of: count, with: ProxyAnnouncement(origin, as: version), insteadOf: length))
+        record.announced = worker.route(of: record.pool).header.sendProxy
+        reachBackend(firstBytes(of: count, with: ProxyAnnouncement(origin, as: record.announced), insteadOf: length))
     }
 
     /// For the choice of a backend, where it goes by the client.

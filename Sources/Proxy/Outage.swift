@@ -72,9 +72,7 @@ extension ConnectionHandle {
 
     /// From here on it is a connection of the other pool, with all that it has said.
     private func divert(_ first: FirstBytes, to pool: Int) {
-        guard record.diverts < ConnectionHandle.divertsMax, worker.isRouted(pool),
-            let first = reannounced(first, as: worker.route(of: pool).header.sendProxy)
-        else { return close(.noBackend) }
+        guard record.diverts < ConnectionHandle.divertsMax, worker.isRouted(pool) else { return close(.noBackend) }
         enter(pool)
         if record.sourceHash == nil, worker.gate(of: record.listener).headerTimeout == nil,
             worker.route(of: pool).header.balance == .sourceHash {
@@ -94,7 +92,9 @@ extension ConnectionHandle {
     private func enter(_ pool: Int) {
         worker.queue(of: record.pool).countDiverted()
         record.diverts += 1
-        (record.attempts, record.tried, record.queuedAt) = (0, ConnectionRecord.nothingTried, 0)
+        (record.attempts, record.tried) = (0, ConnectionRecord.nothingTried)
+        // Of the other pool's line, in which somebody else may have this very place.
+        (record.queuedAt, record.place) = (0, .none)
         worker.leavePool(record.pool)
         worker.state.poolConnections[pool] += 1
         record.pool = pool
@@ -102,12 +102,13 @@ extension ConnectionHandle {
         beginLife()
     }
 
-    /// With the PROXY header that the other pool wants in the place of the one that stands before the client's bytes.
-    /// Nil: nobody knows any more who the client is.
-    private func reannounced(_ first: FirstBytes, as version: SendProxy) -> FirstBytes? {
-        let before = worker.route(of: record.pool).header.sendProxy
-        guard before != version else { return first }
-        guard let origin = origin(announcedAs: before, first) else { return nil }
+    /// With the PROXY header that the pool wants now in the place of the one that stands before the client's bytes: it is
+    /// another pool, or its options have changed since. Nil: nobody knows any more who the client is.
+    func announced(_ first: FirstBytes) -> FirstBytes? {
+        let version = worker.route(of: record.pool).header.sendProxy
+        guard record.announced != version else { return first }
+        guard let origin = origin(announcedAs: record.announced, first) else { return nil }
+        record.announced = version
         return replaceHeader(of: first, with: ProxyAnnouncement(origin, as: version))
     }
 

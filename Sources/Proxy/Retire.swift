@@ -83,16 +83,48 @@ extension WorkerHandle {
         state.refusals[listener] = ReportPacing()
         state.gates[listener] = nil
     }
+}
 
-    func resetConnections(_ group: ConnectionGroup) {
-        let ending = state.wheel.connections { connection in
-            switch group {
-            case .slots(let slots): slots.contains(connection.record.slot)
-            case .listener(let listener): connection.record.listener == listener
-            case .taken(let slot): connection.record.slot == slot && connection.isTaken
+/// In parts, as with all errands: thousands of ends at once would hold up everybody else of the worker.
+final class GroupReset: Errand {
+    private static let looksMax = 2000
+    /// But for those of the same slab.
+    private static let endsMax = 100
+
+    let progress: ErrandProgress
+    private let group: ConnectionGroup
+    /// By worker: those that begin later are not meant. The number may be somebody else's by then, or its backend be back.
+    private let lastSerials = Mutex<[Int: UInt64]>([:])
+
+    init(_ group: ConnectionGroup, workers: Int) {
+        progress = ErrandProgress(workers: workers)
+        self.group = group
+    }
+
+    func perform(from position: Int, on worker: WorkerHandle) -> Int? {
+        let slabs = worker.state.slabs
+        let last = lastSerials.withLock { $0[worker.state.index] } ?? 0
+        var (slab, looked, ended) = (position, 0, 0)
+        while slab < slabs.count, looked < GroupReset.looksMax, ended < GroupReset.endsMax {
+            for index in 0..<slabs[slab].count where isMeant(slabs[slab][index], upTo: last) {
+                slabs[slab][index].close(.removed)
+                ended += 1
             }
+            looked += slabs[slab].count
+            slab += 1
         }
-        for connection in ending { connection.close(.removed) }
+        return slab < slabs.count ? slab : nil
+    }
+
+    func arrived(at worker: WorkerHandle) { lastSerials.withLock { $0[worker.state.index] = worker.state.serial } }
+
+    private func isMeant(_ connection: ConnectionHandle, upTo last: UInt64) -> Bool {
+        guard connection.isLive, connection.record.serial <= last else { return false }
+        return switch group {
+        case .slots(let slots): slots.contains(connection.record.slot)
+        case .listener(let listener): connection.record.listener == listener
+        case .taken(let slot): connection.record.slot == slot && connection.isTaken
+        }
     }
 }
 

@@ -34,11 +34,11 @@ extension WorkerHandle {
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .errand(let errand):
             state.errands.append(RunningErrand(errand))
+            errand.arrived(at: self)
         case .closeListener(let listener, _): closeListener(listener)
         case .forgetListener(let listener, _): forgetListener(listener)
         case .retirePool(let pool, let release): retirePool(pool, release)
         case .forgetPool(let pool, _): forgetPool(pool)
-        case .resetConnections(let group): resetConnections(group)
         case .connectionsMax(let most):
             state.connectionsMax = most
             serveAwaiting(.process)

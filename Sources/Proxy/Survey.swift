@@ -129,7 +129,8 @@ extension ConnectionHandle {
         return ConnectionSnapshot(
             id: ConnectionID(worker: worker.state.index, serial: record.serial), connection: ConnectionName(self),
             listener: record.listener, pool: record.pool, slot: record.slot >= 0 ? record.slot : nil, phase: shownPhase,
-            age: .nanoseconds(now - record.begunAt), idle: .nanoseconds(now - max(record.lastActivity, record.begunAt)),
+            // A wait is dated to the end of the tick in which it began.
+            age: .nanoseconds(now - record.begunAt), idle: .nanoseconds(max(0, now - max(record.lastActivity, record.begunAt))),
             bytesToBackend: record.traffic.toBackend, bytesToClient: record.traffic.toClient,
             bytesInLastMinute: record.traffic.inLastMinute(now: now),
             unwritten: record.toBackend.unwritten + record.toClient.unwritten)

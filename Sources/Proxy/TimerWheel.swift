@@ -87,19 +87,6 @@ struct TimerWheel {
         count == 0 ? nil : buckets.lazy.compactMap { $0 }.first
     }
 
-    /// All connections that a condition names, for ending them.
-    func connections(where isWanted: (ConnectionHandle) -> Bool) -> [ConnectionHandle] {
-        var wanted: [ConnectionHandle] = []
-        for bucket in buckets {
-            var next = bucket
-            while let connection = next {
-                if isWanted(connection) { wanted.append(connection) }
-                next = connection.record.wheelNext
-            }
-        }
-        return wanted
-    }
-
     /// Nanoseconds (monotonic) of the next tick with something in it; nil when empty.
     func nextTick() -> Int64? {
         guard count > 0 else { return nil }

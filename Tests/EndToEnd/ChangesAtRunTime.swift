@@ -72,6 +72,21 @@ import Testing
         #expect(try second.line() == "still here")
     }
 
+    @Test("what was removed and is still held can be hurried, and asked for again")
+    func removalHurried() throws {
+        let held = try balancer.connection(to: "web-1")
+        try expectDone("backend", "remove", "web/web-1")
+        #expect(try balancer.lbctl("backend", "remove", "web/web-1", "--wait", "--deadline", "100ms").status == 3)
+        try expectDone("backend", "remove", "web/web-1", "--now", "--wait")
+        #expect(try held.toEnd().ending == .reset)
+        #expect(try balancer.lbctl("backend", "remove", "web/web-1").status == 1)
+        let other = try balancer.connection(to: "web-2")
+        try expectDone("listener", "remove", "web")
+        try expectDone("pool", "remove", "web")
+        try expectDone("pool", "remove", "web", "--now", "--wait")
+        #expect(try other.toEnd().ending == .reset)
+    }
+
     @Test("a pool and its listener come, serve and go; the pool that was there before notices nothing")
     func poolAndListener() throws {
         let held = try balancer.connection(to: "web-1")

@@ -262,6 +262,20 @@ import Testing
         for peer in held { #expect(try peer.toEnd().ending == .end) }
     }
 
+    @Test("what came before to the number of a backend that is added meanwhile is no busy second of the others")
+    func usedNumbers() throws {
+        let balancer = try balancer()
+        let address = try balancer.backend("web-2").address
+        _ = try balancer.census(400)
+        #expect(try balancer.command("backend remove web/web-2").code == .done)
+        try eventually(within: .seconds(10), "web-2 to be gone") { try balancer.status().pools[0].backends.count == 1 }
+        let held = try (0..<5).map { _ in try balancer.connection(to: "web-1") }
+        #expect(try balancer.command("drain web/web-1 deadline=2500ms at-deadline=close").code == .done)
+        #expect(try balancer.command("backend add web/web-3 address=\(address)").code == .done)
+        try balancer.tells("at most 10 a second")
+        for peer in held { #expect(try peer.toEnd().ending == .end) }
+    }
+
     @Test("a rollout that may reset what is left goes on where it would have given up")
     func rollout() throws {
         let balancer = try balancer(["health: { check: connect, interval: 100ms }"])

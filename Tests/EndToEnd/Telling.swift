@@ -82,8 +82,8 @@ import Testing
         #expect(try balancer.command("drain web/web-1").data.last == "warning: pool web has no available backend now: new connections are held")
         #expect(try balancer.command("pool add spare").code == .done)
         #expect(try balancer.command("pool set web when-none=divert divert=spare").code == .done)
-        #expect(try balancer.command("maintain web/web-1").data.last == "warning: pool web has no available backend now: new connections are diverted")
-        #expect(try balancer.command("backend remove web/web-1").data.last == "warning: pool web has no backend left: its new connections are diverted")
+        #expect(try balancer.command("maintain web/web-1").data.last == "warning: pool web has no available backend now: new connections go to pool spare")
+        #expect(try balancer.command("backend remove web/web-1").data.last == "warning: pool web has no backend left: its new connections go to pool spare")
     }
 
     @Test("the last backend's drain warns; its wish is told at the next start; an unknown pool's answer names the pools")

@@ -71,7 +71,7 @@ private func verb(_ command: Command) -> String {
             let balancer = try ScriptedBalancer("whole", answer: well)
             let verdict = await (try orchestrator(balancer)).run()
             #expect(verdict.cause == nil)
-            let step = ["status", "drain", "status", "renew", "probe", "undrain"]
+            let step = ["status", "drain", "status", "renew", "probe", "renew", "undrain"]
             #expect(balancer.commands.map(verb) == step + step + ["status"])
             try balancer.close()
         }
@@ -97,6 +97,22 @@ private func verb(_ command: Command) -> String {
             let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.cause == .drainLost(verdict.nodes[0].backend, reason: "undrain by ann"))
             #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew"])
+            try balancer.close()
+        }
+    }
+
+    /// An operator undrained it during the restart: it was in rotation while its server was down, and the rest is his.
+    @Test func aDrainLostDuringTheRestartEndsTheRollout() async throws {
+        try await onLoop {
+            var hasProbed = false
+            let balancer = try ScriptedBalancer("brought back") { command in
+                if case .probe = command { hasProbed = true }
+                guard case .drain(let order) = command, order.renews, hasProbed else { return well(command) }
+                return [.failure(Failure(.refused, "undrain by ann"))]
+            }
+            let verdict = await (try orchestrator(balancer)).run()
+            #expect(verdict.nodes[0].fate == .drainLost(restartBegan: true, reason: "undrain by ann"))
+            #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew", "probe", "renew"])
             try balancer.close()
         }
     }

@@ -59,6 +59,9 @@ private func connect(
         check: .connect, interval: interval, fastInterval: fast, timeout: .milliseconds(500), rise: rise, fall: fall, passive: passive)
 }
 
+/// Of a task beside a check.
+@ControlPlane private enum Others { static var turns = 0 }
+
 @Suite(.serialized) struct ProberTests {
     @Test func aBurstOfFailuresBringsProbesAtOnceAndTheyDecide() async throws {
         try await onLoop {
@@ -182,6 +185,24 @@ private func connect(
         let nobody = ProbeTarget(try BackendReference("web/web-1"), at: silent.endpoint)
         let none = try await onLoop { await Checks.run(.http(HTTPRequest()), of: nobody, timeout: .milliseconds(200)) }
         #expect(none == .failure(reason: "http: not done within 200 ms"))
+    }
+
+    /// Faster than it can be read: as there is always something, the loop would never wait, and so see no timeout either.
+    @Test func anAnswerWithoutEndIsJudgedAndHoldsNobodyUp() async throws {
+        let endless = try TestBackend { peer in
+            try peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            let chunk = "1;" + String(repeating: "x", count: 15_000) + "\r\na\r\n"
+            while true { try peer.send(chunk) }
+        }
+        defer { endless.stop() }
+        let target = ProbeTarget(try BackendReference("web/web-1"), at: endless.endpoint)
+        try await onLoop {
+            let others = start { while await pause(for: .zero) { Others.turns += 1 } }
+            let result = await Checks.run(.http(HTTPRequest()), of: target, timeout: .seconds(10))
+            others.cancel()
+            #expect(result == .failure(reason: "http: no end of the answer in its first 512 KiB: 'HTTP/1.1 200 OK'"))
+            #expect(Others.turns > 50, "\(Others.turns)")
+        }
     }
 
     /// No probe leaves a socket behind, whatever came of it.

@@ -60,6 +60,22 @@ private final class EmptyPool {
     }
 }
 
+/// What the backend was told, and echoed.
+private func expectHeader(
+    _ version: SendProxy, before words: String, in received: (bytes: [UInt8], end: PeerEnd), _ location: SourceLocation = #_sourceLocation
+) {
+    #expect(received.end == .finished, sourceLocation: location)
+    let header = received.bytes.dropLast(words.utf8.count)
+    #expect(received.bytes.suffix(words.utf8.count) == Array(words.utf8)[...], sourceLocation: location)
+    switch version {
+    case .none: #expect(header.isEmpty, sourceLocation: location)
+    case .v1:
+        let line = String(decoding: header, as: UTF8.self)
+        #expect(line.wholeMatch(of: /PROXY TCP4 127.0.0.1 127.0.0.1 \d+ \d+\r\n/) != nil, sourceLocation: location)
+    case .v2: #expect(header.count == 28 && header.first == 0x0D, sourceLocation: location)
+    }
+}
+
 struct HoldTests {
     @Test(arguments: [1, 2])
     func whatIsHeldIsServedWithAllItHasSaid(_ workers: Int) async throws {
@@ -80,6 +96,23 @@ struct HoldTests {
                 client.close()
             }
             #expect(pool.plane.plane.statistics.totals(listener: 0).refused == 0)
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// The pool's options change while they wait: the backend gets the header that it expects by then.
+    @Test(arguments: [SendProxy.none, .v1, .v2], [SendProxy.none, .v1, .v2])
+    func whoIsHeldIsAnnouncedAsThePoolWantsItByThen(_ before: SendProxy, _ after: SendProxy) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: 2)
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 10, timeout: .seconds(20))
+            try pool.plane.route([], sendProxy: before, whenNone: hold)
+            let client = try pool.held()
+            try client.send("hello")
+            client.finish()
+            try pool.plane.route([pool.backend.endpoint], sendProxy: after, whenNone: hold)
+            expectHeader(after, before: "hello", in: client.receiveAll())
+            client.close()
             try pool.expectNothingHeld()
         }
     }
@@ -278,15 +311,7 @@ struct DivertTests {
             let client = try pool.connect()
             try client.send("hello")
             client.finish()
-            let (bytes, end) = client.receiveAll()
-            #expect(end == .finished)
-            let header = bytes.dropLast(5)
-            #expect(bytes.suffix(5) == Array("hello".utf8)[...])
-            switch after {
-            case .none: #expect(header.isEmpty)
-            case .v1: #expect(String(decoding: header, as: UTF8.self).wholeMatch(of: /PROXY TCP4 127.0.0.1 127.0.0.1 \d+ \d+\r\n/) != nil)
-            case .v2: #expect(header.count == 28 && header.first == 0x0D)
-            }
+            expectHeader(after, before: "hello", in: client.receiveAll())
             #expect(pool.report.diverted == 1)
             client.close()
             try pool.expectNothingHeld()
@@ -311,6 +336,33 @@ struct DivertTests {
             for client in line { try greet(client) }
             #expect(pool.report.diverted == 6)
             for client in line + [holder] { client.close() }
+            try pool.expectNothingHeld()
+        }
+    }
+
+    /// Whoever finds the other pool's line full leaves that line alone: nobody else's place in it is given up.
+    @Test(arguments: [1, 2])
+    func whoDoesNotFitIntoTheOtherLineTakesNobodyOutOfIt(_ workers: Int) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: workers, whenNone: .divert(pool: 2))
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 1, timeout: .seconds(20))
+            try pool.plane.route([], whenNone: hold, pool: 2)
+            let other = try pool.plane.plane.open(listener: 1, .ipv4(0x7F00_0001, port: 0), backlog: 16, pool: 2)
+            let held = try BlockingSocket.connect(to: other)
+            try held.send("!")
+            while pool.plane.plane.queueReport(pool: 2).held == 0 { poll(nil, 0, 1) }
+            // In the same row of its own pool's line.
+            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: .seconds(20)))
+            let holder = try pool.connect()
+            try greet(holder)
+            let waiting = try pool.connect()
+            try pool.waitUntil("it waits") { $0.waiting == 1 }
+            try pool.route([])
+            #expect(waiting.receiveAll().end == .reset)
+            #expect(pool.plane.plane.queueReport(pool: 2).held == 1)
+            try pool.plane.route([pool.backend.endpoint], slot: 2, whenNone: hold, pool: 2)
+            #expect(held.receive(exactly: 1).count == 1)
+            for client in [held, holder] { client.close() }
             try pool.expectNothingHeld()
         }
     }

@@ -248,6 +248,25 @@ struct RetireTests {
         }
     }
 
+    /// The removal of what thousands hold does not hold up the others of the worker, nor end who comes meanwhile.
+    @Test func manyAreResetInParts() throws {
+        let worker = try IdleWorker()
+        let clients = (0..<1000).map { _ in worker.client() }
+        let reset = GroupReset(.listener(0), workers: 1)
+        reset.arrived(at: worker.handle)
+        // Other errands may come first.
+        var newcomers = [worker.client()]
+        var next: Int? = 0
+        while let position = next {
+            let before = clients.count(where: \.isLive)
+            next = reset.perform(from: position, on: worker.handle)
+            #expect(before - clients.count(where: \.isLive) <= 100 + 64)
+            newcomers.append(worker.client())
+        }
+        #expect(!clients.contains(where: \.isLive) && newcomers.allSatisfy(\.isLive))
+        #expect(newcomers.count >= 7)
+    }
+
     /// What was not told of a backend is told when it goes, and the next one with its slot begins anew.
     @Test func failuresAreNotInherited() {
         let failures = ConnectFailures()

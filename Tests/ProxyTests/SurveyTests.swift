@@ -1,5 +1,6 @@
 // What workers tell of their connections, and end on request. Faults: a connection shown twice or not at all, one that
 // is closed under another's id, bytes counted the wrong way, a close that loses bytes and calls it a clean end.
+import Glibc
 import Model
 import Statistics
 import SystemCalls
@@ -76,6 +77,20 @@ struct SurveyTests {
         let found = try under.plane.connections()
         #expect(try under.plane.close(found, .endWhenQuiet(for: .seconds(60))).isEmpty)
         #expect(try under.plane.close(found, .endWhenQuiet(for: .zero)).count == 1)
+    }
+
+    @Test("nobody is idle for less than nothing")
+    func idle() throws {
+        let under = try PlaneUnderTest(workers: 1, backends: [])
+        try under.plane.route([], whenNone: .hold(lengthMax: 10, timeout: .seconds(20)))
+        for _ in 0..<10 {
+            let client = try under.connect()
+            while under.plane.plane.queueReport(pool: 0).held == 0 { poll(nil, 0, 1) }
+            let found = try under.plane.connections()
+            #expect(found.count == 1 && found.allSatisfy { $0.idle >= .zero && $0.age >= .zero }, "\(found.map(\.idle))")
+            client.close()
+            try under.plane.waitUntilEmpty()
+        }
     }
 
     @Test("lifetimes are counted for those that end by themselves, and not for those that an operator ends")

@@ -8,7 +8,7 @@ import Testing
 @testable import Proxy
 
 /// A worker whose thread was never started: the owner of some connections.
-private final class IdleWorker {
+final class IdleWorker {
     let handle: WorkerHandle
     private let segment: Segment
 
@@ -27,6 +27,16 @@ private final class IdleWorker {
             slab[index].record.slot = index
             return slab[index]
         }
+    }
+
+    /// A client of listener 0 and pool 0, without sockets.
+    func client() -> ConnectionHandle {
+        for tickets in [segment.view.process, segment.view.tickets(listener: 0)] { tickets.take() }
+        if handle.state.poolConnections.isEmpty { handle.state.poolConnections.append(0) }
+        handle.state.poolConnections[0] += 1
+        let connection = handle.newConnection()
+        connection.record.phase = .connecting
+        return connection
     }
 
     deinit { handle.free() }

@@ -16,6 +16,11 @@ package enum OpenDescriptors {
         }
     }
 
+    /// Sockets that are connected to a port.
+    package static func count(ofRemotePort port: UInt16) throws -> Int {
+        try numbers().count { Sockets.peerAddress(of: $0)?.port == port }
+    }
+
     package static func numbers() throws -> [Int32] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
     }
