@@ -269,6 +269,13 @@ struct Arguments {
         }
     }
 
+    /// One that has to last.
+    mutating func time(_ key: String) throws(LineError) -> Duration? {
+        guard let duration = try duration(key) else { return nil }
+        guard duration > .zero else { throw LineError(description: "\(key)=\(duration.written) is no time at all; write \(key)=10s, say") }
+        return duration
+    }
+
     mutating func flag(_ key: String) throws(LineError) -> Bool {
         switch values.removeValue(forKey: key) {
         case nil, "no": return false
@@ -335,7 +342,7 @@ extension Command {
         case "ready":
             self = .ready(
                 try arguments.backends(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
-        case "probe": self = .probe(try arguments.backends(), timeout: try arguments.duration("timeout"))
+        case "probe": self = .probe(try arguments.backends(), timeout: try arguments.time("timeout"))
         case "connections": self = .connections(try arguments.connectionsOrder())
         case "close": self = .close(try arguments.connectionIDs(), reset: try arguments.flag("reset"))
         case "explain": self = .explain(try arguments.oneBackend())
@@ -369,7 +376,7 @@ extension Command {
         let backends = try arguments.backends()
         return DrainOrder(
             backends: backends, owner: try arguments.text("owner"), reason: try arguments.text("reason"),
-            lease: try arguments.duration("lease"), renews: try arguments.flag("renew"),
+            lease: try arguments.time("lease"), renews: try arguments.flag("renew"),
             deadline: try arguments.duration("deadline"), atDeadline: try arguments.word("at-deadline"),
             waits: try arguments.flag("wait"))
     }

@@ -49,13 +49,21 @@ extension CommandHandler {
                 throw inTheFile(lines)
             }
         }
+        try await awaitWorkers()
         try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
     }
 
     private func change(_ edits: [ConfigurationEdit], now: Bool = false, by user: String, _ answer: Answer) async throws(Failure) {
         try checkNotStopping()
         let changes = try running.edit(edits, now: now, by: user)
+        try await awaitWorkers()
         try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
+    }
+
+    /// Who hears that something was changed finds it so, at every worker.
+    private func awaitWorkers() async throws(Failure) {
+        table.publishNow()
+        guard await table.followed(table.generation) else { throw Failure(.failed, "interrupted; the change is made") }
     }
 
     private func checkNotStopping() throws(Failure) {

@@ -23,7 +23,7 @@ import SystemCalls
 
     /// Of a backend that is new in the table: the lease and the deadline that its saved wish came with.
     func begin(_ backend: Backend) {
-        runLease(backend)
+        runLease(backend, until: backend.leaseUntil)
         deadlines.run(backend)
     }
 
@@ -185,17 +185,20 @@ import SystemCalls
     }
 
     /// Starts the backend's lease anew, if it has one.
-    private func runLease(_ backend: Backend) {
+    private func runLease(_ backend: Backend, until saved: Timestamp? = nil) {
         leases[backend.reference]?.cancel()
         leases[backend.reference] = nil
         backend.leaseUntil = nil
         guard let drain = backend.drain, let lease = drain.lease else { return }
-        backend.leaseUntil = Timestamp(milliseconds: Clocks.calendar().milliseconds + lease.wholeMilliseconds)
+        let now = Clocks.calendar().milliseconds
+        // Never longer than the lease, whatever became of the calendar meanwhile.
+        let left = saved.map { min(lease, max(.zero, .milliseconds($0.milliseconds - now))) } ?? lease
+        backend.leaseUntil = Timestamp(milliseconds: now + left.wholeMilliseconds)
         table.announceLease(of: backend)
         leases[backend.reference] = start { [weak self] in
             // A renewal that comes in the same round of the loop as the end of the pause cancels this too late for
             // the pause to say so, and may leave a drain that is equal to the old one.
-            guard await pause(for: lease), !Task.isCancelled else { return }
+            guard await pause(for: left), !Task.isCancelled else { return }
             self?.expire(backend, drain, lease)
         }
     }

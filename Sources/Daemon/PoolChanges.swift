@@ -101,6 +101,7 @@ extension PoolTable {
         enter(backend, pool)
         let wish = saved[reference]
         backend.set(wish?.wish ?? configuration.wish, drain: wish?.drain)
+        backend.leaseUntil = wish?.leaseUntil
         return backend
     }
 

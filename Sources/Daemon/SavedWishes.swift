@@ -8,6 +8,8 @@ import SystemCalls
 struct SavedWish: Sendable {
     let wish: Wish
     let drain: DrainLease?
+    /// When the drain's lease runs out: a restart of lbd does not begin it anew.
+    let leaseUntil: Timestamp?
 }
 
 /// Why saved wishes cannot be used; the message says what to do.
@@ -39,6 +41,8 @@ struct SavedWishesError: Error, CustomStringConvertible {
         /// Milliseconds since 1970, and the end that the connections meet then; absent in files of older versions.
         var deadline: Int64?
         var atDeadline: DrainEnd?
+        /// Milliseconds since 1970; absent in files of older versions.
+        var leaseUntil: Int64?
     }
 
     /// Empty where nothing was saved yet. A file that cannot be read is an error, not an empty one: a drained node
@@ -92,7 +96,7 @@ struct SavedWishesError: Error, CustomStringConvertible {
     private func wishes(of table: PoolTable) -> [BackendReference: SavedWish] {
         var wishes: [BackendReference: SavedWish] = [:]
         for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
-            wishes[backend.reference] = SavedWish(wish: backend.wish, drain: backend.drain)
+            wishes[backend.reference] = SavedWish(wish: backend.wish, drain: backend.drain, leaseUntil: backend.leaseUntil)
         }
         return wishes
     }
@@ -109,14 +113,16 @@ extension SavedWishes.Entry {
     fileprivate init(_ saved: SavedWish) {
         self.init(
             wish: saved.wish, owner: saved.drain?.owner, reason: saved.drain?.reason, since: saved.drain?.since.milliseconds,
-            lease: saved.drain?.lease?.wholeMilliseconds, deadline: saved.drain?.deadline?.milliseconds, atDeadline: saved.drain?.atDeadline)
+            lease: saved.drain?.lease?.wholeMilliseconds, deadline: saved.drain?.deadline?.milliseconds, atDeadline: saved.drain?.atDeadline,
+            leaseUntil: saved.leaseUntil?.milliseconds)
     }
 
     fileprivate var saved: SavedWish {
-        SavedWish(wish: wish, drain: owner.map {
+        let drain = owner.map {
             DrainLease(
                 owner: $0, reason: reason, since: Timestamp(milliseconds: since ?? 0),
                 lease: lease.map { .milliseconds($0) }, deadline: deadline.map { Timestamp(milliseconds: $0) }, atDeadline: atDeadline)
-        })
+        }
+        return SavedWish(wish: wish, drain: drain, leaseUntil: leaseUntil.map { Timestamp(milliseconds: $0) })
     }
 }

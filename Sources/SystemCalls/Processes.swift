@@ -73,7 +73,15 @@ package struct ChildProcess: ~Copyable, Sendable {
         var started: pid_t = 0
         let failure = posix_spawnp(&started, arguments[0], &actions, &attributes, words, environ)
         guard failure == 0 else { throw SystemError("spawn", failure, on: arguments[0]) }
-        self.init(process: started, descriptor: Descriptor(owning: try checked("pidfd_open") { sluice_pidfd_open(started) }))
+        let watched = sluice_pidfd_open(started)
+        guard watched >= 0 else {
+            // Nobody would ever hear of it: it must not stay, nor its remains.
+            let failure = SystemError("pidfd_open", errno, on: arguments[0])
+            kill(-started, SIGKILL)
+            waitpid(started, nil, 0)
+            throw failure
+        }
+        self.init(process: started, descriptor: Descriptor(owning: watched))
     }
 
     private init(process: pid_t, descriptor: consuming Descriptor) {

@@ -83,6 +83,7 @@ struct CommandTests {
         ("close", "'close' needs an id: close ID... [reset=yes]"), ("close 1-x", "'1-x' is no connection: write an id such as 1-4711, as 'connections' shows it"),
         ("close +1-1", "'+1-1' is no connection: write an id such as 1-4711, as 'connections' shows it"), ("explain", "'explain' needs a backend: explain POOL/BACKEND"),
         ("connections limit=0", "limit=0: write a whole number from 1 to 100000"), ("connections sort=size", "sort=size: write one of age, idle, bytes"),
+        ("drain web/a lease=0s", "lease=0s is no time at all; write lease=10s, say"), ("probe web/a timeout=0s", "timeout=0s is no time at all; write timeout=10s, say"),
         ("probe web/a timeout=-1s", "timeout=-1s: a duration cannot be negative"),
         ("config", "'config' is not all of it: write config check, config show, config diff, config reload, config save, config set"),
         ("config chekc", "unknown verb 'config chekc'; did you mean 'config check'?"),
