@@ -63,7 +63,7 @@ import Testing
         #expect(try other.line() == "still here")
     }
 
-    @Test("keep: they go on, the wait exits 3, and the event says so")
+    @Test("complaint 7: nobody is killed at a deadline that says keep: they go on, the wait exits 3, and the event says so")
     func keep() throws {
         let balancer = try balancer(["drain: { deadline: 300ms, at-deadline: keep }"])
         let held = try balancer.connection(to: "web-1")
