@@ -132,7 +132,7 @@ import Testing
         #expect(try balancer.command("status").status == .ok)
         #expect(try balancer.command("maintain web/web-1").status == .ok)
         try eventually(within: .seconds(5), "the end of all that the checks started") {
-            ProcessTable.working(in: lab.folder).allSatisfy { !ProcessTable.commandLine($0).contains("987") && !ProcessTable.commandLine($0).contains("check") }
+            ProcessTable.working(in: lab.folder).allSatisfy { !ProcessTable.commandLine($0).contains("987") && !ProcessTable.commandLine($0).contains(script) }
         }
         try eventually(within: .seconds(5), "no zombie of lbd's") {
             let children = try String(contentsOfFile: "/proc/\(balancer.process)/task/\(balancer.process)/children", encoding: .utf8)
