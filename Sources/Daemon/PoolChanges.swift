@@ -75,8 +75,9 @@ extension PoolTable {
 
     private func change(backendsOf pool: Pool, saved: [BackendReference: SavedWish]) -> [Backend] {
         var added: [Backend] = []
+        let known = Dictionary(uniqueKeysWithValues: pool.backends.map { ($0.reference.backend, $0) })
         for configuration in pool.configuration.backends {
-            if let backend = pool.backends.first(where: { $0.reference.backend == configuration.name }) {
+            if let backend = known[configuration.name] {
                 change(backend, of: pool, to: configuration)
             } else {
                 added.append(add(configuration, to: pool, saved: saved))
