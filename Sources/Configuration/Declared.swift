@@ -10,9 +10,6 @@ enum AcceptProxyWord: String, CaseIterable, Sendable { case none, v1v2 }
 /// What happens to new connections of a full pool; Model's form carries what goes with it.
 enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
 
-/// What happens to new connections when no backend is available; Model's form carries what goes with it.
-enum WhenNoneWord: String, CaseIterable, Sendable { case refuse, hold, divert }
-
 enum Declared {
     static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660",
         effect: .atNextStart)
@@ -92,7 +89,7 @@ enum Declared {
     static let queueLengthMax = Option("length-max", .connections, .means("1024"), "that wait; more are reset")
     static let queueTimeout = Option("timeout", .duration(.milliseconds(10) ... .hours(1)), .means("5s"),
         "for a backend; then the connection is reset")
-    static let whenNone = Option("when-none", Form<WhenNoneWord>.word(), .means("refuse"),
+    static let whenNone = Option("when-none", Form<WhenNone.Word>.word(), .means("refuse"),
         "when no backend is available: new connections are reset, or held until one is back, or go to another pool; never to a draining backend")
     static let divert = Option("divert", .poolName, .isNothing(example: "spare"),
         "with when-none: divert, and required there: the pool that they go to, by its own options")

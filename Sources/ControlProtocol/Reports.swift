@@ -82,7 +82,7 @@ package struct PoolReport: Codable, Equatable, Sendable {
     /// Backends that new connections go to; none: `whenNone` says what becomes of them.
     package var eligible: Int
     /// `refuse`, `hold` or `divert`.
-    package var whenNone: String
+    package var whenNone: WhenNone.Word
     /// Connections that wait because no backend is available.
     package var held: Int
     /// Reset because they had been held for too long.
@@ -97,7 +97,7 @@ package struct PoolReport: Codable, Equatable, Sendable {
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
-        queueTimeouts: UInt64 = 0, eligible: Int, whenNone: String = "refuse", held: Int = 0, holdTimeouts: UInt64 = 0,
+        queueTimeouts: UInt64 = 0, eligible: Int, whenNone: WhenNone.Word = .refuse, held: Int = 0, holdTimeouts: UInt64 = 0,
         diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
     ) {
         (self.whenNone, self.held, self.holdTimeouts, self.diverted) = (whenNone, held, holdTimeouts, diverted)

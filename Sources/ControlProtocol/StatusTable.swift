@@ -42,21 +42,12 @@ package enum StatusTable {
 
     /// Only where nobody is served, and where something happened for want of room.
     private static func fullness(_ pool: PoolReport) -> String {
-        var outage = pool.eligible == 0 ? ", no available backend: new connections \(becomes(pool.whenNone))" : ""
+        var outage = pool.eligible == 0 ? ", no available backend: new connections \(pool.whenNone.outcome)" : ""
         if pool.held > 0 || pool.holdTimeouts > 0 { outage += ", \(pool.held) held, \(pool.holdTimeouts) in vain" }
         if pool.diverted > 0 { outage += ", \(pool.diverted) diverted" }
         guard pool.queued > 0 || pool.refused > 0 else { return outage }
         return outage + ", \(pool.queued) queued, \(pool.refused) refused when full"
             + (pool.queueTimeouts > 0 ? " (\(pool.queueTimeouts) of them had waited in vain)" : "")
-    }
-
-    /// What happens to clients of a pool without an available backend, by its when-none.
-    private static func becomes(_ whenNone: String) -> String {
-        switch whenNone {
-        case "hold": "are held"
-        case "divert": "are diverted"
-        default: "are reset"
-        }
     }
 
     /// Why it accepts nobody, where it does not.

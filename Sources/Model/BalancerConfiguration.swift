@@ -137,20 +137,32 @@ package enum WhenNone: Equatable, Sendable {
     /// It goes to another pool, by that one's options.
     case divert(PoolName)
 
-    /// What becomes of new connections then, in words that follow them.
+    /// As the file and the status name it, without what goes with it.
+    package enum Word: String, CaseIterable, Codable, Sendable {
+        case refuse, hold, divert
+
+        /// What becomes of new connections then, in words that follow them.
+        package var outcome: String {
+            switch self {
+            case .refuse: "are reset"
+            case .hold: "are held"
+            case .divert: "are diverted"
+            }
+        }
+    }
+
     package var outcome: String {
         switch self {
-        case .refuse: "are reset"
-        case .hold: "are held"
+        case .refuse, .hold: word.outcome
         case .divert(let other): "go to pool \(other)"
         }
     }
 
-    package var word: String {
+    package var word: Word {
         switch self {
-        case .refuse: "refuse"
-        case .hold: "hold"
-        case .divert: "divert"
+        case .refuse: .refuse
+        case .hold: .hold
+        case .divert: .divert
         }
     }
 }

@@ -47,7 +47,8 @@ struct RebuiltState: Equatable {
         case "availability": backends[name, default: Backend()].availability = event.to
         case "listenerOpened", "listenerMoved": listeners[String(name.dropFirst("listener ".count))] = event.address
         case "listenerClosed": listeners[String(name.dropFirst("listener ".count))] = nil
-        default: break
+        // Of other things than states.
+        default: return
         }
     }
 }
