@@ -157,6 +157,21 @@ import Testing
         #expect(kept.deadline == deadline && kept.deadline != nil && kept.atDeadline == .close)
     }
 
+    /// Each restart would give a dead tool's drain its whole time again.
+    @Test("a lease goes on over a restart of lbd: it ends when it would have ended")
+    func leaseOverRestart() throws {
+        let server = try TestServer.named("web-1", lab)
+        let file = try lab.write("lbd.yaml", ConfigurationText([("web-1", server)]).yaml(control: "lbd.sock"))
+        let first = try Balancer(lab, file: file)
+        #expect(try first.command("drain web/web-1 owner=tool lease=3s").code == .done)
+        let until = try #require(try first.backend("web-1").drain?.leaseUntil)
+        observe(for: .milliseconds(1200))
+        try first.stop()
+        let second = try Balancer(lab, file: file)
+        #expect(try second.backend("web-1").drain?.leaseUntil?.prefix(21) == until.prefix(21), "to the tenth of a second")
+        try second.backend("web-1", within: .seconds(3)) { $0.wish == .ready }
+    }
+
     @Test("a reader that has stopped is ended after all others, and the drain ends")
     func stalled() throws {
         let server = try TestServer(lab) { peer in
