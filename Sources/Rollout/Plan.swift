@@ -103,6 +103,20 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The same where the pool serves nobody: only what belongs to somebody else is in the way.
+    package init?(toIdle step: Plan.Step, in pool: PoolSnapshot) {
+        guard let now = pool[step.backend] else { return nil }
+        if now.address != step.address {
+            description = "\(step.backend) has moved from \(step.address) to \(now.address) since the rollout began"
+        } else if let owner = now.drainOwner {
+            description = "\(step.backend) is drained by '\(owner)'"
+        } else if now.wish != .ready {
+            description = "\(step.backend) is in \(now.wish.rawValue)"
+        } else {
+            return nil
+        }
+    }
+
     /// Where no backend is to be restarted.
     fileprivate init(toAnyOf pool: PoolSnapshot) {
         description = pool.backends.isEmpty
@@ -139,5 +153,15 @@ extension String {
         }
         guard !plain else { return self }
         return "'" + reduce(into: "") { $0 += $1 == "'" ? "'\\''" : String($1) } + "'"
+    }
+}
+
+extension Plan {
+    /// The same with a way back and a question for the release, for every step.
+    package func with(rollback: RestartWay?, version: [String]?) -> Plan {
+        let steps = steps.map {
+            Step(backend: $0.backend, address: $0.address, restart: $0.restart, rollback: rollback, version: version)
+        }
+        return Plan(pool: pool, steps: steps, leftOut: leftOut, out: out)
     }
 }
