@@ -88,7 +88,7 @@ let package = Package(
         tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
         tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
-        tests("OrchestratorTests", ["TestSupport", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        tests("OrchestratorTests", ["TestSupport", "lbctl", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
     ],

@@ -22,13 +22,6 @@ package struct Plan: Equatable, Sendable {
             self.rollback = rollback
             self.version = version
         }
-
-        package var command: [String] {
-            switch restart {
-            case .command(let words): words
-            case .systemd, .manual: []
-            }
-        }
     }
 
     package let pool: PoolName
@@ -49,16 +42,21 @@ package struct Plan: Equatable, Sendable {
         obstacles = []
     }
 
-    /// Throws where the command does not fit a backend.
-    package init(pool: PoolSnapshot, restart: CommandTemplate) throws(TemplateError) {
+    /// Throws where a command does not fit a backend.
+    package init(
+        pool: PoolSnapshot, restart: RestartTemplate, rollback: RestartTemplate? = nil, version: CommandTemplate? = nil
+    ) throws(TemplateError) {
         let candidates = pool.backends.filter { $0.wish != .maintenance }
         // One that is down costs nothing while it is out and may be back after its restart: it goes first.
         let order = candidates.filter { $0.availability == .down } + candidates.filter { $0.availability != .down }
         var steps: [Step] = []
         for candidate in order {
             let backend = BackendReference(pool: pool.name, backend: candidate.name)
-            let command = try restart.filled(for: backend, at: candidate.address)
-            steps.append(Step(backend: backend, address: candidate.address, restart: .command(command)))
+            var back: RestartWay?
+            if let rollback { back = try RestartWay(rollback, for: backend, at: candidate.address) }
+            steps.append(Step(
+                backend: backend, address: candidate.address, restart: try RestartWay(restart, for: backend, at: candidate.address),
+                rollback: back, version: try version?.filled(for: backend, at: candidate.address)))
         }
         self.pool = pool.name
         self.steps = steps
@@ -74,7 +72,7 @@ package struct Plan: Equatable, Sendable {
         var lines = ["rollout of pool \(pool): \(count) \(count == 1 ? "step" : "steps"), one backend at a time"]
         for (index, step) in steps.enumerated() {
             lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
-            lines.append("        restart: " + step.command.map(\.shellQuoted).joined(separator: " "))
+            lines.append("        restart: \(step.restart.text)")
         }
         lines += leftOut.map { "  left out: \($0) is in maintenance" }
         lines += out.filter { !leftOut.contains($0) }.map { "  out already: \($0) takes no connections now, so while another is restarted there are two out" }
@@ -136,23 +134,6 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
             guard !pool.isServed(without: backend) else { return nil }
             return "without \(backend) nobody would serve pool \(pool.name): \(pool.describeOthers(than: backend))"
         }
-    }
-}
-
-extension String {
-    /// As it has to be typed in a POSIX shell.
-    package var shellQuoted: String {
-        let plain = !isEmpty && utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "/"), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: ","), UInt8(ascii: "@"), UInt8(ascii: "+"):
-                true
-            default: false
-            }
-        }
-        guard !plain else { return self }
-        return "'" + reduce(into: "") { $0 += $1 == "'" ? "'\\''" : String($1) } + "'"
     }
 }
 
