@@ -59,7 +59,7 @@ import Testing
         let folder = try store.create(for: try PoolName("web"))
         let mount = folder.path
         guard try await isMounted(mount) else { return }
-        defer { _ = umount2(mount, Int32(MNT_DETACH.rawValue)) }
+        defer { _ = umount2(mount, Int32(MNT_DETACH)) }
         let failures = try await onLoop { () -> [String] in
             let journal = try Journal.create(in: folder)
             var failures: [String] = []

@@ -104,7 +104,3 @@ import Testing
         }
     }
 }
-
-private func contents(of path: String) -> String? {
-    do throws(SystemError) { return String(decoding: try Files.read(path, bytesMax: 10_000), as: UTF8.self) } catch { return nil }
-}

@@ -260,7 +260,7 @@ private func isGone(_ process: pid_t) -> Bool {
         let mount = lab.temporary.file("disk")
         try Files.makeFolder(mount)
         guard try await succeeds(["mount", "-t", "tmpfs", "-o", "size=64k", "none", mount]) else { return }
-        defer { _ = umount2(mount, Int32(MNT_DETACH.rawValue)) }
+        defer { _ = umount2(mount, Int32(MNT_DETACH)) }
         let folder = mount + "/step-1", program = lab.program
         let fill = shell("cat /dev/zero > \(mount)/full 2>/dev/null; echo $? >&2; exit 9")
         let end = try await onLoop { await StepCommand(folder: folder, program: program).run(RunnerOrder(command: fill, timeout: .seconds(60))) }
