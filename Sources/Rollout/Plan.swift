@@ -65,20 +65,6 @@ package struct Plan: Equatable, Sendable {
         obstacles = steps.isEmpty
             ? [Obstacle(toAnyOf: pool)] : steps.compactMap { Obstacle(to: $0.backend, in: pool) }
     }
-
-    /// For people.
-    package var lines: [String] {
-        let count = steps.count
-        var lines = ["rollout of pool \(pool): \(count) \(count == 1 ? "step" : "steps"), one backend at a time"]
-        for (index, step) in steps.enumerated() {
-            lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
-            lines.append("        restart: \(step.restart.text)")
-        }
-        lines += leftOut.map { "  left out: \($0) is in maintenance" }
-        lines += out.filter { !leftOut.contains($0) }.map { "  out already: \($0) takes no connections now, so while another is restarted there are two out" }
-        guard !obstacles.isEmpty else { return lines }
-        return lines + ["it would be refused now:"] + obstacles.map { "  \($0)" }
-    }
 }
 
 /// Why one backend must not be taken out now. Asked for every step before the rollout, and again before each drain.

@@ -4,6 +4,13 @@ import Model
 extension RolloutMachine {
     /// Nothing is in hand any more.
     mutating func finish(_ now: MonotonicTime) -> [Action] {
+        lookedAt = nil
+        // Asked to stop in the last step: there is nothing left to be stopped.
+        if phase == .stepping, cause == .stopRequested, nodes.allSatisfy({ $0.fate == .restarted }) {
+            cause = nil
+            phase = .lookingAfterAll
+            return [.look(.afterAll, without: [], after: .zero)]
+        }
         if phase != .rollingBack, stopsAsked < 2, case .badRelease = cause {
             backwards = restartedOrder.reversed().filter { plan.steps[$0].rollback != nil }
             phase = .rollingBack

@@ -19,7 +19,7 @@ func simulated(seed: UInt64, faults: Bool, writesText: Bool = false, killAt: Int
 
 private func randomOrder(_ count: Int, balancers: Int, _ random: inout SeededRandom) throws -> RolloutOrder {
     let world = World(random, faults: .none, backends: count, balancers: balancers)
-    var plan = try Plan(pool: world.snapshot(), restart: try CommandTemplate(["restart", "{backend}"]))
+    var plan = try Plan(pool: world.snapshot(), restart: .command(["restart", "{backend}"]))
     plan = plan.with(rollback: random.below(2) == 0 ? .command(["back"]) : nil, version: random.below(2) == 0 ? ["version"] : nil)
     var policy = Policy()
     policy.unavailableMax = 1 + random.below(count - 1)
