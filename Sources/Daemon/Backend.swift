@@ -27,6 +27,8 @@ import Statistics
     private(set) var isRemoving = false
     /// It is no longer in the table, and its slot is no longer its own.
     private(set) var isGone = false
+    /// Nobody held it when it went.
+    private(set) var wasEmpty = false
     /// As last announced by an event.
     var announced = Availability.unknown
     private(set) var prober: Prober!
@@ -118,8 +120,8 @@ import Statistics
         watch()
     }
 
-    func beGone() {
-        isGone = true
+    func beGone(empty: Bool) {
+        (isGone, wasEmpty) = (true, empty)
         prober.stop()
     }
 }

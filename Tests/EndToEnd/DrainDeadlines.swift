@@ -184,6 +184,7 @@ import Testing
         let end = try balancer.lbctl("drain", "web/web-1", "--wait", "--deadline", "100ms", "--at-deadline", "close")
         #expect(end.status == 0, "\(end)")
         #expect(try client.toEnd().ending == .reset, "bytes were lost and it was told as a clean end")
+        try balancer.tells("closed 1 connection since the drain's deadline, 1 of them by a reset: they made no pause; none is left")
     }
 
     @Test("complaint 10: those who are closed at the deadline come back at once, and the others see no storm")
