@@ -70,7 +70,7 @@ package enum StatusTable {
         var notes: [String] = []
         if backend.removing { notes.append("removed") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
-        if let drain = backend.drain { notes.append(wide ? note(drain) : "by \(drain.owner)" + (drain.reason.map { ": \(short($0))" } ?? "")) }
+        if let drain = backend.drain { notes.append(wide ? note(drain) : "by \(drain.owner)" + (drain.leaseUntil == nil ? "" : ", leased") + (drain.reason.map { ": \(short($0))" } ?? "")) }
         if let share = backend.share { notes.append("back lately: \(share) % of its share") }
         if let failure = backend.probeFailure { notes.append(wide ? failure : short(failure)) }
         if backend.backup { notes.append("backup") }

@@ -57,7 +57,7 @@ import Statistics
         }
     }
 
-    private func target(of pool: PoolConfiguration) -> ProbeTarget {
+    func target(of pool: PoolConfiguration) -> ProbeTarget {
         ProbeTarget(reference, at: configuration.address, sendProxy: pool.sendProxy, source: pool.transport.source)
     }
 

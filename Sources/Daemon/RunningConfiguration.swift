@@ -39,6 +39,12 @@ import SystemCalls
         return try change(to: edited, now: now, by: user)
     }
 
+    /// As the edit would leave them; where it cannot be made, as they are: whoever makes it hears why.
+    func pools(after edit: ConfigurationEdit) -> [PoolConfiguration] {
+        guard case .set(.pool, _) = edit else { return [] }
+        do throws(ConfigurationEditError) { return try wanted.edited(by: [edit]).configuration.pools } catch { return [] }
+    }
+
     /// Takes up the file as it is on disk, all of it but what waits for the next start, or nothing.
     func reload(by user: String) throws(ReloadFailure) -> [ConfigurationChange] {
         do throws(ReloadFailure) {

@@ -244,7 +244,7 @@ extension Event.Change {
                 + drainSequel(end, perSecond)
         case .drainClosing(_, let end, let closed, let reset, let left):
             (end == .reset ? "reset" : "closed") + " \(counted(closed, "connection")) since the drain's deadline"
-                + (end == .close && reset > 0 ? ", \(reset) of them by a reset: they made no pause" : "") + "; "
+                + (end == .close && reset > 0 ? ", \(reset) of them by a reset, no quiet moment having come" : "") + "; "
                 + (left == 0 ? "none is left" : "\(left) left")
         case .connectionsClosed(let names, let reset, let by):
             "\(counted(names.count, "connection")) \(reset ? "reset" : "closed") by \(by): " + names.prefix(10).joined(separator: ", ")

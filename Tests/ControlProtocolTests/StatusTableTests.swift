@@ -34,7 +34,7 @@ struct StatusTableTests {
             "",
             "pool web (round-robin)",
             "BACKEND        ADDRESS         WISH   PROBE  AVAILABILITY  CONNECTIONS  TOTAL  WEIGHT  NOTE",
-            "web/a          127.0.0.1:9001  drain  up     draining      12345        1200   1       by ann: disk",
+            "web/a          127.0.0.1:9001  drain  up     draining      12345        1200   1       by ann, leased: disk",
             "web/long-name  127.0.0.1:9001  ready  down   down          0            1200   1       connect: refused; backup",
         ])
     }
