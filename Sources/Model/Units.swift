@@ -120,6 +120,25 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         text.append(inDay % 1000, digits: 3, then: "Z")
         return String(decoding: text, as: UTF8.self)
     }
+
+    /// Reads what `rfc3339` writes; nil for anything else. The days follow the same paper, days_from_civil.
+    package init?(rfc3339 text: String) {
+        let bytes = Array(text.utf8)
+        guard bytes.count == 24 else { return nil }
+        let number = { (range: Range<Int>) in
+            bytes[range].reduce(into: Int64(0)) { $0 = $0 * 10 + Int64($1) - Int64(UInt8(ascii: "0")) }
+        }
+        let year = number(0..<4), month = number(5..<7), day = number(8..<10)
+        let yearFromMarch = month <= 2 ? year - 1 : year
+        let era = yearFromMarch.floorDivided(by: 400)
+        let yearOfEra = yearFromMarch - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let days = era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+        let seconds = number(11..<13) * 3600 + number(14..<16) * 60 + number(17..<19)
+        self.init(milliseconds: days * 86_400_000 + seconds * 1000 + number(20..<23))
+        // Whatever is not a date, or is written in another way, is not written so again.
+        guard rfc3339 == text else { return nil }
+    }
 }
 
 extension [UInt8] {

@@ -6,13 +6,28 @@ package struct Plan: Equatable, Sendable {
     package struct Step: Equatable, Sendable {
         package let backend: BackendReference
         package let address: Endpoint
-        /// Program and arguments, placeholders filled in.
-        package let command: [String]
+        /// Placeholders filled in.
+        package let restart: RestartWay
+        /// How it is brought back to the release before.
+        package let rollback: RestartWay?
+        /// Prints which release it runs.
+        package let version: [String]?
 
-        package init(backend: BackendReference, address: Endpoint, command: [String]) {
+        package init(
+            backend: BackendReference, address: Endpoint, restart: RestartWay, rollback: RestartWay? = nil, version: [String]? = nil
+        ) {
             self.backend = backend
             self.address = address
-            self.command = command
+            self.restart = restart
+            self.rollback = rollback
+            self.version = version
+        }
+
+        package var command: [String] {
+            switch restart {
+            case .command(let words): words
+            case .systemd, .manual: []
+            }
         }
     }
 
@@ -25,6 +40,15 @@ package struct Plan: Equatable, Sendable {
     /// Why it must not begin as things are now, each with its remedy; empty when it may.
     package let obstacles: [Obstacle]
 
+    /// As an earlier process has planned it and begun.
+    init(pool: PoolName, steps: [Step], leftOut: [BackendReference], out: [BackendReference]) {
+        self.pool = pool
+        self.steps = steps
+        self.leftOut = leftOut
+        self.out = out
+        obstacles = []
+    }
+
     /// Throws where the command does not fit a backend.
     package init(pool: PoolSnapshot, restart: CommandTemplate) throws(TemplateError) {
         let candidates = pool.backends.filter { $0.wish != .maintenance }
@@ -34,7 +58,7 @@ package struct Plan: Equatable, Sendable {
         for candidate in order {
             let backend = BackendReference(pool: pool.name, backend: candidate.name)
             let command = try restart.filled(for: backend, at: candidate.address)
-            steps.append(Step(backend: backend, address: candidate.address, command: command))
+            steps.append(Step(backend: backend, address: candidate.address, restart: .command(command)))
         }
         self.pool = pool.name
         self.steps = steps

@@ -39,13 +39,23 @@ package struct BackendSnapshot: Equatable, Sendable {
     package let availability: Availability
     /// Who holds it drained.
     package let drainOwner: String?
+    package let connections: Int
+    /// Since the balancer started.
+    package let connectFailures: UInt64
+    package let resets: UInt64
 
-    package init(name: BackendName, address: Endpoint, wish: Wish, availability: Availability, drainOwner: String?) {
+    package init(
+        name: BackendName, address: Endpoint, wish: Wish, availability: Availability, drainOwner: String?, connections: Int = 0,
+        connectFailures: UInt64 = 0, resets: UInt64 = 0
+    ) {
         self.name = name
         self.address = address
         self.wish = wish
         self.availability = availability
         self.drainOwner = drainOwner
+        self.connections = connections
+        self.connectFailures = connectFailures
+        self.resets = resets
     }
 
     /// `down`, `draining by 'alice'`

@@ -34,7 +34,7 @@ enum Arrows {
     static let pure = ["Model", "Decisions", "Rollout", "ControlProtocol"]
 
     /// Where JSON is read or written. Full Foundation costs 45 MB and is nowhere.
-    static let withFoundationEssentials = ["Daemon", "ControlClient", "lbctl"]
+    static let withFoundationEssentials = ["Daemon", "ControlClient", "Orchestrator", "lbctl"]
     static let withLogging = ["Daemon", "lbd"]
     static let withArgumentParser = ["lbd", "lbctl", "quickstart"]
 

@@ -69,5 +69,9 @@ struct UnitsTests {
     ])
     func rfc3339(_ milliseconds: Int64, _ text: String) {
         #expect(Timestamp(milliseconds: milliseconds).rfc3339 == text)
+        #expect(Timestamp(rfc3339: text)?.milliseconds == milliseconds)
     }
+
+    @Test(arguments: ["", "2026-11-21T08:33:04Z", "2026-02-30T08:33:04.120Z", "2026-13-01T08:33:04.120Z", "2026-11-21 08:33:04.120Z", "2026-11-21T24:00:00.000Z", "20x6-11-21T08:33:04.120Z"])
+    func noTime(_ text: String) { #expect(Timestamp(rfc3339: text) == nil) }
 }

@@ -1,0 +1,20 @@
+// How one backend is restarted: by a program, by systemd, or by a person.
+
+package enum RestartWay: Equatable, Sendable {
+    /// Program and arguments, run without a shell.
+    case command([String])
+    /// `systemctl restart UNIT`, here or on another host.
+    case systemd(unit: String, host: String?)
+    /// A person does what this says, and says when it is done.
+    case manual(String)
+
+    /// For people, as it could be typed.
+    package var text: String {
+        switch self {
+        case .command(let words): words.map(\.shellQuoted).joined(separator: " ")
+        case .systemd(let unit, nil): "systemctl restart \(unit.shellQuoted)"
+        case .systemd(let unit, let host?): "systemctl --host \(host.shellQuoted) restart \(unit.shellQuoted)"
+        case .manual(let text): "by hand: \(text)"
+        }
+    }
+}
