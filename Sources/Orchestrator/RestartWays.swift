@@ -1,7 +1,8 @@
 // The ways to restart a backend: from what the configuration says to what is carried out.
-import ControlProtocol
+import EventLoop
 import Model
 import Rollout
+import SystemCalls
 
 extension RestartWay {
     /// Throws where a placeholder is none, or has no value for this backend.
@@ -39,10 +40,9 @@ extension RestartWay {
 
     package static func ask(_ command: [String]) async -> RolloutMachine.VersionEnd {
         do throws(SystemError) {
-            let file = try TemporaryOutput()
-            defer { file.remove() }
-            let end = await BoundedCommand.run(command, output: file.output, timeout: timeout)
-            let text = String(decoding: try Files.tail(of: file.path, bytesMax: 200), as: UTF8.self)
+            let output = try OutputFile(unnamedOf: 64 << 10)
+            let end = await BoundedCommand.run(command, output: output, timeout: timeout)
+            let text = String(decoding: try output.tail(bytesMax: 200), as: UTF8.self)
             let version = text.split(whereSeparator: \.isNewline).last.map { String($0).escapedForOneLine } ?? ""
             switch end {
             case .done where version.isEmpty: return .failed(reason: "it printed nothing")

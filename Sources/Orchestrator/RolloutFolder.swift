@@ -2,6 +2,7 @@
 import ControlProtocol
 import Glibc
 import Model
+import Rollout
 import SystemCalls
 
 /// The folder of all rollouts of a user.
@@ -79,8 +80,13 @@ package struct RolloutFolder: Equatable, Sendable {
     var lock: String { path + "/lock" }
     package var socket: String { path + "/socket" }
 
-    /// Where one command of the rollout runs, and what is left of it. `name`: unique within the rollout.
-    package func step(_ name: String) -> String { path + "/step-" + name }
+    /// Where the restart of one step runs, and what is left of it. `number`: from 1.
+    package func step(_ number: Int, _ direction: RolloutMachine.Direction) -> String {
+        switch direction {
+        case .forward: "\(path)/step-\(number)"
+        case .rollback: "\(path)/step-\(number)-rollback"
+        }
+    }
 
     /// The process that carries the rollout out; nil where none does.
     package func holder() throws(SystemError) -> pid_t? { try ProcessLock.holder(of: lock) }

@@ -18,6 +18,8 @@ package enum StepEnd: Equatable, Sendable {
     package nonisolated static let ownProgram = ["/proc/self/exe", Runner.verb]
     /// Beyond what the command and its end may take: for a machine that is busy with other things.
     private static let patience = Duration.seconds(60)
+    /// For one that an earlier process has ordered: a restart's timeout is a day at most.
+    private static let waitMax = Duration.seconds(25 * 3600)
 
     private let folder: RunnerFolder
     private let program: [String]
@@ -41,6 +43,54 @@ package enum StepEnd: Equatable, Sendable {
         } onCancel: {
             Loop.shared.perform { self.abandon() }
         }
+    }
+
+    /// What became of the command in an earlier life, waiting where it still runs; nil: it was never started, and
+    /// whatever was about to start it cannot do so any more.
+    package func find() async -> StepEnd? {
+        let work = start { await self.found() }
+        return await work.value
+    }
+
+    private func found() async -> StepEnd? {
+        do throws(SystemError) {
+            while Files.exists(folder.path) {
+                switch try look() {
+                case .held(let holder):
+                    guard try await awaitEnd(of: holder, within: StepCommand.waitMax) else {
+                        return .unknown(reason: "its runner, process \(holder), does not end", output: lastOutput)
+                    }
+                case .ended(.done): return .done(output: lastOutput)
+                case .ended(.failed(let reason)): return .failed(reason: reason, output: lastOutput)
+                case .unknown: return .unknown(reason: whyUnknown, output: lastOutput)
+                case .notStarted: if try takeAway() { return nil }
+                }
+            }
+            return nil
+        } catch {
+            return failure(error)
+        }
+    }
+
+    /// A runner that was started just before its orchestrator was killed may still be on its way to the lock: it must
+    /// find nothing to begin with. False: it was faster.
+    private func takeAway() throws(SystemError) -> Bool {
+        do throws(SystemError) {
+            let lock = try ProcessLock(folder.lock)
+            defer { withExtendedLifetime(lock) {} }
+            guard !Files.exists(folder.started) else { return false }
+            try Files.move(folder.path, to: unusedName)
+            return true
+        } catch {
+            guard error.call == "lock", error.isHeldByAnother else { throw error }
+            return false
+        }
+    }
+
+    private var unusedName: String {
+        var number = 1
+        while Files.exists("\(folder.path).unused-\(number)") { number += 1 }
+        return "\(folder.path).unused-\(number)"
     }
 
     private func outcome(of order: RunnerOrder) async -> StepEnd {

@@ -1,4 +1,5 @@
 // What a child prints, in a file with a name and a bound: its beginning and its end are kept, the middle is dropped.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 
@@ -16,6 +17,22 @@ package final class OutputFile: Sendable {
         self.path = path
         self.bytesMax = bytesMax
         descriptor = try Files.open(path, O_RDWR | O_APPEND | O_CREAT | O_TRUNC, mode)
+    }
+
+    /// One without a name: the kernel frees it with its last descriptor.
+    package init(unnamedOf bytesMax: Int) throws(SystemError) {
+        let folder = Environment.value("TMPDIR") ?? "/tmp"
+        path = folder
+        self.bytesMax = bytesMax
+        var name = Array("\(folder)/sluice.XXXXXX".utf8CString)
+        descriptor = Descriptor(owning: try checked("mkostemp", on: folder) { mkostemp(&name, O_APPEND | O_CLOEXEC) })
+        try checked("unlink", on: folder) { unlink(name) }
+    }
+
+    /// The last `bytesMax` bytes, or all where there are fewer.
+    package func tail(bytesMax: Int) throws(SystemError) -> [UInt8] {
+        let size = try self.size()
+        return try read(from: max(0, size - bytesMax), count: min(bytesMax, size))
     }
 
     /// Where the file has grown beyond its bound, takes out of its middle what is too much and says so there. `dropped`:
