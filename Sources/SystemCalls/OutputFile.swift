@@ -1,4 +1,5 @@
 // What a child prints, in a file with a name and a bound: its beginning and its end are kept, the middle is dropped.
+// Invariant: a pointer is lent to one call, and none is kept.
 import CLinux
 import Glibc
 

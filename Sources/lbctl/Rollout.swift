@@ -10,7 +10,11 @@ import Rollout
 struct RolloutCommand: VerbGroup {
     static let configuration = CommandConfiguration(
         commandName: "rollout", abstract: "Restarts the backends of a pool, one after the other, without losing a connection.",
-        subcommands: [RolloutPlanCommand.self, RolloutRunCommand.self, RolloutResumeCommand.self])
+        subcommands: [
+            RolloutPlanCommand.self, RolloutRunCommand.self, RolloutResumeCommand.self, RolloutStatusCommand.self, RolloutPauseCommand.self,
+            RolloutContinueCommand.self, RolloutDoneCommand.self, RolloutAbortCommand.self, RolloutListCommand.self, RolloutShowCommand.self,
+            RolloutReportCommand.self,
+        ])
 
     @OptionGroup var global: GlobalOptions
 }
