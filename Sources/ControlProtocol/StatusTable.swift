@@ -22,7 +22,7 @@ package enum StatusTable {
 
     package static func lines(_ pool: PoolReport, wide: Bool = false) -> [String] {
         ["", "pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool))]
-            + table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+            + table([header(wide)] + pool.backends.map { row($0, pool, wide) })
             + pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
     }
 
@@ -31,11 +31,11 @@ package enum StatusTable {
             + (wide ? ["MAX", "CONNECT-FAILURES", "RESETS", "BYTES-IN", "BYTES-OUT"] : []) + ["NOTE"]
     }
 
-    private static func row(_ backend: BackendReport, _ pool: String, _ wide: Bool) -> [String] {
-        ["\(pool)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
+    private static func row(_ backend: BackendReport, _ pool: PoolReport, _ wide: Bool) -> [String] {
+        ["\(pool.name)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
             backend.availability.rawValue, "\(backend.connections)", "\(backend.connectionsTotal)", "\(backend.weight)"]
             + (wide ? [limit(backend.connectionsMax), "\(backend.connectFailures)", "\(backend.resets)", "\(backend.bytesToBackend)", "\(backend.bytesToClient)"] : [])
-            + [note(backend)]
+            + [note(backend, pool.shares)]
     }
 
     private static func limit(_ most: Int?) -> String { most.map { "\($0)" } ?? "-" }
@@ -60,7 +60,7 @@ package enum StatusTable {
 
     private static func isFull(_ connections: Int, of most: Int?) -> Bool { most.map { connections >= $0 } ?? false }
 
-    private static func note(_ backend: BackendReport) -> String {
+    private static func note(_ backend: BackendReport, _ shares: SharesReport?) -> String {
         var notes: [String] = []
         if backend.removing { notes.append("removed: gone when its last connection ends") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
@@ -71,6 +71,9 @@ package enum StatusTable {
             notes.append("\(state) by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
         }
         if let share = backend.share { notes.append("back lately: gets up to \(share) % of its share") }
+        if let shares, let percent = shares.percents[backend.name] {
+            notes.append("gets \(percent) % of its weight by \(shares.owner), lease until \(shares.leaseUntil)" + (shares.reason.map { ": \($0)" } ?? ""))
+        }
         if let failure = backend.probeFailure { notes.append(failure) }
         if backend.backup { notes.append("backup") }
         return notes.joined(separator: "; ")

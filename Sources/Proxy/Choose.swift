@@ -57,15 +57,17 @@ extension ConnectionHandle {
 
     /// Those that are held back take a connection beyond their share where nobody else can.
     private func choice(from route: Route) -> Int? {
-        guard route.header.holdsBack else { return choice(from: route, holdsBack: false) }
+        guard route.header.holdsBack else { return choice(from: route, holding: .nobody) }
         route.heldBack.countChoice(worker: worker.state.index)
-        return choice(from: route, holdsBack: true) ?? choice(from: route, holdsBack: false)
+        if let index = choice(from: route, holding: .shares) { return index }
+        if route.heldBack.hasLastResorts, let index = choice(from: route, holding: .lastResorts) { return index }
+        return choice(from: route, holding: .nobody)
     }
 
-    private func choice(from route: Route, holdsBack: Bool) -> Int? {
+    private func choice(from route: Route, holding: Holding) -> Int? {
         let hash = route.header.balance == .sourceHash ? record.sourceHash : nil
         let table = RouteTable(
-            route: route, segment: worker.state.segment, tried: record.tried, holdsBack: holdsBack, worker: worker.state.index, hash: hash)
+            route: route, segment: worker.state.segment, tried: record.tried, holding: holding, worker: worker.state.index, hash: hash)
         let pool = record.pool
         switch route.header.balance {
         case .roundRobin: return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
@@ -106,7 +108,7 @@ extension WorkerHandle {
         switch route.header.balance {
         case .leastConnections:
             let table = RouteTable(
-                route: route, segment: state.segment, tried: ConnectionRecord.nothingTried, holdsBack: false, worker: state.index, hash: nil)
+                route: route, segment: state.segment, tried: ConnectionRecord.nothingTried, holding: .nobody, worker: state.index, hash: nil)
             state.balancing[pool].ranking = LoadRanking(table, workers: state.peers.count, start: state.generator.next())
         case .roundRobin, .twoChoices, .random, .sourceHash: state.balancing[pool].ranking = LoadRanking()
         }
@@ -129,7 +131,7 @@ private struct RouteTable: ChoiceTable {
     let segment: SegmentView
     let tried: InlineArray<8, Int32>
     /// False: nobody is, or it does not matter.
-    let holdsBack: Bool
+    let holding: Holding
     let worker: Int
     /// Of the client, by `source-hash`.
     let hash: UInt64?
@@ -139,7 +141,7 @@ private struct RouteTable: ChoiceTable {
     func weight(_ index: Int) -> Int { route.weight(index) }
     func connections(_ index: Int) -> Int { segment.tickets(slot: route.slot(index)).held }
     func isFull(_ index: Int) -> Bool { !route.hasRoom(index) }
-    func isHeldBack(_ index: Int) -> Bool { holdsBack && route.heldBack.isHeldBack(index, worker: worker, hash: hash) }
+    func isHeldBack(_ index: Int) -> Bool { holding != .nobody && route.heldBack.isHeldBack(index, holding, worker: worker, hash: hash) }
     func notFull(from index: Int) -> Int? { route.withRoom(from: index) }
     func scheduled(_ position: Int) -> Int { route.scheduled(position) }
     func column(_ index: Int) -> AliasTable.Column { route.column(index) }
