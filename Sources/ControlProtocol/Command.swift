@@ -226,7 +226,7 @@ struct Arguments {
                 plain.append(word)
                 continue
             }
-            if verb.takesSettings, key != "output" {
+            if verb.takesSettings, key != "output", !verb.keys.contains(key) {
                 guard named.insert(key).inserted else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
                 settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
                 continue
