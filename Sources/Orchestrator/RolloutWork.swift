@@ -7,10 +7,12 @@ import Rollout
 
 extension Orchestrator {
     func look(without: [BackendReference], after: Duration) async -> RolloutMachine.LookEnd {
-        if after > .zero { await pause(for: after) }
+        if after > .zero { await EventLoop.pause(for: after) }
         do throws(Failure) {
             let reports = try await fleet.reports(of: order.plan.pool)
-            return .pool(try PoolSnapshot(reading: reports), capacity: .notProvable(text: ""))
+            let snapshot = try PoolSnapshot(reading: reports)
+            guard let measured = await fleet.measured(order.plan.pool) else { return .pool(snapshot, capacity: .notProvable(text: "")) }
+            return .pool(snapshot, capacity: RolloutMachine.Capacity(measured, without: without))
         } catch {
             return .failed(reason: error.message)
         }
@@ -43,13 +45,25 @@ extension Orchestrator {
                 guard let now = snapshot[backend] else { return .failed(reason: "is no longer in its pool") }
                 if now.availability != .warming { return now.availability.isUsable ? .up : .failed(reason: "is \(now.availability.rawValue) now") }
             } catch { return .failed(reason: "may not be well: \(error.message)") }
-            guard await pause(for: .milliseconds(200)) else { return .up }
+            guard await EventLoop.pause(for: .milliseconds(200)) else { return .up }
         }
     }
 
+    /// Ends early where they are found to be worse.
     func watch(_ backends: [BackendReference], for duration: Duration) async -> RolloutMachine.JudgeEnd {
-        if duration > .zero { await pause(for: duration) }
-        return .good(text: "")
+        let clock = LoopClock()
+        let end = clock.now.advanced(by: duration)
+        while true {
+            guard let verdict = await observer.read() else {
+                if duration > .zero { await EventLoop.pause(for: clock.now.duration(to: end)) }
+                return .good(text: "the balancers do not measure, so nobody can say")
+            }
+            if case .worse(let findings) = verdict.outcome { return .bad(reason: findings.map(\.text).joined(separator: "; ")) }
+            let left = clock.now.duration(to: end)
+            guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
+                return .good(text: verdict.lines.joined(separator: "; "))
+            }
+        }
     }
 }
 
