@@ -100,7 +100,7 @@ extension CommandHandler {
         // What was removed before and is still held can be waited for, and hurried.
         let standing = subjects.filter { !isOnItsWayOut($0) }
         if !standing.isEmpty { try await change(standing.map(ConfigurationEdit.remove), now: now, by: user, answer) }
-        for subject in subjects where now && !standing.contains(subject) { reconfiguration.hurry(subject) }
+        if now { for subject in Set(subjects).subtracting(standing) { reconfiguration.hurry(subject) } }
         switch waiting {
         case .no: return
         case .untilGone(let deadline): try await waitUntilGone(subjects, deadline: deadline ?? patience ?? .zero, answer)
@@ -108,6 +108,7 @@ extension CommandHandler {
     }
 
     private func isOnItsWayOut(_ subject: ConfigurationSubject) -> Bool {
+        guard reconfiguration.holders(of: subject) != nil else { return false }
         let configuration = running.wanted.configuration
         let isConfigured = switch subject {
         case .lbd: true
@@ -116,7 +117,7 @@ extension CommandHandler {
         case .pool(let name): configuration.pools.contains { $0.name == name }
         case .listener(let name): configuration.listeners.contains { $0.name == name }
         }
-        return !isConfigured && reconfiguration.holders(of: subject) != nil
+        return !isConfigured
     }
 
     /// How long a drain of it waits where the command does not say.
