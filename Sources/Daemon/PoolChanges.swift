@@ -160,7 +160,9 @@ extension PoolTable {
     func settle() {
         for pool in pools where pool.isLosing {
             for former in pool.leaving where former.isEmpty { end(former, of: pool) }
-            for backend in pool.backends where backend.isRemoving && backend.isEmpty { end(backend, of: pool) }
+            for backend in pool.backends where backend.isRemoving && backend.isEmpty {
+                end(backend, of: pool, connections: 0, isEmpty: true)
+            }
             retire(pool)
         }
         slots.settle()
@@ -175,10 +177,14 @@ extension PoolTable {
     func end(_ backends: [Backend], _ addresses: [FormerAddress] = []) {
         let slots = backends.map(\.slot) + addresses.map(\.slot)
         guard !slots.isEmpty else { return }
+        // Looked at before the workers reset them, which they do at once.
+        let held = backends.map { (backend: $0, connections: $0.holders, isEmpty: $0.isEmpty) }
         plane.resetConnections(.slots(Set(slots)))
         for pool in pools {
             for former in addresses where pool.leaving.contains(where: { $0 === former }) { end(former, of: pool) }
-            for backend in backends where pool.backends.contains(where: { $0 === backend }) { end(backend, of: pool) }
+            for (backend, connections, isEmpty) in held where pool.backends.contains(where: { $0 === backend }) {
+                end(backend, of: pool, connections: connections, isEmpty: isEmpty)
+            }
         }
         settle()
     }
@@ -190,12 +196,11 @@ extension PoolTable {
         changes.announce()
     }
 
-    private func end(_ backend: Backend, of pool: Pool) {
-        let connections = backend.holders
+    private func end(_ backend: Backend, of pool: Pool, connections: Int, isEmpty: Bool) {
         pool.backends.removeAll { $0 === backend }
         byReference[backend.reference] = nil
         slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
-        backend.beGone(empty: connections == 0)
+        backend.beGone(empty: isEmpty)
         noteRemoved(backend.reference)
         events.record(.backendRemoved(backend.reference, connections: connections))
         gone(backend)
