@@ -25,6 +25,16 @@ func readCommand(_ node: YamlNode, _ subject: String, _ findings: inout Findings
     return words.compactMap { $0 }
 }
 
+/// A text with placeholders that is no list.
+func readTemplate(_ node: YamlNode, _ subject: String, _ findings: inout Findings) -> String? {
+    guard let text = readArgument(node, subject, &findings) else { return nil }
+    guard !text.isEmpty, !text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) else {
+        findings.add(node.place, "\(subject) is '\(text.escapedForOneLine)'; write a text of one line")
+        return nil
+    }
+    return text
+}
+
 private func readArgument(_ node: YamlNode, _ subject: String, _ findings: inout Findings) -> String? {
     guard let (text, _) = scalarText(node, subject, wanted: "a text", &findings) else { return nil }
     guard !text.utf8.contains(0) else {

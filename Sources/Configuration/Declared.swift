@@ -148,10 +148,22 @@ enum Declared {
     static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins",
         effect: .atFirstStart)
 
-    static let command = Option("command", .command, .isAnError(example: "[ssh, \"{host}\", sudo, systemctl, restart, web]"),
+    static let command = Option("command", .command, .isNothing(example: "[ssh, \"{host}\", sudo, systemctl, restart, web]"),
         "program and arguments; filled in: " + RestartConfiguration.placeholders.map { "{\($0)}" }.joined(separator: " "))
+    static let shell = Option("shell", .truth, .means("false"),
+        "with command: it is one text, which sh -c runs; no shell has a part in it otherwise")
+    static let systemd = Option("systemd", .template, .isNothing(example: "web@{port}.service"),
+        "instead of command: systemctl restarts this unit; filled in as in command")
+    static let systemdHost = Option("host", .template, .isNothing(example: "\"{host}\""),
+        "with systemd: where the unit is, for systemctl's --host; left out: here")
+    static let pause = Option("pause", .template, .isNothing(example: "restart {backend} in the console of its maker"),
+        "instead of command: a person does this, and then says lbctl rollout done; filled in as in command")
     static let restartTimeout = Option("timeout", .duration(.seconds(1) ... .days(1)), .means("2m"),
         "for the command; then the restart has failed")
+    static let version = Option("version", .command, .isNothing(example: "[ssh, \"{host}\", cat, /srv/web/RELEASE]"),
+        "what prints the version of a backend: asked before and after its restart, and it must have changed; filled in as in command")
+    static let rollback = Option("rollback", .command, .isNothing(example: "[ssh, \"{host}\", sudo, /srv/web/back]"),
+        "what brings a backend back to the release before, where a rollout finds the new one bad; filled in as in command")
 }
 
 // The sections, in the order in which texts show them.
@@ -202,7 +214,8 @@ extension Declared {
         entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish),
     ])
     static let restart = Section("restart", .oneOrNone, "how a rollout restarts a backend; may be left out", [
-        entry(command), entry(restartTimeout),
+        entry(command), entry(shell), entry(systemd), entry(systemdHost), entry(pause), entry(restartTimeout), entry(version),
+        entry(rollback),
     ])
 
     private static func entry<Value>(_ option: Option<Value>) -> Section.Entry { .option(OptionEntry(option)) }

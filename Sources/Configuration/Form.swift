@@ -193,6 +193,13 @@ extension Form where Value == [String] {
     }
 }
 
+extension Form where Value == String {
+    /// A text with placeholders.
+    static let template = Form(type: "text", bounds: "") { node, subject, findings in
+        readTemplate(node, subject, &findings)
+    }.spelled { .text($0) }
+}
+
 extension Form where Value == [Network] {
     static func networks(_ counts: ClosedRange<Int>) -> Form {
         let bounds = "\(counts.lowerBound) to \(counts.upperBound)"

@@ -96,16 +96,6 @@ extension Loader {
         guard let deadline, let end, let closeRate, let leaseEnd else { return nil }
         return (deadline, end, closeRate.value, leaseEnd)
     }
-
-    private mutating func restart(_ pool: SectionReader) -> RestartConfiguration? {
-        guard pool.entry(Declared.restart.name) != nil,
-            let section = pool.open(Declared.restart, &findings)
-        else { return nil }
-        let command = section.value(Declared.command, &findings)
-        let timeout = section.value(Declared.restartTimeout, &findings)
-        guard let command, let timeout else { return nil }
-        return RestartConfiguration(command: command, timeout: timeout)
-    }
 }
 
 // Backends.

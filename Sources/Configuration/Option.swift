@@ -117,17 +117,20 @@ struct Section: Sendable {
         }
     }
 
-    /// `{ bind: 127.0.0.1:8080, pool: web }`: what must be given, or, where nothing must, everything.
+    /// `{ bind: 127.0.0.1:8080, pool: web }`: what must be given, or, where nothing must, everything; one of several of
+    /// which one must, in a section that need not be there at all.
     var example: String {
         var required: [String] = []
         var preset: [String] = []
+        var choice: [String] = []
         for case .option(let option) in entries {
             switch option.absence {
             case .isAnError(let example): required.append("\(option.name): \(example)")
             case .means(let text): preset.append("\(option.name): \(text)")
-            case .isNothing: break
+            case .isNothing(let example): choice.append("\(option.name): \(example)")
             }
         }
+        if case .oneOrNone = plurality, required.isEmpty { required = Array(choice.prefix(1)) }
         for case .section(let section) in entries {
             switch section.plurality {
             case .named: required.append("\(section.name): { ... }")

@@ -143,16 +143,6 @@ package struct LeavingReport: Codable, Equatable, Sendable {
     }
 }
 
-package struct RestartReport: Codable, Equatable, Sendable {
-    package var command: [String]
-    package var timeout: Double
-
-    package init(command: [String], timeout: Double) {
-        self.command = command
-        self.timeout = timeout
-    }
-}
-
 package struct BackendReport: Codable, Equatable, Sendable {
     package var name: String
     package var address: String

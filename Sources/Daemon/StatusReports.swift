@@ -39,7 +39,7 @@ import SystemCalls
         return PoolReport(
             name: pool.configuration.name.text, balance: pool.configuration.balance.rawValue,
             drainDeadline: pool.configuration.drainDeadline.inSeconds,
-            restart: pool.configuration.restart.map { RestartReport(command: $0.command, timeout: $0.timeout.inSeconds) },
+            restart: pool.configuration.restart.map { RestartReport($0) },
             queued: queue.waiting, refused: queue.refused, queueTimeouts: queue.timeouts, eligible: pool.published?.count ?? 0,
             whenNone: pool.configuration.whenNone.word, held: queue.held, holdTimeouts: queue.holdTimeouts, diverted: queue.diverted,
             removing: pool.isRemoving, backends: backends.map(report),

@@ -276,12 +276,22 @@ package struct RestartConfiguration: Equatable, Sendable {
     /// What may stand in braces in a command.
     package static let placeholders = ["pool", "backend", "address", "host", "port"]
 
-    /// Program and arguments; the placeholders are filled in.
-    package var command: [String]
+    package var way: RestartTemplate
     package var timeout: Duration
+    /// What prints a backend's version: asked before and after, it must have changed. Nil: nobody asks.
+    package var version: [String]?
+    /// What brings a backend back to the release before. Nil: a bad release is left where it is.
+    package var rollback: [String]?
 
-    package init(command: [String], timeout: Duration) {
-        self.command = command
+    package init(way: RestartTemplate, timeout: Duration, version: [String]? = nil, rollback: [String]? = nil) {
+        self.way = way
         self.timeout = timeout
+        self.version = version
+        self.rollback = rollback
     }
+
+    package init(command: [String], timeout: Duration) { self.init(way: .command(command), timeout: timeout) }
+
+    /// Program and arguments, with placeholders; nil where another way is taken.
+    package var command: [String]? { way.command }
 }

@@ -38,15 +38,17 @@ package struct CommandTemplate: Equatable, Sendable {
         }
     }
 
-    /// The arguments for one backend.
-    package func filled(for backend: BackendReference, at address: Endpoint) throws(TemplateError) -> [String] {
+    /// The arguments for one backend. `quotes`: what is filled in is quoted for a shell where it needs to be.
+    package func filled(for backend: BackendReference, at address: Endpoint, quotes: Bool = false) throws(TemplateError) -> [String] {
         var arguments: [String] = []
         for word in words {
             var argument = ""
             for part in CommandTemplate.parts(of: word) {
                 switch part {
                 case .text(let text): argument += text
-                case .placeholder(let name): argument += try CommandTemplate.value(of: name, for: backend, at: address)
+                case .placeholder(let name):
+                    let value = try CommandTemplate.value(of: name, for: backend, at: address)
+                    argument += quotes ? value.shellQuoted : value
                 }
             }
             arguments.append(argument)

@@ -22,6 +22,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
 
     package var isMissingFile: Bool { errorNumber == ENOENT }
 
+    /// Of a lock: another process has it.
+    package var isHeldByAnother: Bool { errorNumber == EAGAIN || errorNumber == EACCES }
+
     /// This process or this machine has run out of something (descriptors, memory, local ports): no peer is to blame.
     package var isShortage: Bool { SystemError.isShortage(errorNumber) }
 

@@ -3,6 +3,7 @@ import ArgumentParser
 import ControlProtocol
 import EventLoop
 import Model
+import Orchestrator
 
 typealias ExitStatus = ControlProtocol.ExitCode
 
@@ -88,8 +89,11 @@ protocol Verb: ParsableCommand, Sendable {
 
 /// The process's exit status; help and bad usage end the process themselves.
 func runCommandLine() -> Int32 {
+    // Before any parsing: what follows is another program's command line, with options of its own.
+    let words = Array(CommandLine.arguments.dropFirst())
+    if words.first == Runner.verb { return Loop.shared.run { await Runner.run(Array(words.dropFirst())) } }
     do {
-        var command = try Lbctl.parsed(Array(CommandLine.arguments.dropFirst()))
+        var command = try Lbctl.parsed(words)
         guard let verb = command as? any Verb else {
             try command.run()
             return ExitStatus.done.rawValue

@@ -1,5 +1,7 @@
 // Restart commands: a list, with known placeholders.
 import Configuration
+import Foundation
+import Model
 import Testing
 
 /// The errors of the good file with another command (line 14, column 16).
@@ -52,4 +54,30 @@ struct CommandTests {
         let text = changed("[ssh, \"{host}\", restart, \"{backend}\"]", "[install, -m, 0755, yes, 1e3, '']")
         #expect(try load(text).pools[0].restart?.command == ["install", "-m", "0755", "yes", "1e3", ""])
     }
+
+    @Test("the other ways to restart: a shell's line, a unit, a person; and what goes with them")
+    func ways() throws {
+        func way(_ text: String) throws -> RestartTemplate? { try load(changed("command: [ssh, \"{host}\", restart, \"{backend}\"]", text)).pools[0].restart?.way }
+        #expect(try way("{ command: [\"a | b {host}\"], shell: true }".unbraced) == .shell("a | b {host}"))
+        #expect(try way("systemd: \"web@{port}\"") == .systemd(unit: "web@{port}", host: nil))
+        #expect(try way("{ systemd: web, host: \"root@{host}\" }".unbraced) == .systemd(unit: "web", host: "root@{host}"))
+        #expect(try way("pause: restart {backend}") == .pause("restart {backend}"))
+    }
+
+    @Test("one way alone, and nothing that goes with another", arguments: [
+        ("command: [a]\n      systemd: web", "15:7: 'systemd' of 'restart' of pool 'web' stands beside 'command', and a backend is restarted in one way; take one of them out"),
+        ("pause: a\n      host: b", "15:7: 'host' of 'restart' of pool 'web' goes with 'systemd', and there is none; add systemd: or take 'host' out"),
+        ("pause: a\n      shell: true", "15:7: 'shell' of 'restart' of pool 'web' goes with 'command', and there is none; add command: or take 'shell' out"),
+        ("command: [a, b]\n      shell: true", "14:16: 'command' of 'restart' of pool 'web' has 2 items, and with shell: true it is one text; write it as a list of one, [\"…\"]"),
+        ("systemd: \"web@{prot}\"", "14:16: 'systemd' of 'restart' of pool 'web' holds {prot}, which stands for nothing; write {pool}, {backend}, {address}, {host} or {port}"),
+        ("pause: ''", "14:14: 'pause' of 'restart' of pool 'web' is ''; write a text of one line"),
+    ])
+    func oneWay(text: String, error: String) {
+        #expect(errors(changed("command: [ssh, \"{host}\", restart, \"{backend}\"]", text)) == ["lb.yaml:" + error])
+    }
+}
+
+extension String {
+    /// `{ a: 1, b: 2 }` as the lines of the good file's section.
+    fileprivate var unbraced: String { dropFirst(2).dropLast(2).components(separatedBy: ", ").joined(separator: "\n      ") }
 }

@@ -34,7 +34,8 @@ struct DifferenceTests {
             "lbd log.level info -> debug",
         ])
         #expect(try changes(changed("    restart:\n      command: [ssh, \"{host}\", restart, \"{backend}\"]\n", ""), goodFile) == [
-            "pool web restart.command none -> [ssh, \"{host}\", restart, \"{backend}\"]", "pool web restart.timeout none -> 2m",
+            "pool web restart.command none -> [ssh, \"{host}\", restart, \"{backend}\"]", "pool web restart.shell none -> false",
+            "pool web restart.timeout none -> 2m",
         ])
     }
 
@@ -104,6 +105,8 @@ struct DifferenceTests {
             "pools.NAME.health.path": http, "pools.NAME.health.host": http, "pools.NAME.health.status": http, "pools.NAME.health.body": http,
             "pools.NAME.health.command": settings("health.check=command", "health.expect=", "health.send="),
             "pools.NAME.health.check": settings("health.expect=", "health.send="),
+            "pools.NAME.restart.shell": settings("restart.command=[true]"), "pools.NAME.restart.systemd": settings("restart.command="),
+            "pools.NAME.restart.host": settings("restart.command=", "restart.systemd=web"), "pools.NAME.restart.pause": settings("restart.command="),
             "pools.NAME.drain.close-rate": settings("drain.at-deadline=close"),
         ]
         return all[path] ?? all[path.split(separator: ".").dropLast().joined(separator: ".")] ?? []

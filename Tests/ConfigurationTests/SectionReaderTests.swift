@@ -43,7 +43,7 @@ struct SectionReaderTests {
             "lb.yaml:12:7: backend 'web/b' has no 'address'; add address: 127.0.0.1:9001"
         ])
         #expect(errors(changed("command:", "timeout: 1m #")) == [
-            "lb.yaml:13:5: 'restart' of pool 'web' has no 'command'; add command: [ssh, \"{host}\", sudo, systemctl, restart, web]"
+            "lb.yaml:13:5: 'restart' of pool 'web' has none of 'command', 'systemd' and 'pause'; add command: [ssh, \"{host}\", sudo, systemctl, restart, web]"
         ])
     }
 
