@@ -53,7 +53,18 @@ extension CommandHandler {
             }
         }
         try await awaitWorkers()
-        try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
+        try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes) + healthWarnings(after: changes)))
+    }
+
+    /// Of pools whose new checks nobody has tried, as `pool set` does.
+    private func healthWarnings(after changes: [ConfigurationChange]) -> [String] {
+        var pools: [PoolName] = []
+        for change in changes {
+            guard case .pool(let pool) = change.subject, case .changed(let key, _, _, _) = change.kind, key.hasPrefix("health."), !pools.contains(pool)
+            else { continue }
+            pools.append(pool)
+        }
+        return pools.map { "pool \($0) is judged by other health options now; what was found stays until its probes find otherwise: lbctl status \($0)" }
     }
 
     private func change(_ edits: [ConfigurationEdit], now: Bool = false, by user: String, _ answer: Answer) async throws(Failure) {

@@ -162,7 +162,7 @@ extension PoolTable {
     func settle() {
         for pool in losing where pool.isLosing {
             for former in pool.leaving where former.isEmpty { end(former, of: pool) }
-            end(pool.backends.filter { $0.isRemoving && $0.isEmpty }, of: pool)
+            end(pool.backends.filter { $0.isRemoving && $0.isEmpty }.map { Ending($0) }, of: pool)
             retire(pool)
         }
         losing.removeAll { !$0.isLosing }
@@ -178,10 +178,12 @@ extension PoolTable {
     func end(_ backends: [Backend], _ addresses: [FormerAddress] = []) {
         let slots = backends.map(\.slot) + addresses.map(\.slot)
         guard !slots.isEmpty else { return }
+        // Looked at before the workers reset them, which they do at once.
+        let held = backends.map { Ending($0) }
         plane.resetConnections(.slots(Set(slots)))
         for pool in losing {
             for former in addresses where pool.leaving.contains(where: { $0 === former }) { end(former, of: pool) }
-            end(backends.filter { $0.reference.pool == pool.configuration.name }, of: pool)
+            end(held.filter { $0.backend.reference.pool == pool.configuration.name }, of: pool)
         }
         settle()
     }
@@ -197,16 +199,15 @@ extension PoolTable {
         changes.announce()
     }
 
-    private func end(_ ending: [Backend], of pool: Pool) {
-        let backends = ending.filter { !$0.isGone }
-        guard !backends.isEmpty else { return }
-        let names = Set(backends.map(\.reference))
+    private func end(_ ending: [Ending], of pool: Pool) {
+        let ending = ending.filter { !$0.backend.isGone }
+        guard !ending.isEmpty else { return }
+        let names = Set(ending.map(\.backend.reference))
         pool.backends.removeAll { names.contains($0.reference) }
-        for backend in backends {
-            let connections = backend.holders
+        for (backend, connections, isEmpty) in ending.map({ ($0.backend, $0.connections, $0.isEmpty) }) {
             byReference[backend.reference] = nil
             slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
-            backend.beGone(empty: connections == 0)
+            backend.beGone(empty: isEmpty)
             noteRemoved(backend.reference)
             events.record(.backendRemoved(backend.reference, connections: connections))
             gone(backend)
@@ -230,5 +231,18 @@ extension PoolTable {
             events.record(.poolRemoved(pool.configuration.name))
             changes.announce()
         }
+    }
+}
+
+/// A backend that leaves its pool for good, and what it still holds at that moment.
+@ControlPlane private struct Ending {
+    let backend: Backend
+    let connections: Int
+    let isEmpty: Bool
+
+    init(_ backend: Backend) {
+        self.backend = backend
+        connections = backend.holders
+        isEmpty = backend.isEmpty
     }
 }
