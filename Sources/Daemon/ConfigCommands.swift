@@ -15,6 +15,7 @@ extension CommandHandler {
         case .edit(let edit, let force):
             if !force { try await HealthTrial(table: table).check(running.pools(after: edit)) }
             try await change([edit], by: user, answer)
+        case .setListeners(let names, let settings): try await change(names.map { .set(.listener($0), settings) }, by: user, answer)
         case .logLevel(let level):
             try await change([.set(.lbd, [Setting(key: "log.level", value: level.rawValue)])], by: user, answer)
         case .switchTraffic(let from, let to): try await switchTraffic(from: from, to: to, by: user, answer)

@@ -120,6 +120,11 @@ import SystemCalls
         case .drain: reasons.append("back in rotation: lbctl undrain \(backend.reference)" + ownerOption(backend) + probeCaveat(backend))
         case .maintenance: reasons.append("back in rotation: lbctl ready \(backend.reference)" + ownerOption(backend) + ", then its probes must pass")
         }
+        if let pool = table.pool(backend.reference.pool), let shares = pool.shares, pool.percent(backend) < 100 {
+            let part = pool.percent(backend) == 0 ? "only what no other backend can take" : "\(pool.percent(backend)) % of its weight"
+            reasons.append(
+                "of new connections it gets \(part), by \(shares.owner) until \(shares.until.rfc3339) unless renewed; to end that: unshare \(pool.configuration.name)")
+        }
         if backend.wish == .ready, backend.configuration.backup { reasons.append("a backup: it takes connections only while no other is available") }
         return reasons
     }

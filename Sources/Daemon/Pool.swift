@@ -1,4 +1,5 @@
 // One pool as the control plane knows it.
+import Decisions
 import EventLoop
 import Model
 import Proxy
@@ -15,6 +16,10 @@ import Statistics
     var routing: PoolRouting? { didSet { published = routing?.targets.map(\.slot) } }
     /// Slots in the routing that was published last.
     private(set) var published: [Int]?
+    /// Parts of weights that its backends get for a while.
+    var shares: PoolShares?
+    /// Of the pool's load; see `Measurements`.
+    var meter = LoadMeter()
     /// As last announced: nobody takes new connections.
     var refuses = false
     var retirement = Retirement.none
@@ -50,6 +55,9 @@ import Statistics
         summed = (connects, now)
         return connects
     }
+
+    /// Of its weight.
+    func percent(_ backend: Backend) -> Int { shares?.percents[backend.reference.backend] ?? 100 }
 
     var isRemoving: Bool {
         switch retirement {

@@ -225,7 +225,7 @@ import SystemCalls
         let eligible = Availability.eligible(in: pool.backends.map { ($0.availability, $0.configuration.backup) })
         let targets = eligible.map { pool.backends[$0] }
         returns.follow(pool, targets)
-        let routing = PoolRouting(pool.configuration, to: targets, whenNone: whenNone(of: pool))
+        let routing = PoolRouting(pool, to: targets, whenNone: whenNone(of: pool))
         if routing != pool.routing {
             plane.publish(routing, pool: pool.index)
             pool.routing = routing
@@ -252,14 +252,15 @@ extension PoolTable {
 }
 
 extension PoolRouting {
-    @ControlPlane fileprivate init(_ pool: PoolConfiguration, to targets: [Backend], whenNone: WhenNone) {
+    @ControlPlane fileprivate init(_ pool: Pool, to targets: [Backend], whenNone: WhenNone) {
+        let configuration = pool.configuration
         self.init(
-            balance: pool.balance, timeouts: pool.timeouts, connectRetries: pool.connectRetries, sendProxy: pool.sendProxy,
-            transport: pool.transport, whenFull: pool.whenFull, whenNone: whenNone,
+            balance: configuration.balance, timeouts: configuration.timeouts, connectRetries: configuration.connectRetries,
+            sendProxy: configuration.sendProxy, transport: configuration.transport, whenFull: configuration.whenFull, whenNone: whenNone,
             targets: targets.map {
                 .init(
                     name: $0.name, slot: $0.slot, address: $0.configuration.address, weight: $0.configuration.weight,
-                    connectionsMax: $0.configuration.connectionsMax, share: $0.comeback.share)
+                    connectionsMax: $0.configuration.connectionsMax, share: $0.comeback.share, percent: pool.percent($0))
             })
     }
 }
