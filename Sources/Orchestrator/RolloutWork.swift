@@ -119,9 +119,11 @@ extension Orchestrator {
 
     func switchTraffic(to pool: PoolName) async -> RolloutMachine.OrderEnd {
         guard let standby else { return .failed(reason: "there is no standby") }
-        let other = pool == standby.pool ? order.plan.pool : standby.pool
         do throws(Failure) {
-            try await fleet.perform(.configuration(.switchTraffic(from: other, to: pool)), decoding: ChangesRecord.self)
+            guard !standby.listeners.isEmpty else { return .done }
+            // All at once: no client finds one of them here and another there.
+            try await fleet.perform(
+                .configuration(.setListeners(standby.listeners, [Setting(key: "pool", value: pool.text)])), decoding: ChangesRecord.self)
             return .done
         } catch {
             return .failed(reason: error.message)
