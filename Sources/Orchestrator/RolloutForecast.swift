@@ -1,7 +1,6 @@
 // Before a rollout begins: whether the others carry the load, and how long it will take.
 import ControlClient
 import ControlProtocol
-import Decisions
 import EventLoop
 import Model
 import Rollout
@@ -21,11 +20,10 @@ package struct RolloutForecast: Sendable {
         guard let proof = CapacityProof.weakest(measured.nodes, groups: groups, load: measured.peak) else { return nil }
         self.proof = proof
         window = measured.window
-        var generator = SplitMix64(seed: 1)
         prediction = Prediction(
             groups.map { $0.map { Prediction.Work($0, holders: measured.holders(of: $0)) } },
             measured.experience(restarts: restarts, readies: readies),
-            Prediction.Terms(drainDeadline: limits.drain, watch: .zero), using: &generator)
+            Prediction.Terms(drainDeadline: limits.drain, watch: .zero))
     }
 
     package var lines: [String] { proof.lines(window: window) + prediction.lines }
