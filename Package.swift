@@ -86,7 +86,9 @@ let package = Package(
         tests("HouseRules", []),
         // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
         tests("EndToEnd", ["lbd", "lbctl", "ControlProtocol", "SystemCalls", "Model"]),
-        tests("RolloutTests", ["Rollout", "SystemCalls", "Model"]),
+        tests("RolloutTests", ["Rollout", "SystemCalls", "Decisions", "Model"]),
+        // Whole rollouts with faults, by seed.
+        tests("Simulation", ["Rollout", "ControlProtocol", "SystemCalls", "Decisions", "Model"]),
         tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
         tests("OrchestratorTests", ["TestSupport", "lbctl", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),

@@ -39,22 +39,26 @@ import SystemCalls
         }
     }
 
+    package func append(_ line: [UInt8]) async throws(SystemError) { try await append([line]) }
+
     private static func holder(of folder: RolloutFolder) -> String {
         do throws(SystemError) { return try folder.holder().map { ", \($0)" } ?? "" } catch { return "" }
     }
 
-    /// Returns when the line is on the disk. `line`: without its newline. After a failure nothing more is written: what
-    /// comes later would stand without what was before it. Appends one after the other, each awaited.
-    package func append(_ line: [UInt8]) async throws(SystemError) {
+    /// Returns when the lines are on the disk, by one write and one fsync: they are written together, as what follows
+    /// from one input does, or not at all but for a part that a kill leaves. Without their newlines. After a failure
+    /// nothing more is written: what comes later would stand without what was before it. One caller at a time.
+    package func append(_ lines: [[UInt8]]) async throws(SystemError) {
         precondition(!isAppending, "a journal has one writer")
-        precondition(!line.contains(0x0A), "a record is one line")
+        precondition(!lines.contains { $0.contains(0x0A) }, "a record is one line")
         if let failure { throw failure }
         isAppending = true
         defer { isAppending = false }
         let file = self.file
+        let bytes = Array(lines.map { $0 + [0x0A] }.joined())
         do throws(SystemError) {
             // An fsync may take as long as the disk likes: leases are renewed meanwhile.
-            try await inBackground { () throws(SystemError) in try file.append(line + [0x0A]) }
+            try await inBackground { () throws(SystemError) in try file.append(bytes) }
         } catch {
             failure = error
             throw error

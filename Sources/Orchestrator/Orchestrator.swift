@@ -1,4 +1,4 @@
-// Carries out what the step machine says, against one balancer: orders go out, answers go back in.
+// Carries out what the machine says: each input and what follows from it is journalled, then obeyed; answers come back in.
 import ControlClient
 import ControlProtocol
 import EventLoop
@@ -9,34 +9,68 @@ import SystemCalls
 @ControlPlane package final class Orchestrator {
     package static let lease = Lease.length
 
-    private let balancer: Balancer
-    private let patient: PatientBalancer
-    private let plan: Plan
-    private let owner: String
+    enum Post: Sendable {
+        case input(RolloutMachine.Input)
+        case seen(JournalSight)
+    }
+
+    package let order: RolloutOrder
+    let fleet: BalancerFleet
+    let recorder: JournalRecorder
+    /// Where restarts run.
+    package let folder: RolloutFolder
+    /// What becomes a runner.
+    let runner: [String]
     private let progress: @ControlPlane (Progress) -> Void
+    private let inbox = Inbox<Post>()
+    private(set) var machine: RolloutMachine
+    /// How it ended, as the journal says already.
+    private var endedBefore: Verdict?
+    private let isResumed: Bool
+    private var drains: [BackendReference: DrainInHand] = [:]
+    /// What is being waited for, by backend; nil: by the whole rollout.
+    private var work: [BackendReference?: Task<Void, Never>] = [:]
+    /// Restarts that a person does.
+    private var byHand: [BackendReference: Inbox<RolloutMachine.RestartEnd>] = [:]
 
-    private let inbox = Inbox<StepMachine.Input>()
-    private var machine: StepMachine
-    private let atDeadline: DrainEnd
-    /// What is being waited for.
-    private var work: Task<Void, Never>?
-    private var renewal: LeaseRenewal?
-    /// Gets an element when the drain order has arrived; false where the balancer has refused it.
-    private var drainTaken = Inbox<Bool>()
-    /// The last whose restart has begun.
-    private var restarted: BackendReference?
-
+    /// A rollout that begins.
     package init(
-        balancer: Balancer, plan: Plan, limits: RolloutLimits, owner: String,
+        _ order: RolloutOrder, journal: Journal, runner: [String] = StepCommand.ownProgram,
         progress: @escaping @ControlPlane (Progress) -> Void
     ) {
-        self.balancer = balancer
-        patient = PatientBalancer(balancer: balancer)
-        self.plan = plan
-        self.owner = owner
+        self.runner = runner
+        self.order = order
+        fleet = BalancerFleet(balancers: order.balancers.map(Balancer.init(control:)))
+        recorder = JournalRecorder(journal)
+        folder = journal.folder
+        machine = RolloutMachine(order)
+        isResumed = false
         self.progress = progress
-        atDeadline = limits.atDeadline
-        machine = StepMachine(plan: plan, limits: limits)
+    }
+
+    /// One that an earlier process began: the machine becomes what the journal made of it.
+    package init(
+        resuming lines: [JournalLine], journal: Journal, runner: [String] = StepCommand.ownProgram,
+        progress: @escaping @ControlPlane (Progress) -> Void
+    ) throws(Failure) {
+        self.runner = runner
+        let damage = JournalVerifier.verify(lines).breaches.first
+        if let damage { throw Failure(.refused, "its journal is damaged, so nothing is done by it: \(damage); see \(journal.folder.journal)") }
+        do throws(JournalError) {
+            guard case .begun(let begin) = lines.first?.record.content else { throw JournalError("it does not begin") }
+            order = try begin.order()
+            var machine = RolloutMachine(order)
+            for line in lines {
+                guard case .input(let event) = line.record.content else { continue }
+                for case .end(let verdict) in machine.handle(try event.input(), now: line.record.now) { endedBefore = verdict }
+            }
+            self.machine = machine
+        } catch { throw Failure(.failed, "its journal cannot be read: \(error)") }
+        fleet = BalancerFleet(balancers: order.balancers.map(Balancer.init(control:)))
+        recorder = JournalRecorder(journal, after: lines)
+        folder = journal.folder
+        isResumed = true
+        self.progress = progress
     }
 
     /// Unique enough among the rollouts that a balancer may see within a lease.
@@ -45,206 +79,146 @@ import SystemCalls
         return "rollout-\(time)-\(Processes.own)"
     }
 
-    package func run() async -> Verdict {
-        let clock = LoopClock()
-        inbox.put(.begin)
+    /// To its end. Throws where the journal can no longer be written: then nothing more is done, and leases end.
+    package func run() async throws(SystemError) -> Verdict {
+        if let endedBefore {
+            try await recorder.append([.ended(JournalEnd(endedBefore))], at: recorder.elapsed)
+            return endedBefore
+        }
+        if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
+        put(isResumed ? .resumed : .begin)
+        defer { leave() }
         while true {
-            for action in machine.handle(await inbox.next(), now: clock.now) {
-                if case .end(let verdict) = action {
-                    work?.cancel()
-                    await renewal?.stop()
-                    return verdict
-                }
-                carryOut(action)
+            switch await inbox.next() {
+            case .seen(let sight): try await recorder.append([.seen(sight)], at: recorder.elapsed)
+            case .input(let input): if let verdict = try await take(input) { return verdict }
             }
         }
     }
 
-    /// Once: finish or undo the step in hand. Twice: leave it as it is.
-    package func requestStop() { inbox.put(.stopRequested) }
-
-    private func carryOut(_ action: StepMachine.Action) {
-        switch action {
-        case .look: begin { .looked(await self.look()) }
-        case .drain(let backend, let deadline):
-            drainTaken = Inbox()
-            begin { .drainEnded(await self.drain(backend, deadline: deadline)) }
-        case .confirm(let backend): begin { .confirmed(await self.confirm(backend)) }
-        case .restart(let step, let timeout):
-            restarted = step.backend
-            begin { .restartEnded(await RestartCommand.run(step.command, timeout: timeout)) }
-        case .probe(let backend, let timeout): begin { .probed(await self.probe(backend, timeout: timeout)) }
-        case .undrain(let backend):
-            let given = work
-            begin { .undrained(await self.undrain(backend, instead: given)) }
-        case .hold(let backend, let reason):
-            work?.cancel()
-            begin { .held(await self.hold(backend, reason: reason)) }
-        case .abandonRestart: work?.cancel()
-        case .tell(let backend, let milestone): tell(backend, .milestone(milestone))
-        case .end: preconditionFailure("run ends with it")
-        }
+    /// What is not on the disk is not done.
+    private func take(_ input: RolloutMachine.Input) async throws(SystemError) -> Verdict? {
+        let elapsed = recorder.elapsed
+        let actions = machine.handle(input, now: MonotonicTime(nanoseconds: elapsed.wholeNanoseconds))
+        var verdict: Verdict?
+        for case .end(let end) in actions { verdict = end }
+        let ordered = actions.compactMap { JournalEvent($0).map(JournalRecord.Content.action) }
+        let end = verdict.map { [JournalRecord.Content.ended(JournalEnd($0))] } ?? []
+        try await recorder.append([.input(JournalEvent(input))] + ordered + end, at: elapsed)
+        for action in actions { carryOut(action) }
+        return verdict
     }
 
-    private func begin(_ operation: @escaping @ControlPlane @Sendable () async -> StepMachine.Input) {
-        work = start { self.inbox.put(await operation()) }
+    package func put(_ input: RolloutMachine.Input) { inbox.put(.input(input)) }
+    func note(_ sight: JournalSight) { inbox.put(.seen(sight)) }
+
+    /// Once: finish or undo what is in hand. Twice: leave it as it is.
+    package func requestStop() { put(.stopRequested) }
+
+    /// Whether somebody was waited for who restarts a backend by hand.
+    package func doneByHand() -> Bool {
+        guard let (backend, waiting) = byHand.min(by: { $0.key < $1.key }) else { return false }
+        byHand[backend] = nil
+        waiting.put(.restarted)
+        return true
     }
 
-    private func tell(_ backend: BackendReference, _ news: Progress.News) {
-        guard let index = plan.steps.firstIndex(where: { $0.backend == backend }) else {
-            preconditionFailure("\(backend) is not in the plan")
-        }
-        progress(Progress(backend: backend, step: index + 1, steps: plan.steps.count, news: news))
+    private func leave() {
+        for task in work.values { task.cancel() }
+        let drains = drains.values
+        start { for drain in drains { await drain.stopRenewals() } }
     }
 }
 
-// The orders themselves.
+// The orders: each in a task of its own, whose answer is an input.
 extension Orchestrator {
-    private func look() async -> StepMachine.LookEnd {
-        do throws(Failure) {
-            let report = Latest<StatusReport>()
-            try await patient.perform(.status(.pool(plan.pool)), decoding: StatusReport.self) { report.value = $0 }
-            guard let pool = report.value?.pools.first(where: { $0.name == plan.pool.text }) else {
-                return .failed(reason: "the balancer reports no pool \(plan.pool)")
-            }
-            return .pool(try PoolSnapshot(reading: pool))
-        } catch {
-            return .failed(reason: error.message)
+    private func carryOut(_ action: RolloutMachine.Action) {
+        switch action {
+        case .look(let look, let without, let after): begin(nil) { .looked(look, await self.look(without: without, after: after)) }
+        case .version(let backend): begin(backend) { .versioned(backend, await self.version(of: backend)) }
+        case .drain(let backend, let deadline):
+            let drain = newDrain(backend)
+            begin(backend) { .drainEnded(backend, await drain.drain(deadline: deadline)) }
+        case .confirm(let backend):
+            let drain = drain(backend)
+            begin(backend) { .confirmed(backend, await drain.confirm()) }
+        case .retake(let backend):
+            let drain = drain(backend)
+            drain.restartBegan = true
+            begin(backend) { .retaken(backend, await drain.retake()) }
+        case .findRestart(let backend, let direction): begin(backend) { .restartFound(backend, await self.find(backend, direction)) }
+        case .restart(let backend, let direction, let timeout):
+            drain(backend).restartBegan = true
+            begin(backend) { .restartEnded(backend, await self.restart(backend, direction, timeout)) }
+        case .probe(let backend, let timeout): begin(backend) { .probed(backend, await self.probe([backend], timeout: timeout)) }
+        case .undrain(let backend): undrain(backend)
+        case .warm(let backend): begin(backend) { .warmed(backend, await self.warm(backend)) }
+        case .hold(let backend, let reason):
+            let drain = drain(backend)
+            work[backend]?.cancel()
+            begin(backend) { .held(backend, await drain.hold(reason: reason)) }
+        case .abandonRestart(let backend): work[backend]?.cancel()
+        case .watch(let backends, let duration): begin(nil) { .watched(await self.watch(backends, for: duration)) }
+        case .proveStandby(let timeout): begin(nil) { .standbyProved(await self.proveStandby(timeout: timeout)) }
+        case .switchTraffic(let pool): begin(nil) { .switched(await self.switchTraffic(to: pool)) }
+        case .tell(let backend, let milestone): tell(backend, .milestone(milestone))
+        case .end: return
         }
     }
 
-    private func drain(_ backend: BackendReference, deadline: Duration) async -> StepMachine.DrainEnd {
-        let taken = drainTaken
-        let latest = Latest<DrainRecord>()
-        let command = Command.drain(order(for: backend, lease: Lease.length, deadline: deadline))
-        do throws(Failure) {
-            try await balancer.perform(command, decoding: DrainRecord.self, within: deadline + patience) { record in
-                if latest.value == nil {
-                    // Not before: a renewal that overtakes the order finds no drain and is refused.
-                    self.keepLease(of: backend)
-                    taken.put(true)
-                }
-                latest.value = record
-                guard record.availability == .draining else { return }
-                self.tell(backend, .connections(record.connections, waited: .milliseconds(Int64(record.waited * 1000))))
-            }
-        } catch {
-            taken.put(error.code != .refused || latest.value != nil)
-            switch error.code {
-            case .deadlinePassed: return .deadlinePassed
-            case .refused where latest.value == nil: return .refused(reason: error.message)
-            case .done, .failed, .refused, .noAnswer, .badUsage: return .failed(reason: error.message)
-            }
-        }
-        guard let last = latest.value, last.availability == .drained else {
-            return .failed(reason: "the balancer ended the wait, but \(latest.value?.text ?? "said nothing")")
-        }
-        return .drained
+    private func begin(_ backend: BackendReference?, _ operation: @escaping @ControlPlane @Sendable () async -> RolloutMachine.Input) {
+        work[backend] = start { self.put(await operation()) }
     }
 
-    /// For the end of the drain after its deadline.
-    private var patience: Duration {
-        switch atDeadline {
-        case .keep, .reset: PatientBalancer.answer
-        case .close: PatientBalancer.closing
+    /// The wait that this takes the place of ends by it.
+    private func undrain(_ backend: BackendReference) {
+        let drain = drain(backend)
+        let given = work[backend]
+        begin(backend) {
+            defer { given?.cancel() }
+            return .undrained(backend, await drain.undrain())
         }
     }
 
-    /// The lease is renewed by the same order that asks, so that the answer holds for as long as the lease does.
-    private func confirm(_ backend: BackendReference) async -> StepMachine.ConfirmEnd {
-        let record = Latest<DrainRecord>()
-        do throws(Failure) {
-            try await patient.perform(.drain(renewal(of: backend)), decoding: DrainRecord.self) { record.value = $0 }
-        } catch {
-            return error.code == .refused ? .lost(reason: error.message) : .failed(reason: error.message)
-        }
-        guard let now = record.value, now.availability == .drained else {
-            return .failed(reason: "it was drained, but now \(record.value?.text ?? "the balancer says nothing")")
-        }
-        return .drained
-    }
+    private func drain(_ backend: BackendReference) -> DrainInHand { drains[backend] ?? newDrain(backend) }
 
-    private func probe(_ backend: BackendReference, timeout: Duration) async -> StepMachine.ProbeEnd {
-        let record = Latest<ProbeRecord>()
-        do throws(Failure) {
-            try await patient.perform(.probe([backend], timeout: timeout), taking: timeout, decoding: ProbeRecord.self) { record.value = $0 }
-        } catch {
-            let why = record.value.flatMap(\.failure).map { ": \($0)" } ?? ""
-            return .failed(reason: error.code == .deadlinePassed ? "not up within \(timeout.spoken)\(why)" : error.message)
-        }
-        guard let finding = record.value?.probe, finding == .up else {
-            return .failed(reason: "the balancer ended its probes without finding it up")
-        }
-        return .up
-    }
-
-    /// `given`: the work that this takes the place of. A drain order that is still on its way must arrive
-    /// first, or it would take the backend out again for good; its wait then ends by the undrain.
-    private func undrain(_ backend: BackendReference, instead given: Task<Void, Never>?) async -> StepMachine.OrderEnd {
-        let taken = await isDrainTaken()
-        await renewal?.stop()
-        defer { given?.cancel() }
-        guard taken else { return .done }
-        do throws(Failure) {
-            // The drain must be ours still: `undrain` is content with a backend that somebody else has brought back, but
-            // then it was in rotation while it was restarted.
-            if restarted == backend { try await patient.perform(.drain(renewal(of: backend)), decoding: DrainRecord.self) }
-            try await patient.perform(.undrain([backend], owner: owner, force: false), decoding: WishRecord.self)
-            return .done
-        } catch {
-            return error.code == .refused ? .lost(reason: error.message) : .failed(reason: error.message)
-        }
-    }
-
-    /// False only where the balancer has refused: then there is nothing of ours to undo. No answer counts as
-    /// taken: an undrain too many does no harm.
-    private func isDrainTaken() async -> Bool {
-        let taken = drainTaken
-        let giveUp = start {
-            guard await pause(for: PatientBalancer.answer) else { return }
-            taken.put(true)
-        }
-        defer { giveUp.cancel() }
-        return await taken.next()
-    }
-
-    private func hold(_ backend: BackendReference, reason: String) async -> StepMachine.OrderEnd {
-        await renewal?.stop()
-        do throws(Failure) {
-            try await patient.perform(.drain(order(for: backend, reason: reason, lease: nil, renews: true)), decoding: DrainRecord.self)
-            return .done
-        } catch {
-            return error.code == .refused ? .lost(reason: error.message) : .failed(reason: error.message)
-        }
-    }
-
-    private func keepLease(of backend: BackendReference) {
-        let order = renewal(of: backend)
-        renewal = LeaseRenewal { [self] in
-            do throws(Failure) {
-                try await patient.perform(.drain(order), decoding: DrainRecord.self)
-            } catch {
-                guard error.code != .refused else { return inbox.put(.drainLost(reason: error.message)) }
-                tell(backend, .note("the drain could not be renewed: \(error.message)"))
+    private func newDrain(_ backend: BackendReference) -> DrainInHand {
+        let before = drains[backend]
+        start { await before?.stopRenewals() }
+        let drain = DrainInHand(
+            backend, at: fleet, owner: order.owner, reason: "rolling restart of pool \(order.plan.pool)", atDeadline: order.limits.atDeadline
+        ) { [self] news in
+            switch news {
+            case .lost(let reason): put(.drainLost(backend, reason: reason))
+            case .note(let text): tell(backend, .note(text))
+            case .connections(let count, let waited):
+                tell(backend, .connections(count, waited: waited))
+                note(JournalSight(backend: backend.description, connections: count))
             }
         }
+        drains[backend] = drain
+        return drain
     }
 
-    private func order(
-        for backend: BackendReference, reason: String? = nil, lease: Duration?, renews: Bool = false,
-        deadline: Duration? = nil
-    ) -> DrainOrder {
-        let text = (reason ?? "rolling restart of pool \(plan.pool)").escapedForOneLine
-        // Whatever the pool does at its drains' deadlines.
-        return DrainOrder(
-            backends: [backend], owner: owner, reason: text, lease: lease, renews: renews, deadline: deadline, atDeadline: atDeadline,
-            waits: deadline != nil)
+    func tell(_ backend: BackendReference?, _ news: Progress.News) {
+        progress(Progress(backend: backend, step: backend.map(number) ?? 0, steps: order.plan.steps.count, news: news))
     }
 
-    private func renewal(of backend: BackendReference) -> DrainOrder { order(for: backend, lease: Lease.length, renews: true) }
-}
+    /// Of its step, from 1.
+    func number(_ backend: BackendReference) -> Int {
+        guard let index = order.plan.steps.firstIndex(where: { $0.backend == backend }) else { preconditionFailure("\(backend) is not in the plan") }
+        return index + 1
+    }
 
-/// The last value that an answer brought, also where the answer then failed.
-@ControlPlane private final class Latest<Value> {
-    var value: Value?
+    func step(_ backend: BackendReference) -> Plan.Step { order.plan.steps[number(backend) - 1] }
+
+    func waitForHand(_ backend: BackendReference) async -> RolloutMachine.RestartEnd {
+        let inbox = Inbox<RolloutMachine.RestartEnd>()
+        byHand[backend] = inbox
+        return await withTaskCancellationHandler {
+            await inbox.next()
+        } onCancel: {
+            Loop.shared.perform { inbox.put(.failed(reason: "interrupted", output: "")) }
+        }
+    }
 }

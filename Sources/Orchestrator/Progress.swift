@@ -11,13 +11,14 @@ package struct Progress: Equatable, Sendable {
         case note(String)
     }
 
-    package let backend: BackendReference
-    /// From 1.
+    /// nil: it concerns the whole rollout.
+    package let backend: BackendReference?
+    /// From 1; 0: the whole rollout.
     package let step: Int
     package let steps: Int
     package let news: News
 
-    package init(backend: BackendReference, step: Int, steps: Int, news: News) {
+    package init(backend: BackendReference?, step: Int, steps: Int, news: News) {
         self.backend = backend
         self.step = step
         self.steps = steps
@@ -25,7 +26,7 @@ package struct Progress: Equatable, Sendable {
     }
 
     /// `web/web-1 [1/3] drained after 1.2 s`
-    package var text: String { "\(backend) [\(step)/\(steps)] \(words)" }
+    package var text: String { backend.map { "\($0) [\(step)/\(steps)] \(words)" } ?? words }
 
     private var words: String {
         switch news {

@@ -5,16 +5,6 @@ import Rollout
 import SystemCalls
 
 extension RestartWay {
-    /// Throws where a placeholder is none, or has no value for this backend.
-    package init(_ template: RestartTemplate, for backend: BackendReference, at address: Endpoint) throws(TemplateError) {
-        switch try template.filled(for: backend, at: address) {
-        case .command(let words): self = .command(words)
-        case .shell(let line): self = .command(["sh", "-c", line])
-        case .systemd(let unit, let host): self = .systemd(unit: unit, host: host)
-        case .pause(let task): self = .manual(task)
-        }
-    }
-
     /// What a runner is to do; nil where a person does it.
     package func order(timeout: Duration) -> RunnerOrder? {
         switch self {

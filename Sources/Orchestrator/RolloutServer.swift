@@ -7,6 +7,7 @@ import SystemCalls
 
 /// Whoever carries a rollout out. The orders answer with what will be done, or throw why not.
 @ControlPlane package protocol RolloutControl: AnyObject, Sendable {
+    var folder: RolloutFolder { get }
     func report() async -> RolloutReport
     func pause() throws(Failure) -> String
     func goOn() throws(Failure) -> String
@@ -18,17 +19,15 @@ import SystemCalls
     private static let silenceMax = Duration.seconds(60)
 
     private let folder: RolloutFolder
-    private let control: any RolloutControl
     private var accepting: Task<Void, Never>?
 
     /// Mode 0600: whoever may write into the folder may give orders.
-    package init(_ folder: RolloutFolder, _ control: any RolloutControl) throws(SystemError) {
-        self.folder = folder
-        self.control = control
+    package init(_ control: any RolloutControl) throws(SystemError) {
+        folder = control.folder
         let socket = try FarSocket.bind(in: folder.path, "socket")
         try Sockets.listen(socket.number, backlog: 16)
         let listener = AsyncListener(owning: socket)
-        accepting = start { [control] in
+        accepting = start {
             while let peer = await RolloutServer.accept(listener) { start { await RolloutServer.converse(with: peer, control) } }
         }
     }

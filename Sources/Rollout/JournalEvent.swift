@@ -78,28 +78,28 @@ extension JournalEvent {
 
     package init(_ input: RolloutMachine.Input) {
         switch input {
-        case .begin: self.init(.begin)
-        case .resumed: self.init(.resumed)
-        case .looked(let look, let end): self = JournalEvent(.looked).looking(look).answered(end)
-        case .versioned(let backend, let end): self = JournalEvent(.version, backend).answered(end.outcome)
-        case .drainEnded(let backend, let end): self = JournalEvent(.drain, backend).answered(end.outcome)
-        case .confirmed(let backend, let end): self = JournalEvent(.confirm, backend).answered(end.outcome)
-        case .retaken(let backend, let end): self = JournalEvent(.retake, backend).answered(end.outcome)
-        case .restartFound(let backend, let end): self = JournalEvent(.findRestart, backend).answered(end.outcome)
-        case .restartEnded(let backend, let end): self = JournalEvent(.restart, backend).answered(end.outcome)
-        case .probed(let backend, let end): self = JournalEvent(.probe, backend).answered(end.outcome)
-        case .undrained(let backend, let end): self = JournalEvent(.undrain, backend).answered(end.outcome)
-        case .warmed(let backend, let end): self = JournalEvent(.warm, backend).answered(end.outcome)
-        case .held(let backend, let end): self = JournalEvent(.hold, backend).answered(end.outcome)
-        case .drainLost(let backend, let reason): self = JournalEvent(.drainLost, backend).with { $0.reason = reason }
-        case .watched(let end): self = JournalEvent(.watch).answered(end.outcome)
-        case .judgedBad(let reason): self = JournalEvent(.judgedBad).with { $0.reason = reason }
-        case .standbyProved(let end): self = JournalEvent(.standbyProbe).answered(end.outcome)
-        case .switched(let end): self = JournalEvent(.switchTraffic).answered(end.outcome)
-        case .stopRequested: self.init(.stopRequested)
-        case .abortRequested: self.init(.abortRequested)
-        case .pauseRequested: self.init(.pauseRequested)
-        case .continueRequested: self.init(.continueRequested)
+        case .begin: self.init(named: .begin)
+        case .resumed: self.init(named: .resumed)
+        case .looked(let look, let end): self = JournalEvent(named: .looked).looking(look).answered(end)
+        case .versioned(let backend, let end): self = JournalEvent(named: .version, backend).answered(end.outcome)
+        case .drainEnded(let backend, let end): self = JournalEvent(named: .drain, backend).answered(end.outcome)
+        case .confirmed(let backend, let end): self = JournalEvent(named: .confirm, backend).answered(end.outcome)
+        case .retaken(let backend, let end): self = JournalEvent(named: .retake, backend).answered(end.outcome)
+        case .restartFound(let backend, let end): self = JournalEvent(named: .findRestart, backend).answered(end.outcome)
+        case .restartEnded(let backend, let end): self = JournalEvent(named: .restart, backend).answered(end.outcome)
+        case .probed(let backend, let end): self = JournalEvent(named: .probe, backend).answered(end.outcome)
+        case .undrained(let backend, let end): self = JournalEvent(named: .undrain, backend).answered(end.outcome)
+        case .warmed(let backend, let end): self = JournalEvent(named: .warm, backend).answered(end.outcome)
+        case .held(let backend, let end): self = JournalEvent(named: .hold, backend).answered(end.outcome)
+        case .drainLost(let backend, let reason): self = JournalEvent(named: .drainLost, backend).with { $0.reason = reason }
+        case .watched(let end): self = JournalEvent(named: .watch).answered(end.outcome)
+        case .judgedBad(let reason): self = JournalEvent(named: .judgedBad).with { $0.reason = reason }
+        case .standbyProved(let end): self = JournalEvent(named: .standbyProbe).answered(end.outcome)
+        case .switched(let end): self = JournalEvent(named: .switchTraffic).answered(end.outcome)
+        case .stopRequested: self.init(named: .stopRequested)
+        case .abortRequested: self.init(named: .abortRequested)
+        case .pauseRequested: self.init(named: .pauseRequested)
+        case .continueRequested: self.init(named: .continueRequested)
         }
     }
 
@@ -131,7 +131,7 @@ extension JournalEvent {
         }
     }
 
-    private init(_ name: Name, _ backend: BackendReference? = nil) { self.init(name: name.rawValue, backend: backend) }
+    private init(named name: Name, _ backend: BackendReference? = nil) { self.init(name: name.rawValue, backend: backend) }
 
     private func backendGiven() throws(JournalError) -> BackendReference {
         guard let backend else { throw JournalError("'\(name)' names no backend") }

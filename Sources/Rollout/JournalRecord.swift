@@ -151,3 +151,15 @@ extension Duration {
         self = .nanoseconds(Int64(exactly: nanoseconds) ?? (seconds < 0 ? .min : .max))
     }
 }
+
+extension JournalEnd {
+    package init(_ verdict: Verdict) {
+        done = verdict.cause == nil
+        reason = verdict.cause?.short
+        nodes = verdict.nodes.map {
+            Node(
+                backend: $0.backend.description, state: $0.fate.word, detail: $0.fate.detail, drain: $0.times.drain?.inSeconds,
+                restart: $0.times.restart?.inSeconds, ready: $0.times.ready?.inSeconds)
+        }
+    }
+}

@@ -22,13 +22,6 @@ package struct Plan: Equatable, Sendable {
             self.rollback = rollback
             self.version = version
         }
-
-        package var command: [String] {
-            switch restart {
-            case .command(let words): words
-            case .systemd, .manual: []
-            }
-        }
     }
 
     package let pool: PoolName
@@ -49,16 +42,21 @@ package struct Plan: Equatable, Sendable {
         obstacles = []
     }
 
-    /// Throws where the command does not fit a backend.
-    package init(pool: PoolSnapshot, restart: CommandTemplate) throws(TemplateError) {
+    /// Throws where a command does not fit a backend.
+    package init(
+        pool: PoolSnapshot, restart: RestartTemplate, rollback: RestartTemplate? = nil, version: CommandTemplate? = nil
+    ) throws(TemplateError) {
         let candidates = pool.backends.filter { $0.wish != .maintenance }
         // One that is down costs nothing while it is out and may be back after its restart: it goes first.
         let order = candidates.filter { $0.availability == .down } + candidates.filter { $0.availability != .down }
         var steps: [Step] = []
         for candidate in order {
             let backend = BackendReference(pool: pool.name, backend: candidate.name)
-            let command = try restart.filled(for: backend, at: candidate.address)
-            steps.append(Step(backend: backend, address: candidate.address, restart: .command(command)))
+            var back: RestartWay?
+            if let rollback { back = try RestartWay(rollback, for: backend, at: candidate.address) }
+            steps.append(Step(
+                backend: backend, address: candidate.address, restart: try RestartWay(restart, for: backend, at: candidate.address),
+                rollback: back, version: try version?.filled(for: backend, at: candidate.address)))
         }
         self.pool = pool.name
         self.steps = steps
@@ -66,20 +64,6 @@ package struct Plan: Equatable, Sendable {
         out = pool.backends.filter { !$0.availability.isUsable }.map { BackendReference(pool: pool.name, backend: $0.name) }
         obstacles = steps.isEmpty
             ? [Obstacle(toAnyOf: pool)] : steps.compactMap { Obstacle(to: $0.backend, in: pool) }
-    }
-
-    /// For people.
-    package var lines: [String] {
-        let count = steps.count
-        var lines = ["rollout of pool \(pool): \(count) \(count == 1 ? "step" : "steps"), one backend at a time"]
-        for (index, step) in steps.enumerated() {
-            lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
-            lines.append("        restart: " + step.command.map(\.shellQuoted).joined(separator: " "))
-        }
-        lines += leftOut.map { "  left out: \($0) is in maintenance" }
-        lines += out.filter { !leftOut.contains($0) }.map { "  out already: \($0) takes no connections now, so while another is restarted there are two out" }
-        guard !obstacles.isEmpty else { return lines }
-        return lines + ["it would be refused now:"] + obstacles.map { "  \($0)" }
     }
 }
 
@@ -98,6 +82,20 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
             description = "\(step.backend) has moved from \(step.address) to \(now.address) since the rollout began"
         } else if let reason = Obstacle.reason(against: step.backend, in: pool) {
             description = reason
+        } else {
+            return nil
+        }
+    }
+
+    /// The same where the pool serves nobody: only what belongs to somebody else is in the way.
+    package init?(toIdle step: Plan.Step, in pool: PoolSnapshot) {
+        guard let now = pool[step.backend] else { return nil }
+        if now.address != step.address {
+            description = "\(step.backend) has moved from \(step.address) to \(now.address) since the rollout began"
+        } else if let owner = now.drainOwner {
+            description = "\(step.backend) is drained by '\(owner)'"
+        } else if now.wish != .ready {
+            description = "\(step.backend) is in \(now.wish.rawValue)"
         } else {
             return nil
         }
@@ -122,5 +120,15 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
             guard !pool.isServed(without: backend) else { return nil }
             return "without \(backend) nobody would serve pool \(pool.name): \(pool.describeOthers(than: backend))"
         }
+    }
+}
+
+extension Plan {
+    /// The same with a way back and a question for the release, for every step.
+    package func with(rollback: RestartWay?, version: [String]?) -> Plan {
+        let steps = steps.map {
+            Step(backend: $0.backend, address: $0.address, restart: $0.restart, rollback: rollback, version: version)
+        }
+        return Plan(pool: pool, steps: steps, leftOut: leftOut, out: out)
     }
 }

@@ -1,5 +1,7 @@
 // How one backend is restarted: by a program, by systemd, or by a person.
 
+import Model
+
 package enum RestartWay: Equatable, Sendable {
     /// Program and arguments, run without a shell.
     case command([String])
@@ -15,6 +17,16 @@ package enum RestartWay: Equatable, Sendable {
         case .systemd(let unit, nil): "systemctl restart \(unit.shellQuoted)"
         case .systemd(let unit, let host?): "systemctl --host \(host.shellQuoted) restart \(unit.shellQuoted)"
         case .manual(let text): "by hand: \(text)"
+        }
+    }
+
+    /// Throws where a placeholder is none, or has no value for this backend.
+    package init(_ template: RestartTemplate, for backend: BackendReference, at address: Endpoint) throws(TemplateError) {
+        switch try template.filled(for: backend, at: address) {
+        case .command(let words): self = .command(words)
+        case .shell(let line): self = .command(["sh", "-c", line])
+        case .systemd(let unit, let host): self = .systemd(unit: unit, host: host)
+        case .pause(let task): self = .manual(task)
         }
     }
 }

@@ -143,3 +143,19 @@ extension RolloutMachine {
         case end(Verdict)
     }
 }
+
+extension RolloutMachine.Input {
+    /// Whose step it concerns.
+    var backend: BackendReference? {
+        switch self {
+        case .versioned(let backend, _), .drainEnded(let backend, _), .confirmed(let backend, _), .retaken(let backend, _),
+            .restartFound(let backend, _), .restartEnded(let backend, _), .probed(let backend, _), .undrained(let backend, _),
+            .warmed(let backend, _), .held(let backend, _), .drainLost(let backend, _), .looked(.before(let backend), _),
+            .looked(.whenEmpty(let backend), _):
+            backend
+        case .begin, .resumed, .looked(.afterAll, _), .watched, .judgedBad, .standbyProved, .switched, .stopRequested, .abortRequested,
+            .pauseRequested, .continueRequested:
+            nil
+        }
+    }
+}

@@ -3,7 +3,7 @@ import Model
 
 package struct Verdict: Equatable, Sendable {
     package enum Phase: String, Equatable, Sendable {
-        case looking, draining, restarting, probing, returning
+        case looking, versioning, draining, restarting, probing, returning
         /// After its step, in rotation.
         case serving
     }
@@ -19,6 +19,10 @@ package struct Verdict: Equatable, Sendable {
         case drainLost(BackendReference, reason: String)
         /// `output`: the last of what the restart command printed.
         case failed(BackendReference, Phase, reason: String, output: String)
+        /// The restarted ones do worse than the others.
+        case badRelease(reason: String)
+        /// Whether the traffic goes there is not known.
+        case switching(to: PoolName, reason: String)
 
         /// In a few words, for a progress line and for the drain's reason.
         package var short: String {
@@ -30,11 +34,14 @@ package struct Verdict: Equatable, Sendable {
             case .refused(let reason): reason
             case .drainLost(_, let reason): "no longer drained by this rollout: \(reason)"
             case .failed(_, .looking, let reason, _): "no status: \(reason)"
+            case .failed(_, .versioning, let reason, _): "its version: \(reason)"
             case .failed(_, .draining, let reason, _): "drain failed: \(reason)"
             case .failed(_, .restarting, let reason, _): "restart failed: \(reason)"
             case .failed(_, .probing, let reason, _): "restarted, but not up: \(reason)"
             case .failed(_, .returning, let reason, _): "undrain failed: \(reason)"
             case .failed(let backend, .serving, let reason, _): "\(backend) was restarted and up, but \(reason)"
+            case .badRelease(let reason): "the release is bad: \(reason)"
+            case .switching(let pool, let reason): "the traffic could not be switched to pool \(pool): \(reason)"
             }
         }
     }
@@ -44,6 +51,8 @@ package struct Verdict: Equatable, Sendable {
         case untouched
         /// Restarted and in rotation.
         case restarted
+        /// In rotation with the release before.
+        case rolledBack
         /// Restarted and in rotation, but later seen to take no connections: `down`, `draining by 'alice'`.
         case outAgain(String)
         /// Our drain was ended by somebody else, or by its lease: what becomes of it is no longer ours to say.
@@ -128,7 +137,7 @@ extension Verdict {
         case .abandoned(let backend, _): "\(backend): \(cause.short)"
         case .deadlinePassed(let backend, let limit): "\(backend) was not empty within \(limit.spoken)"
         case .refused(let reason): "it would not be safe to go on: \(reason)"
-        case .failed(_, .serving, _, _): cause.short
+        case .failed(_, .serving, _, _), .badRelease, .switching: cause.short
         case .drainLost(let backend, _), .failed(let backend, _, _, _): "\(backend): \(cause.short)"
         }
     }
@@ -137,7 +146,7 @@ extension Verdict {
         let out = nodes.first { node in
             switch node.fate {
             case .held, .leased, .unclear: true
-            case .untouched, .restarted, .undone, .outAgain, .drainLost: false
+            case .untouched, .restarted, .rolledBack, .undone, .outAgain, .drainLost: false
             }
         }
         if let out {
@@ -154,7 +163,9 @@ extension Verdict {
                 "see who holds it:          \(wording.program) explain \(backend)",
                 "wait longer:               \(wording.again(with: "--drain-deadline", (limit * 4).written))",
             ]
-        case .refused, .drainLost, .failed:
+        case .switching(let pool, _):
+            return ["see where the traffic goes: \(wording.program) status", "switch it by hand:         \(wording.program) listener set LISTENER pool=\(pool)"]
+        case .refused, .drainLost, .failed, .badRelease:
             return ["see how the pool is:       \(wording.program) status \(pool)", again]
         case .stopRequested, .abandoned: return [again]
         }
@@ -166,6 +177,7 @@ extension Verdict.Fate {
         switch self {
         case .untouched: "not restarted, as it was"
         case .restarted: "restarted, in rotation"
+        case .rolledBack: "restarted, then brought back to the release before, in rotation"
         case .undone: "not restarted, in rotation"
         case .outAgain(let standing): "restarted and in rotation again, but now \(standing)"
         case .drainLost(restartBegan: true, let reason): "its restart began; whether it is well is not known, as it is no longer drained (\(reason))"
@@ -178,14 +190,25 @@ extension Verdict.Fate {
         }
     }
 
+    /// What makes it so, where there is more to say.
+    package var detail: String? {
+        switch self {
+        case .outAgain(let standing): standing
+        case .drainLost(_, let reason), .leased(let reason), .unclear(let reason): reason
+        case .untouched, .restarted, .rolledBack, .undone, .held: nil
+        }
+    }
+
     /// As JSON carries it.
     package var word: String {
         switch self {
         case .untouched: "untouched"
         case .restarted: "restarted"
+        case .rolledBack: "rolledBack"
         case .undone: "undone"
         case .outAgain: "restartedThenOut"
-        case .drainLost: "drainLost"
+        case .drainLost(restartBegan: true, _): "restartedNotOurs"
+        case .drainLost(restartBegan: false, _): "notOurs"
         case .held: "drained"
         case .leased: "drainedUntilLeaseEnds"
         case .unclear: "unclear"

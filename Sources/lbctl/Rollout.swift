@@ -1,4 +1,4 @@
-// lbctl rollout: what its verbs share: the pool, the restart command, and the plan made from both.
+// lbctl rollout: the verbs, the options that its rollouts have in common, and how they speak.
 import ArgumentParser
 import ControlClient
 import ControlProtocol
@@ -11,8 +11,9 @@ struct RolloutCommand: VerbGroup {
     static let configuration = CommandConfiguration(
         commandName: "rollout", abstract: "Restarts the backends of a pool, one after the other, without losing a connection.",
         subcommands: [
-            RolloutPlanCommand.self, RolloutRunCommand.self, RolloutStatusCommand.self, RolloutPauseCommand.self, RolloutContinueCommand.self,
-            RolloutDoneCommand.self, RolloutAbortCommand.self, RolloutListCommand.self, RolloutShowCommand.self, RolloutReportCommand.self,
+            RolloutPlanCommand.self, RolloutRunCommand.self, RolloutResumeCommand.self, RolloutStatusCommand.self, RolloutPauseCommand.self,
+            RolloutContinueCommand.self, RolloutDoneCommand.self, RolloutAbortCommand.self, RolloutListCommand.self, RolloutShowCommand.self,
+            RolloutReportCommand.self, RolloutVerifyCommand.self,
         ])
 
     @OptionGroup var global: GlobalOptions
@@ -31,6 +32,34 @@ enum AtDeadline: String, ExpressibleByArgument, CaseIterable, Sendable {
     }
 }
 
+enum StrategyName: String, ExpressibleByArgument, CaseIterable, Sendable {
+    case rolling
+    case hotStandby = "hot-standby"
+}
+
+/// How many of a pool: a number, or a part of it.
+struct PoolPart: Sendable, Equatable {
+    let number: Int
+    let isPercentage: Bool
+
+    init(_ text: String) throws {
+        isPercentage = text.hasSuffix("%")
+        let digits = isPercentage ? text.dropLast() : text[...]
+        guard let number = Int(digits), digits.allSatisfy({ $0.isASCII && $0.isNumber }), (1...(isPercentage ? 100 : 100_000)).contains(number) else {
+            throw ValidationError("'\(text.escapedForOneLine)': write a number of backends from 1, such as 2, or a part of the pool such as 25%")
+        }
+        self.number = number
+    }
+
+    /// Rounded down, but at least one.
+    func count(of whole: Int) -> Int { isPercentage ? max(1, whole * number / 100) : number }
+}
+
+struct StateOptions: ParsableArguments, Sendable {
+    @Option(help: ArgumentHelp("Where the journals are. (default: $XDG_STATE_HOME/sluice/rollouts, else ~/.local/state/sluice/rollouts)", valueName: "folder"))
+    var state: String?
+}
+
 struct RolloutOptions: ParsableArguments, Sendable {
     static let readyTimeout = Duration.seconds(60)
     static let restartTimeout = Duration.seconds(120)
@@ -45,6 +74,37 @@ struct RolloutOptions: ParsableArguments, Sendable {
         transform: Word.command)
     var restart: CommandTemplate?
 
+    @Option(
+        help: ArgumentHelp(
+            "How to bring one backend back to the release before, where the new one is bad or does not come up. (default: the configuration's; without one what failed stays out)",
+            valueName: "command"),
+        transform: Word.command)
+    var rollback: CommandTemplate?
+
+    @Option(help: ArgumentHelp("How many make one wave: a number, or a part of the pool such as 25%.", valueName: "n|p%"), transform: PoolPart.init)
+    var batch: PoolPart?
+
+    @Option(help: ArgumentHelp("How many may be out at once, for whatever reason. (default: as many as a wave has)", valueName: "n"))
+    var maxUnavailable: Int?
+
+    @Option(help: ArgumentHelp("The size of the first wave.", valueName: "n"))
+    var canary: Int?
+
+    @Option(help: ArgumentHelp("How long the first wave is watched before the next begins; with --canary.", valueName: "duration"), transform: Word.duration)
+    var bake: Duration?
+
+    @Option(help: "'rolling' restarts in waves among the others; 'hot-standby' sends all traffic to another pool and restarts the idle one.")
+    var strategy = StrategyName.rolling
+
+    @Option(help: ArgumentHelp("The other pool, with --strategy hot-standby.", valueName: "pool"), transform: Word.pool)
+    var standby: PoolName?
+
+    @Flag(help: "With --strategy hot-standby: send the traffic back when all is done.")
+    var switchBack = false
+
+    @Flag(help: "Refuse also where nobody knows what the backends can carry.")
+    var requireProof = false
+
     @Option(help: ArgumentHelp("How long one backend may take to become empty. (default: the pool's drain deadline)", valueName: "duration"), transform: Word.duration)
     var drainDeadline: Duration?
 
@@ -56,52 +116,23 @@ struct RolloutOptions: ParsableArguments, Sendable {
 
     @Option(help: ArgumentHelp("How long until the probes of a restarted backend must say up. (default: \(readyTimeout.written))", valueName: "duration"), transform: Word.duration)
     var readyTimeout: Duration?
-}
 
-/// A plan against one balancer, as it is now.
-struct PreparedRollout: Sendable {
-    let plan: Plan
-    let limits: RolloutLimits
-
-    @ControlPlane init(_ options: RolloutOptions, at balancer: Balancer) async throws(Failure) {
-        let report = try await balancer.status(.pool(options.pool))
-        guard let pool = report.pools.first(where: { $0.name == options.pool.text }) else {
-            throw Failure(.failed, "\(balancer.control): the balancer reports no pool \(options.pool)")
+    func validate() throws {
+        guard (maxUnavailable ?? 1) >= 1 else { throw ValidationError("--max-unavailable is at least 1") }
+        guard (canary ?? 1) >= 1 else { throw ValidationError("--canary is at least 1") }
+        guard bake == nil || canary != nil else { throw ValidationError("--bake is how long the first wave is watched: give --canary N too") }
+        guard (strategy == .hotStandby) == (standby != nil) else {
+            throw ValidationError("--strategy hot-standby and --standby POOL go together")
         }
-        let template = try PreparedRollout.template(options, pool)
-        let snapshot = try PoolSnapshot(reading: pool)
-        do throws(TemplateError) { plan = try Plan(pool: snapshot, restart: template) } catch {
-            throw Failure(.badUsage, "the restart command: \(error)")
-        }
-        let seconds = { (seconds: Double) in Duration.milliseconds(Int64(seconds * 1000)) }
-        limits = RolloutLimits(
-            drain: options.drainDeadline ?? seconds(pool.drainDeadline),
-            restart: options.restartTimeout ?? pool.restart.map { seconds($0.timeout) } ?? RolloutOptions.restartTimeout,
-            ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
-    }
-
-    private static func template(_ options: RolloutOptions, _ pool: PoolReport) throws(Failure) -> CommandTemplate {
-        if let given = options.restart { return given }
-        guard let configured = pool.restart else {
-            throw Failure(
-                .badUsage,
-                "how shall a backend of \(options.pool) be restarted? Give --restart 'COMMAND', or pools: \(options.pool): restart: { command: […] } in the configuration")
-        }
-        do throws(TemplateError) { return try CommandTemplate(configured.command) } catch {
-            throw Failure(.badUsage, "the restart command of pool \(options.pool) in the configuration: \(error)")
-        }
+        guard !switchBack || strategy == .hotStandby else { throw ValidationError("--switch-back is for --strategy hot-standby") }
+        guard standby == nil || standby != pool else { throw ValidationError("the standby must be another pool than \(pool)") }
     }
 }
 
 extension GlobalOptions {
-    /// A rollout with several balancers in front of one pool would have to drain at all of them.
-    func onlyBalancer() throws(Failure) -> Balancer {
-        let balancers = balancers
-        guard balancers.count == 1 else {
-            throw Failure(
-                .badUsage, "a rollout works with one balancer in this version, and \(balancers.count) are given: "
-                    + balancers.map(\.control).joined(separator: ", ") + "; give one --control")
-        }
-        return balancers[0]
+    /// As it was called, with the sockets where they were named: for lines to paste.
+    var program: String {
+        let name = CommandLine.arguments.first ?? "lbctl"
+        return ([name] + control.flatMap { ["--control", $0] }).map(\.shellQuoted).joined(separator: " ")
     }
 }

@@ -34,10 +34,13 @@ import Rollout
     private static func kind(of news: Progress.News) -> Kind {
         switch news {
         case .milestone(.draining): .announced
-        case .connections, .milestone(.restarting), .milestone(.probing), .milestone(.drained), .milestone(.restarted),
-            .milestone(.up): .passing
+        case .connections, .milestone(.restarting), .milestone(.rollingBack), .milestone(.probing), .milestone(.drained), .milestone(.restarted),
+            .milestone(.up), .milestone(.provingStandby), .milestone(.switching): .passing
         case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding), .milestone(.drainLost),
-            .note: .lasting
+            .milestone(.changed), .milestone(.waitingForCapacity), .milestone(.postponing), .milestone(.notProvable), .milestone(.failed),
+            .milestone(.notRolledBack), .milestone(.paused), .milestone(.continued), .milestone(.resuming), .milestone(.watching),
+            .milestone(.judged), .milestone(.switched), .note:
+            .lasting
         }
     }
 }
@@ -46,9 +49,26 @@ extension Verdict {
     /// Time per step, as a table.
     var summary: [String] {
         let rows = nodes.map { node in
-            [node.backend.description, node.fate.word] + [node.times.drain, node.times.restart, node.times.ready].map(\.spoken)
+            [node.backend.description, node.fate.phrase] + [node.times.drain, node.times.restart, node.times.ready].map { $0?.spoken ?? "-" }
         }
         return StatusTable.table([["BACKEND", "STATE", "DRAIN", "RESTART", "READY"]] + rows)
             + ["\(restarted) of \(nodes.count) backends of pool \(pool) restarted"]
+    }
+}
+
+extension Verdict.Fate {
+    /// For the table; the explanation below it says more.
+    fileprivate var phrase: String {
+        switch self {
+        case .untouched: "untouched"
+        case .restarted: "restarted"
+        case .rolledBack: "rolled back"
+        case .undone: "put back"
+        case .outAgain: "out again"
+        case .drainLost: "not ours now"
+        case .held: "stays drained"
+        case .leased: "drained for now"
+        case .unclear: "unclear"
+        }
     }
 }

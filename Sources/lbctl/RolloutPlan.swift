@@ -15,11 +15,11 @@ struct RolloutPlanCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            let prepared = try await PreparedRollout(options, at: try global.onlyBalancer())
+            let prepared = try await PreparedRollout(options, at: global.balancers)
             if global.isJSON {
                 console.data(JSONText.line(PlanReport(prepared)))
             } else {
-                prepared.plan.lines.forEach(console.data)
+                prepared.lines.forEach(console.data)
             }
             return .done
         } catch {
@@ -33,7 +33,8 @@ private struct PlanReport: Encodable {
     struct Step: Encodable {
         let backend: String
         let address: String
-        let command: [String]
+        let restart: String
+        let rollback: String?
     }
 
     let pool: String
@@ -48,11 +49,42 @@ private struct PlanReport: Encodable {
     init(_ prepared: PreparedRollout) {
         let plan = prepared.plan
         pool = plan.pool.text
-        steps = plan.steps.map { Step(backend: $0.backend.description, address: $0.address.description, command: $0.command) }
+        steps = plan.steps.map { Step(backend: $0.backend.description, address: $0.address.description, restart: $0.restart.text, rollback: $0.rollback?.text) }
         leftOut = plan.leftOut.map(\.description)
-        obstacles = plan.obstacles.map(\.description)
+        obstacles = prepared.obstacles
         drainDeadline = prepared.limits.drain.inSeconds
         restartTimeout = prepared.limits.restart.inSeconds
         readyTimeout = prepared.limits.ready.inSeconds
+    }
+}
+
+extension PreparedRollout {
+    /// For people.
+    var lines: [String] {
+        let count = plan.steps.count
+        var lines = ["rollout of pool \(plan.pool): \(count) \(count == 1 ? "step" : "steps"), \(manner)"]
+        for (index, step) in plan.steps.enumerated() {
+            lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
+            lines.append("        restart: \(step.restart.text)")
+            if let rollback = step.rollback { lines.append("        rollback: \(rollback.text)") }
+        }
+        lines += plan.leftOut.map { "  left out: \($0) is in maintenance" }
+        lines += plan.out.filter { !plan.leftOut.contains($0) }.map {
+            "  out already: \($0) takes no connections now, so while another is restarted there are two out"
+        }
+        lines += proof
+        let obstacles = obstacles
+        guard !obstacles.isEmpty else { return lines }
+        return lines + ["it would be refused now, with exit status \(ExitStatus.refused.rawValue):"] + obstacles.map { "  \($0)" }
+    }
+
+    private var manner: String {
+        switch policy.strategy {
+        case .hotStandby(let standby):
+            return "while pool \(standby.pool) serves" + (standby.switchesBack ? "; then the traffic goes back" : "; the traffic stays there")
+        case .rolling:
+            let first = policy.canary > 0 ? "\(policy.canary) first" + (policy.bake > .zero ? ", watched for \(policy.bake.spoken)" : "") + ", then " : ""
+            return first + (policy.batch == 1 ? "one backend at a time" : "\(policy.batch) in a wave, at most \(policy.unavailableMax) out at once")
+        }
     }
 }

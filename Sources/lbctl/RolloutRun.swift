@@ -16,55 +16,65 @@ struct RolloutRunCommand: Verb {
             succeeds counts for the new one. Stops at the first step that fails and leaves the other backends in service. Ctrl-C before a restart \
             undoes the step in hand, from then on it finishes it; a second Ctrl-C leaves the backend drained. \
             Stops also when another backend is found out besides the one in hand, and when somebody else ends the drain \
-            of the one in hand: that one is left to them. Exit status 3: not empty at the deadline; 4: it would not be safe.
+            of the one in hand: that one is left to them. Killed, it goes on with 'lbctl rollout resume'. \
+            Exit status 3: not empty at the deadline; 4: it would not be safe.
             """)
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: RolloutOptions
+    @OptionGroup var state: StateOptions
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            let balancer = try global.onlyBalancer()
-            let prepared = try await PreparedRollout(options, at: balancer)
-            guard prepared.plan.obstacles.isEmpty else {
+            let store = try RolloutStore.chosen(state.state)
+            let prepared = try await PreparedRollout(options, at: global.balancers)
+            guard prepared.obstacles.isEmpty else {
                 console.message("lbctl: refused, as it would not be safe; nothing was touched:")
-                for obstacle in prepared.plan.obstacles { console.message("  \(obstacle)") }
+                for obstacle in prepared.obstacles { console.message("  \(obstacle)") }
                 return .refused
             }
-            return try await carryOut(prepared, balancer, console)
+            try prepared.checkPrograms()
+            return try await begin(prepared, store, console)
         } catch {
             console.message("lbctl: \(error)")
             return error.code
         }
     }
 
-    @ControlPlane private func carryOut(
-        _ prepared: PreparedRollout, _ balancer: Balancer, _ console: Console
-    ) async throws(Failure) -> ExitStatus {
-        let owner = Orchestrator.newOwner()
+    @ControlPlane private func begin(_ prepared: PreparedRollout, _ store: RolloutStore, _ console: Console) async throws(Failure) -> ExitStatus {
         let board = RolloutBoard(console)
-        let orchestrator = Orchestrator(
-            balancer: balancer, plan: prepared.plan, limits: prepared.limits, owner: owner, progress: board.take)
+        let orchestrator: Orchestrator
+        do throws(SystemError) {
+            let folder = try store.create(for: prepared.plan.pool)
+            let journal = try Journal.create(in: folder)
+            orchestrator = Orchestrator(prepared.order(id: folder.id, owner: Orchestrator.newOwner()), journal: journal, progress: board.take)
+        } catch { throw Failure(.failed, "nothing was touched: the journal cannot be written: \(error)") }
+        return try await orchestrator.carryOut(global, console)
+    }
+}
+
+extension Orchestrator {
+    /// To its end, whatever signals come, and tells how that was.
+    func carryOut(_ global: GlobalOptions, _ console: Console) async throws(Failure) -> ExitStatus {
         let signals: StopSignals
-        do throws(SystemError) { signals = try StopSignals(orchestrator.requestStop) } catch {
-            throw Failure(.failed, "nothing was touched: \(error)")
-        }
+        do throws(SystemError) { signals = try StopSignals(requestStop) } catch { throw Failure(.failed, "nothing was touched: \(error)") }
         defer { signals.cancel() }
-        let verdict = await orchestrator.run()
-        let wording = Wording(program: program, commandLine: CommandLine.arguments, owner: owner, lease: Orchestrator.lease)
+        let server: RolloutServer
+        do throws(SystemError) { server = try RolloutServer(self) } catch { throw Failure(.failed, "nothing was touched: the rollout's own socket: \(error)") }
+        defer { server.close() }
+        let verdict: Verdict
+        do throws(SystemError) { verdict = try await run() } catch {
+            throw Failure(.failed, "the journal cannot be written, so nothing more is done: \(error); what is drained comes back when its lease of "
+                + "\(Orchestrator.lease.spoken) ends; to go on: \(global.program) rollout resume \(order.id)")
+        }
+        let wording = Wording(program: global.program, commandLine: order.commandLine, owner: order.owner, lease: Orchestrator.lease)
         if global.isJSON {
-            console.data(JSONText.line(VerdictReport(verdict, owner: owner)))
+            console.data(JSONText.line(VerdictReport(verdict, order)))
         } else {
             verdict.summary.forEach(console.data)
         }
         for line in verdict.explanation(wording) { console.message(line) }
         return verdict.exitStatus
-    }
-
-    /// As it was called, with the socket where it was named: for lines to paste.
-    private var program: String {
-        let name = CommandLine.arguments.first ?? "lbctl"
-        return ([name] + global.control.flatMap { ["--control", $0] }).map(\.shellQuoted).joined(separator: " ")
     }
 }
 
@@ -74,7 +84,7 @@ extension Verdict {
         case nil: .done
         case .deadlinePassed: .deadlinePassed
         case .refused: .refused
-        case .stopRequested, .abandoned, .drainLost, .failed: .failed
+        case .stopRequested, .abandoned, .drainLost, .failed, .badRelease, .switching: .failed
         }
     }
 }
@@ -83,11 +93,13 @@ private struct VerdictReport: Encodable {
     struct Step: Encodable {
         let backend: String
         let state: String
-        let drain: Double
-        let restart: Double
-        let ready: Double
+        /// Seconds; absent for what did not happen.
+        let drain: Double?
+        let restart: Double?
+        let ready: Double?
     }
 
+    let id: String
     let pool: String
     /// Under which the drains were ordered.
     let owner: String
@@ -95,15 +107,16 @@ private struct VerdictReport: Encodable {
     let reason: String?
     let steps: [Step]
 
-    init(_ verdict: Verdict, owner: String) {
+    init(_ verdict: Verdict, _ order: RolloutOrder) {
+        id = order.id
         pool = verdict.pool.text
-        self.owner = owner
+        owner = order.owner
         done = verdict.cause == nil
         reason = verdict.cause?.short
         steps = verdict.nodes.map {
             Step(
-                backend: $0.backend.description, state: $0.fate.word, drain: $0.times.drain.inSeconds,
-                restart: $0.times.restart.inSeconds, ready: $0.times.ready.inSeconds)
+                backend: $0.backend.description, state: $0.fate.word, drain: $0.times.drain?.inSeconds,
+                restart: $0.times.restart?.inSeconds, ready: $0.times.ready?.inSeconds)
         }
     }
 }

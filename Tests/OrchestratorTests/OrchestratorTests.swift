@@ -49,10 +49,16 @@ private func well(_ command: Command) -> [ReplyLine] {
     }
 }
 
-@ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
-    let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: try CommandTemplate(restart))
+@ControlPlane @ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
+    try orchestrator([balancer], restart: restart)
+}
+
+@ControlPlane private func orchestrator(_ balancers: [ScriptedBalancer], restart: [String] = ["true"]) throws -> Orchestrator {
+    let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: .command(restart))
     let limits = RolloutLimits(drain: .seconds(20), restart: .seconds(20), ready: .seconds(20))
-    return Orchestrator(balancer: Balancer(control: balancer.path), plan: plan, limits: limits, owner: "me", progress: { _ in })
+    let folder = try RolloutStore(path: balancers[0].state.path).create(for: plan.pool)
+    let order = RolloutOrder(id: folder.id, owner: "me", balancers: balancers.map(\.path), plan: plan, limits: limits)
+    return Orchestrator(order, journal: try Journal.create(in: folder), runner: [try Products.path("lbctl"), Runner.verb], progress: { _ in })
 }
 
 private func verb(_ command: Command) -> String {
@@ -69,9 +75,9 @@ private func verb(_ command: Command) -> String {
     @Test func aWholeRolloutInOrder() async throws {
         try await onLoop {
             let balancer = try ScriptedBalancer("whole", answer: well)
-            let verdict = await (try orchestrator(balancer)).run()
+            let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.cause == nil)
-            let step = ["status", "drain", "status", "renew", "probe", "renew", "undrain"]
+            let step = ["status", "drain", "status", "renew", "probe", "renew", "undrain", "status"]
             #expect(balancer.commands.map(verb) == step + step + ["status"])
             try balancer.close()
         }
@@ -80,7 +86,7 @@ private func verb(_ command: Command) -> String {
     @Test func afterAFailedRestartTheDrainIsKeptWithoutALease() async throws {
         try await onLoop {
             let balancer = try ScriptedBalancer("failed", answer: well)
-            let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
+            let verdict = try await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.nodes[0].fate == .held)
             #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew", "hold"])
             try balancer.close()
@@ -94,7 +100,7 @@ private func verb(_ command: Command) -> String {
                 guard case .drain(let order) = command, order.renews else { return well(command) }
                 return [.failure(Failure(.refused, "undrain by ann"))]
             }
-            let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
+            let verdict = try await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.cause == .drainLost(verdict.nodes[0].backend, reason: "undrain by ann"))
             #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew"])
             try balancer.close()
@@ -110,7 +116,7 @@ private func verb(_ command: Command) -> String {
                 guard case .drain(let order) = command, order.renews, hasProbed else { return well(command) }
                 return [.failure(Failure(.refused, "undrain by ann"))]
             }
-            let verdict = await (try orchestrator(balancer)).run()
+            let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.nodes[0].fate == .drainLost(restartBegan: true, reason: "undrain by ann"))
             #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew", "probe", "renew"])
             try balancer.close()
@@ -125,7 +131,7 @@ private func verb(_ command: Command) -> String {
                 #expect(order.renews)
                 return [.failure(Failure(.refused, "undrain by ann"))]
             }
-            let verdict = await (try orchestrator(balancer, restart: ["false"])).run()
+            let verdict = try await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.nodes[0].fate == .drainLost(restartBegan: true, reason: "undrain by ann"))
             try balancer.close()
         }
@@ -137,7 +143,7 @@ private func verb(_ command: Command) -> String {
                 guard case .drain(let order) = command else { return well(command) }
                 return drained(order.backends, .draining) + [.failure(Failure(.deadlinePassed, "not empty"))]
             }
-            let verdict = await (try orchestrator(balancer)).run()
+            let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.nodes[0].fate == .undone)
             #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
             try balancer.close()
@@ -151,7 +157,7 @@ private func verb(_ command: Command) -> String {
                 guard case .drain = command else { return well(command) }
                 return [.failure(Failure(.refused, "drained by alice"))]
             }
-            let verdict = await (try orchestrator(balancer)).run()
+            let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.cause == .refused("drained by alice"))
             #expect(balancer.commands.map(verb) == ["status", "drain"])
             try balancer.close()
@@ -188,7 +194,7 @@ private func verb(_ command: Command) -> String {
                 guard case .undrain = command, tries.first() else { return well(command) }
                 return []  // closed without an answer, as by a balancer that is being replaced
             }
-            let verdict = await (try orchestrator(balancer)).run()
+            let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.cause == nil)
             #expect(balancer.commands.map(verb).count { $0 == "undrain" } == 3)
             try balancer.close()

@@ -9,6 +9,8 @@ import SystemCalls
     typealias Answer = @ControlPlane @Sendable (Command) async -> [ReplyLine]
 
     let path: String
+    /// For the journals of its rollouts; goes with it.
+    let state: TemporaryFolder
     private(set) var commands: [Command] = []
     private let answer: Answer
     private var task: Task<Void, Never>?
@@ -16,6 +18,7 @@ import SystemCalls
     init(_ name: String, answer: @escaping Answer) throws {
         path = "/tmp/sluice-test-\(name)-\(Processes.own).sock"
         self.answer = answer
+        state = try TemporaryFolder()
         try Files.remove(path)
         let listening = try Sockets.bind(.unix(path: path))
         try Sockets.listen(listening.number, backlog: 16)

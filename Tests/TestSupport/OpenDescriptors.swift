@@ -21,6 +21,30 @@ package enum OpenDescriptors {
         try numbers().count { Sockets.peerAddress(of: $0)?.port == port }
     }
 
+    /// Sockets that are bound to an address, whatever their port.
+    package static func count(ofLocalAddress address: UInt32) throws -> Int {
+        try numbers().count { number in
+            do {
+                guard case .ipv4(address, _) = try Sockets.localEndpoint(of: number) else { return false }
+                return true
+            } catch {
+                return false
+            }
+        }
+    }
+
+    /// Descriptors of children that have ended and were waited for.
+    package static func countOfReapedChildren() throws -> Int {
+        try numbers().count { number in
+            do {
+                return try String(contentsOfFile: "/proc/self/fdinfo/\(number)", encoding: .utf8).contains("Pid:\t-1\n")
+            } catch {
+                // Closed by another test meanwhile.
+                return false
+            }
+        }
+    }
+
     package static func numbers() throws -> [Int32] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
     }

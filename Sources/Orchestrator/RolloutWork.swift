@@ -1,0 +1,141 @@
+// What the orders of a rollout come to: questions to the balancers, restarts, waits. Each gives the machine's answer.
+import ControlClient
+import ControlProtocol
+import EventLoop
+import Model
+import Rollout
+
+extension Orchestrator {
+    func look(without: [BackendReference], after: Duration) async -> RolloutMachine.LookEnd {
+        if after > .zero { await pause(for: after) }
+        do throws(Failure) {
+            let reports = try await fleet.reports(of: order.plan.pool)
+            return .pool(try PoolSnapshot(reading: reports), capacity: .notProvable(text: ""))
+        } catch {
+            return .failed(reason: error.message)
+        }
+    }
+
+    func version(of backend: BackendReference) async -> RolloutMachine.VersionEnd {
+        guard let command = step(backend).version else { return .failed(reason: "no command asks for it") }
+        return await VersionCommand.ask(command)
+    }
+
+    func probe(_ backends: [BackendReference], timeout: Duration) async -> RolloutMachine.ProbeEnd {
+        let records = Collected<ProbeRecord>()
+        do throws(Failure) {
+            try await fleet.perform(.probe(backends, timeout: timeout), taking: timeout, decoding: ProbeRecord.self) { records.values[$0] = $1 }
+        } catch {
+            let why = records.values.values.compactMap(\.failure).first.map { ": \($0)" } ?? ""
+            return .failed(reason: error.code == .deadlinePassed ? "not up within \(timeout.spoken)\(why)" : error.message)
+        }
+        for index in fleet.balancers.indices where records.values[index]?.probe != .up {
+            return .failed(reason: "the balancer ended its probes without finding it up")
+        }
+        return .up
+    }
+
+    /// In rotation, and with its whole share: a return that is slow on purpose is waited for.
+    func warm(_ backend: BackendReference) async -> RolloutMachine.ProbeEnd {
+        while true {
+            do throws(Failure) {
+                let snapshot = try PoolSnapshot(reading: try await fleet.reports(of: backend.pool))
+                guard let now = snapshot[backend] else { return .failed(reason: "is no longer in its pool") }
+                if now.availability != .warming { return now.availability.isUsable ? .up : .failed(reason: "is \(now.availability.rawValue) now") }
+            } catch { return .failed(reason: "may not be well: \(error.message)") }
+            guard await pause(for: .milliseconds(200)) else { return .up }
+        }
+    }
+
+    func watch(_ backends: [BackendReference], for duration: Duration) async -> RolloutMachine.JudgeEnd {
+        if duration > .zero { await pause(for: duration) }
+        return .good(text: "")
+    }
+}
+
+// Restarts: by a runner that outlives us, or by a person.
+extension Orchestrator {
+    private func way(_ backend: BackendReference, _ direction: RolloutMachine.Direction) -> RestartWay {
+        let step = step(backend)
+        switch direction {
+        case .forward: return step.restart
+        case .rollback: return step.rollback ?? step.restart
+        }
+    }
+
+    func restart(
+        _ backend: BackendReference, _ direction: RolloutMachine.Direction, _ timeout: Duration
+    ) async -> RolloutMachine.RestartEnd {
+        switch way(backend, direction) {
+        case .manual: return await waitForHand(backend)
+        case .command, .systemd:
+            guard let order = way(backend, direction).order(timeout: timeout) else { preconditionFailure("nobody does it by hand") }
+            return RolloutMachine.RestartEnd(await command(backend, direction).run(order))
+        }
+    }
+
+    func find(_ backend: BackendReference, _ direction: RolloutMachine.Direction) async -> RolloutMachine.FoundEnd {
+        guard let end = await command(backend, direction).find() else { return .neverStarted }
+        switch end {
+        case .done, .failed: return .ended(RolloutMachine.RestartEnd(end))
+        case .unknown(let reason, _): return .unknown(reason: reason)
+        }
+    }
+
+    private func command(_ backend: BackendReference, _ direction: RolloutMachine.Direction) -> StepCommand {
+        StepCommand(folder: folder.step(number(backend), direction), program: runner)
+    }
+}
+
+extension RolloutMachine.RestartEnd {
+    fileprivate init(_ end: StepEnd) {
+        switch end {
+        case .done: self = .restarted
+        case .failed(let reason, let output), .unknown(let reason, let output): self = .failed(reason: reason, output: output)
+        }
+    }
+}
+
+// A standby pool.
+extension Orchestrator {
+    private var standby: Policy.Standby? {
+        switch order.policy.strategy {
+        case .rolling: nil
+        case .hotStandby(let standby): standby
+        }
+    }
+
+    /// Up by fresh probes, and with the whole share of each.
+    func proveStandby(timeout: Duration) async -> RolloutMachine.ProbeEnd {
+        guard let standby, !standby.backends.isEmpty else { return .failed(reason: "it has no backends") }
+        for backend in standby.backends {
+            let probed = await probe([backend], timeout: timeout)
+            guard probed == .up else { return probed.naming(backend) }
+            let warm = await warm(backend)
+            guard warm == .up else { return warm.naming(backend) }
+        }
+        return .up
+    }
+
+    func switchTraffic(to pool: PoolName) async -> RolloutMachine.OrderEnd {
+        guard let standby else { return .failed(reason: "there is no standby") }
+        do throws(Failure) {
+            for listener in standby.listeners {
+                let edit = ConfigurationEdit.set(.listener(listener), [Setting(key: "pool", value: pool.text)])
+                try await fleet.perform(.configuration(.edit(edit)), decoding: ChangesRecord.self)
+            }
+            return .done
+        } catch {
+            return .failed(reason: error.message)
+        }
+    }
+}
+
+extension RolloutMachine.ProbeEnd {
+    fileprivate func naming(_ backend: BackendReference) -> RolloutMachine.ProbeEnd {
+        switch self {
+        case .up: .up
+        case .failed(let reason): .failed(reason: "\(backend): \(reason)")
+        }
+    }
+}

@@ -1,0 +1,129 @@
+// The promises of a rollout, counted from its orders and answers alone: no knowledge of the machine.
+//
+// Never more out than allowed; none restarted unless it was said to be empty and ours since it was last drained; none
+// restarted twice; none undrained after its restart before a probe that was asked for afterwards said up; no answer
+// without its question.
+import Model
+
+struct JournalPromises {
+    private enum Standing: Equatable {
+        case inRotation
+        case draining
+        case empty
+        /// Said by an answer to a question that came after it was empty.
+        case confirmed
+        case restarting
+        /// No longer running, well or not.
+        case restarted
+        case held
+        /// Somebody else's.
+        case theirs
+    }
+
+    private var standing: [String: Standing] = [:]
+    private var open: Set<String> = []
+    /// Restarted, and no probe has said up since.
+    private var unproved: Set<String> = []
+    /// By backend and direction; taken back where it turned out never to have started.
+    private var given: Set<String> = []
+    /// Of the restart that was ordered last.
+    private var direction: [String: String] = [:]
+    private(set) var restarts = 0
+    private(set) var mostOut = 0
+    let outMax: Int
+
+    init(_ order: RolloutOrder) {
+        switch order.policy.strategy {
+        case .rolling: outMax = order.policy.unavailableMax
+        case .hotStandby: outMax = order.plan.steps.count
+        }
+    }
+
+    mutating func take(action event: JournalEvent) -> [String] {
+        open.insert(key(event))
+        guard let backend = event.backend else { return [] }
+        let now = standing[backend] ?? .inRotation
+        switch event.name {
+        case "drain":
+            standing[backend] = .draining
+            return counted()
+        case "retake": return counted()
+        case "restart": return restart(backend, event, now)
+        case "probe": return now == .restarting ? ["\(backend) is probed before its restart has ended"] : []
+        case "undrain":
+            return unproved.contains(backend) ? ["\(backend) is undrained after its restart, and no probe has said up"] : []
+        case "hold":
+            standing[backend] = .held
+            return []
+        default: return []
+        }
+    }
+
+    private mutating func restart(_ backend: String, _ event: JournalEvent, _ now: Standing) -> [String] {
+        var breaches = now == .confirmed ? [] : ["\(backend) is restarted, and nothing says that it was empty and ours"]
+        let name = backend + " " + (event.direction ?? "")
+        if !given.insert(name).inserted { breaches.append("\(backend) is restarted a second time") }
+        direction[backend] = event.direction
+        standing[backend] = .restarting
+        unproved.insert(backend)
+        restarts += 1
+        return breaches
+    }
+
+    private mutating func counted() -> [String] {
+        let out = standing.values.count { $0 != .inRotation && $0 != .theirs }
+        mostOut = max(mostOut, out)
+        return out > outMax ? ["\(out) are out at once, and \(outMax) may be"] : []
+    }
+
+    mutating func take(input event: JournalEvent) -> [String] {
+        if event.name == "resumed" {
+            open = []
+            // Nobody renewed: what was empty need not be so now.
+            for (backend, now) in standing where now == .empty || now == .confirmed { standing[backend] = .draining }
+            return []
+        }
+        guard JournalPromises.isAnswer(event) else { return drainLost(event) }
+        guard open.remove(key(event)) != nil else { return ["an answer to '\(event.name)' \(event.backend ?? ""), which was not asked"] }
+        guard let backend = event.backend else { return [] }
+        answered(event, backend, standing[backend] ?? .inRotation)
+        return []
+    }
+
+    private mutating func drainLost(_ event: JournalEvent) -> [String] {
+        guard event.name == "drainLost", let backend = event.backend else { return [] }
+        // A restart that goes on is ours to end.
+        if standing[backend] != .restarting { standing[backend] = .theirs }
+        return []
+    }
+
+    private mutating func answered(_ event: JournalEvent, _ backend: String, _ now: Standing) {
+        switch (event.name, event.result) {
+        case ("drain", "drained"): if now == .draining { standing[backend] = .empty }
+        case ("drain", "refused"): standing[backend] = .theirs
+        case ("confirm", "drained"): if [.empty, .confirmed, .restarted].contains(now) { standing[backend] = .confirmed }
+        case ("confirm", "lost"), ("undrain", "lost"), ("hold", "lost"): standing[backend] = .theirs
+        case ("retake", "lost"): if now != .restarting { standing[backend] = .theirs }
+        case ("restart", _), ("findRestart", "restarted"), ("findRestart", "failed"): standing[backend] = .restarted
+        case ("findRestart", "neverStarted"):
+            given.remove(backend + " " + (direction[backend] ?? ""))
+            restarts -= 1
+            if given.isDisjoint(with: RolloutMachine.Direction.allCases.map { backend + " " + $0.rawValue }) { unproved.remove(backend) }
+            standing[backend] = .draining
+        case ("probe", "up"): if now == .restarted { unproved.remove(backend) }
+        case ("undrain", "done"): standing[backend] = .inRotation
+        default: return
+        }
+    }
+
+    private static func isAnswer(_ event: JournalEvent) -> Bool { event.result != nil }
+
+    /// What an answer and its question have in common.
+    private func key(_ event: JournalEvent) -> String {
+        switch event.name {
+        case "look", "looked": "look " + (event.look ?? "") + " " + (event.backend ?? "")
+        case "proveStandby", "standbyProbe": "proveStandby"
+        default: event.name + " " + (event.backend ?? "")
+        }
+    }
+}

@@ -1,0 +1,98 @@
+// The way to a rollout's end: back to the release before, traffic to the standby and back, and the verdict.
+import Model
+
+extension RolloutMachine {
+    /// Nothing is in hand any more.
+    mutating func finish(_ now: MonotonicTime) -> [Action] {
+        lookedAt = nil
+        // Asked to stop in the last step: there is nothing left to be stopped.
+        if phase == .stepping, cause == .stopRequested, nodes.allSatisfy({ $0.fate == .restarted }) {
+            cause = nil
+            phase = .lookingAfterAll
+            return [.look(.afterAll, without: [], after: .zero)]
+        }
+        if phase != .rollingBack, stopsAsked < 2, case .badRelease = cause {
+            backwards = restartedOrder.reversed().filter { plan.steps[$0].rollback != nil }
+            phase = .rollingBack
+            return rollBackNext(now)
+        }
+        if let home = wayHome {
+            phase = .switching(to: home)
+            return [.tell(nil, .switching(to: home)), .switchTraffic(to: home)]
+        }
+        phase = .ended
+        return [.end(Verdict(plan: plan, cause: cause, nodes: nodes))]
+    }
+
+    /// To the pool that was restarted: as asked for, or because none of it was touched after all.
+    private var wayHome: PoolName? {
+        guard isOnStandby, case .hotStandby(let standby) = policy.strategy else { return nil }
+        if cause == nil { return standby.switchesBack ? plan.pool : nil }
+        return nodes.allSatisfy { $0.fate == .untouched || $0.fate == .undone } ? plan.pool : nil
+    }
+}
+
+// Back to the release before: the newest first, by the same careful step, one at a time.
+extension RolloutMachine {
+    mutating func rollBackNext(_ now: MonotonicTime) -> [Action] {
+        guard lookedAt == nil else { return [] }
+        guard let index = backwards.first else { return finish(now) }
+        backwards.removeFirst()
+        lookedAt = index
+        let backend = plan.steps[index].backend
+        return [.look(.before(backend), without: [backend], after: .zero)]
+    }
+
+    mutating func lookedBackwards(_ backend: BackendReference, _ end: LookEnd, _ now: MonotonicTime) -> [Action] {
+        guard let index = lookedAt, plan.steps[index].backend == backend else { return [] }
+        lookedAt = nil
+        switch end {
+        case .failed(let reason): return stayed(index, reason)
+        case .pool(let pool, _):
+            // The others may be as bad: what would leave the pool without anybody is refused, and nothing else.
+            let step = plan.steps[index]
+            if let obstacle = isOnStandby ? Obstacle(toIdle: step, in: pool) : Obstacle(to: step, in: pool) {
+                return stayed(index, obstacle.description)
+            }
+            return begin(index, .rollback, now)
+        }
+    }
+
+    private mutating func stayed(_ index: Int, _ reason: String) -> [Action] {
+        backwards = []
+        return [.tell(plan.steps[index].backend, .notRolledBack(reason))]
+    }
+}
+
+// All traffic to the standby, in one change, and back.
+extension RolloutMachine {
+    mutating func standbyProved(_ end: ProbeEnd) -> [Action] {
+        guard phase == .provingStandby, case .hotStandby(let standby) = policy.strategy else { return [] }
+        switch end {
+        case .up:
+            guard cause == nil else { return [] }
+            phase = .switching(to: standby.pool)
+            return [.tell(nil, .switching(to: standby.pool)), .switchTraffic(to: standby.pool)]
+        case .failed(let reason):
+            cause = cause ?? .refused("standby pool \(standby.pool) cannot take the traffic: \(reason)")
+            return []
+        }
+    }
+
+    mutating func switched(_ end: OrderEnd, _ now: MonotonicTime) -> [Action] {
+        guard case .switching(let pool) = phase else { return [] }
+        switch end {
+        case .done:
+            isOnStandby = pool != plan.pool
+            let told = [Action.tell(nil, .switched(to: pool))]
+            guard isOnStandby else { return told + finish(now) }
+            phase = .stepping
+            return told
+        case .lost(let reason), .failed(let reason):
+            cause = cause ?? .switching(to: pool, reason: reason)
+            // Not tried a second time: whoever reads the verdict decides.
+            phase = .ended
+            return [.end(Verdict(plan: plan, cause: cause, nodes: nodes))]
+        }
+    }
+}

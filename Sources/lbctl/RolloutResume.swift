@@ -1,0 +1,73 @@
+// lbctl rollout resume: goes on with a rollout whose process was killed.
+import ArgumentParser
+import ControlProtocol
+import EventLoop
+import Model
+import Orchestrator
+import Rollout
+import SystemCalls
+
+struct RolloutResumeCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Goes on with a rollout that was killed, where it stood.",
+        discussion: """
+            What was drained and not restarted is drained anew; a restart that still runs is waited for, and none is begun a second time. \
+            Speaks to the balancers that the rollout began with. Without one to go on with: exit status 0.
+            """)
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup var state: StateOptions
+
+    @Argument(help: ArgumentHelp("Which, or the beginning of its name. (default: the last that did not end)", valueName: "id"))
+    var id: String?
+
+    func perform(_ console: Console) async -> ExitStatus {
+        do throws(Failure) {
+            guard let (journal, content) = try open(try RolloutStore.chosen(state.state)) else {
+                console.message("lbctl: no rollout is unfinished")
+                return .done
+            }
+            if let warning = content.warning { console.message("lbctl: \(warning)") }
+            let lines = try RolloutResumeCommand.read(content, journal)
+            if let line = lines.last, case .ended = line.record.content {
+                console.message("lbctl: rollout \(journal.folder.id) has ended; nothing is left to do")
+                return .done
+            }
+            console.message("rollout \(journal.folder.id) goes on")
+            let board = RolloutBoard(console)
+            return try await Orchestrator(resuming: lines, journal: journal, progress: board.take).carryOut(global, console)
+        } catch {
+            console.message("lbctl: \(error)")
+            return error.code
+        }
+    }
+
+    @ControlPlane private func open(_ store: RolloutStore) throws(Failure) -> (journal: Journal, content: JournalContent)? {
+        if let id { return try Journal.open(try store.folder(id)) }
+        let folders: [RolloutFolder]
+        do throws(SystemError) { folders = try store.folders() } catch { throw Failure(.failed, "\(error)") }
+        for folder in folders.reversed() where try RolloutResumeCommand.isUnfinished(folder) { return try Journal.open(folder) }
+        return nil
+    }
+
+    /// One without a whole line has not begun: nothing was touched by it.
+    private static func isUnfinished(_ folder: RolloutFolder) throws(Failure) -> Bool {
+        do throws(SystemError) {
+            guard let last = try JournalContent(reading: folder.journal).lines.last else { return false }
+            do throws(JournalError) {
+                if case .ended = try JournalText.record(last).content { return false }
+            } catch { return true }
+            return true
+        } catch { throw Failure(.failed, "\(error)") }
+    }
+
+    private static func read(_ content: JournalContent, _ journal: Journal) throws(Failure) -> [JournalLine] {
+        var lines: [JournalLine] = []
+        for (index, line) in content.lines.enumerated() {
+            do throws(JournalError) { lines.append(try JournalText.read(line)) } catch {
+                throw Failure(.refused, "\(journal.folder.journal):\(index + 1): \(error)")
+            }
+        }
+        return lines
+    }
+}

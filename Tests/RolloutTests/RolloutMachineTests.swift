@@ -1,0 +1,481 @@
+// The rollout's ways, one by one: all well, each failure, and Ctrl-C at every point.
+import Model
+import Rollout
+import Testing
+
+/// What a test says; the driver knows which question is open and of which backend.
+enum Said {
+    case begin
+    case looked(LookEnd)
+    case drainEnded(RolloutMachine.DrainEnd)
+    case confirmed(RolloutMachine.ConfirmEnd)
+    case restartEnded(RolloutMachine.RestartEnd)
+    case probed(RolloutMachine.ProbeEnd)
+    case undrained(RolloutMachine.OrderEnd)
+    case held(RolloutMachine.OrderEnd)
+    case drainLost(reason: String)
+    case stopRequested
+    case other(RolloutMachine.Input)
+
+    enum LookEnd {
+        case pool(PoolSnapshot)
+        case short(PoolSnapshot, String)
+    }
+}
+
+/// The machine with a clock, seen without what it tells. Warming and watching end well by themselves.
+private struct Driven {
+    var machine: RolloutMachine
+    var now = MonotonicTime(nanoseconds: 0)
+    var told: [Milestone] = []
+    private var look = RolloutMachine.Look.afterAll
+    private var backend = reference("web-1")
+
+    init(_ pool: PoolSnapshot, _ policy: Policy = Policy(), rollback: RestartWay? = nil, version: [String]? = nil) throws {
+        machine = RolloutMachine(try order(pool, policy, rollback: rollback, version: version))
+    }
+
+    mutating func give(_ said: Said) -> [RolloutMachine.Action] {
+        now = now.advanced(by: .seconds(1))
+        return give(input(said))
+    }
+
+    private mutating func give(_ input: RolloutMachine.Input) -> [RolloutMachine.Action] {
+        var orders: [RolloutMachine.Action] = []
+        for action in machine.handle(input, now: now) {
+            switch action {
+            case .tell(_, let milestone): told.append(milestone)
+            case .warm(let backend): orders += give(.warmed(backend, .up))
+            case .watch: orders += give(.watched(.good(text: "")))
+            case .look(let look, _, _):
+                self.look = look
+                orders.append(action)
+            case .drain(let backend, _):
+                self.backend = backend
+                orders.append(action)
+            default: orders.append(action)
+            }
+        }
+        return orders
+    }
+
+    private func input(_ said: Said) -> RolloutMachine.Input {
+        switch said {
+        case .begin: .begin
+        case .looked(.pool(let pool)): .looked(look, .pool(pool, capacity: .carries(text: "")))
+        case .looked(.short(let pool, let text)): .looked(look, .pool(pool, capacity: .fails(text: text)))
+        case .drainEnded(let end): .drainEnded(backend, end)
+        case .confirmed(let end): .confirmed(backend, end)
+        case .restartEnded(let end): .restartEnded(backend, end)
+        case .probed(let end): .probed(backend, end)
+        case .undrained(let end): .undrained(backend, end)
+        case .held(let end): .held(backend, end)
+        case .drainLost(let reason): .drainLost(backend, reason: reason)
+        case .stopRequested: .stopRequested
+        case .other(let input): input
+        }
+    }
+
+    mutating func give(_ said: [Said]) -> [RolloutMachine.Action] {
+        var last: [RolloutMachine.Action] = []
+        for one in said { last = give(one) }
+        return last
+    }
+}
+
+private func lookBefore(_ name: String, without: [String] = []) -> RolloutMachine.Action {
+    .look(.before(reference(name)), without: (without + [name]).map(reference), after: .zero)
+}
+
+private let lookAfterAll = RolloutMachine.Action.look(.afterAll, without: [], after: .zero)
+
+private func fates(_ verdict: Verdict) -> [Verdict.Fate] { verdict.nodes.map(\.fate) }
+
+private func verdict(_ actions: [RolloutMachine.Action]) throws -> Verdict {
+    guard let last = actions.last, case .end(let verdict) = last else {
+        Issue.record("no end: \(actions)")
+        throw Unexpected()
+    }
+    return verdict
+}
+
+private struct Unexpected: Error {}
+
+@Suite struct RolloutMachineTests {
+    private let pool = healthyPool(3)
+    private var step: [Said] {
+        [.looked(.pool(pool))] + emptied + [.restartEnded(.restarted), .probed(.up), .undrained(.done)]
+    }
+    private var emptied: [Said] { [.drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained)] }
+    private var drained: [Said] { [.begin, .looked(.pool(pool))] + emptied }
+
+    @Test func aWholeRollout() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give(.begin) == [lookBefore("web-1")])
+        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-1"), deadline: .seconds(60))])
+        #expect(driven.give(.drainEnded(.drained)) == [.look(.whenEmpty(reference("web-1")), without: [], after: .zero)])
+        #expect(driven.give(.looked(.pool(pool))) == [.confirm(reference("web-1"))])
+        let restart = driven.give(.confirmed(.drained))
+        guard case .restart(let planned, .forward, timeout: .seconds(20)) = restart.first else { throw Unexpected() }
+        #expect(planned == reference("web-1"))
+        #expect(driven.give(.restartEnded(.restarted)) == [.probe(reference("web-1"), timeout: .seconds(30))])
+        #expect(driven.give(.probed(.up)) == [.undrain(reference("web-1"))])
+        #expect(driven.give(.undrained(.done)) == [lookBefore("web-2")])
+        #expect(driven.give(step + step) == [lookAfterAll])
+        let verdict = try verdict(driven.give(.looked(.pool(pool))))
+        #expect(verdict.cause == nil)
+        #expect(fates(verdict) == [.restarted, .restarted, .restarted])
+        #expect(verdict.nodes[2].times.drain == .seconds(1))
+        #expect(verdict.explanation(wording).isEmpty)
+        #expect(driven.told.last == .back(step: .seconds(6)))
+    }
+
+    @Test func aDeadlinePutsTheHealthyNodeBack() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give([.begin, .looked(.pool(pool)), .drainEnded(.deadlinePassed)]) == [.undrain(reference("web-1"))])
+        let verdict = try verdict(driven.give(.undrained(.done)))
+        #expect(verdict.cause == .deadlinePassed(reference("web-1"), .seconds(60)))
+        #expect(fates(verdict) == [.undone, .untouched, .untouched])
+        #expect(verdict.explanation(wording).last == "  wait longer:               lbctl rollout run web --drain-deadline 4m")
+        #expect(verdict.explanation(longWording).last == "  wait longer:               lbctl rollout run web --restart 'a b' --drain-deadline 4m")
+    }
+
+    @Test func aFailedRestartStaysOut() throws {
+        var driven = try Driven(pool)
+        let failed = RolloutMachine.RestartEnd.failed(reason: "exit status 7", output: "no such unit\n\u{1B}[2J")
+        #expect(driven.give(drained + [.restartEnded(failed)]) == [.hold(reference("web-1"), reason: "restart failed: exit status 7")])
+        let verdict = try verdict(driven.give(.held(.done)))
+        #expect(fates(verdict) == [.held, .untouched, .untouched])
+        let text = verdict.explanation(wording)
+        #expect(text[0] == "rollout of pool web stopped after 0 of 3 backends: web/web-1: restart failed: exit status 7")
+        #expect(text.contains("  | no such unit"))
+        #expect(!text.joined().contains("\u{1B}"))
+        #expect(text.contains("  web/web-1: drained by rollout-7, stays out until somebody undrains it"))
+        #expect(text.contains("  when it is well again:     lbctl undrain web/web-1 --owner rollout-7"))
+        #expect(text.last == "  then restart the pool:     lbctl rollout run web")
+    }
+
+    @Test func aNodeThatNeverComesBackStaysOut() throws {
+        var driven = try Driven(pool)
+        let actions = driven.give(drained + [.restartEnded(.restarted), .probed(.failed(reason: "connect: Connection refused"))])
+        #expect(actions == [.hold(reference("web-1"), reason: "restarted, but not up: connect: Connection refused")])
+        #expect(fates(try verdict(driven.give(.held(.failed(reason: "gone"))))) == [.leased(reason: "gone"), .untouched, .untouched])
+    }
+
+    @Test func looksAgainBeforeEachDrain() throws {
+        var driven = try Driven(pool)
+        let others = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1, .down), backend(2), backend(3, .down)])
+        let verdict = try verdict(driven.give([.begin] + step + [.looked(.pool(others))]))
+        #expect(verdict.cause == .failed(reference("web-1"), .serving, reason: "is down now", output: ""))
+        #expect(fates(verdict) == [.outAgain("down"), .untouched, .untouched])
+        #expect(verdict.explanation(wording).first?.contains("web/web-1 was restarted and up, but is down now") == true)
+    }
+
+    /// Another that nobody knew to be missing: an operator's drain in mid-rollout, or a second rollout.
+    @Test func refusesASecondOneOut() throws {
+        let drained = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1), backend(2), backend(3, .drained, wish: .drain, owner: "alice")])
+        var driven = try Driven(pool)
+        let verdict = try verdict(driven.give([.begin, .looked(.pool(drained))]))
+        guard case .refused(let reason) = verdict.cause else { throw Unexpected() }
+        #expect(reason.hasPrefix("web/web-3 is drained by 'alice'"))
+    }
+
+    /// Two rollouts that both saw a whole pool: each puts its own back before its restart.
+    @Test func looksAgainWhenEmpty() throws {
+        let other = Rollout.PoolSnapshot(name: pool.name, backends: [
+            backend(1, .drained, wish: .drain, owner: "rollout-7"), backend(2, .draining, wish: .drain, owner: "rollout-8"), backend(3),
+        ])
+        var driven = try Driven(pool)
+        #expect(driven.give([.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(other))]) == [.undrain(reference("web-1"))])
+        let verdict = try verdict(driven.give(.undrained(.done)))
+        guard case .refused = verdict.cause else { throw Unexpected() }
+        #expect(fates(verdict) == [.undone, .untouched, .untouched])
+    }
+
+    /// What was down at the beginning is listed, and goes first; it counts from its restart on.
+    @Test func whatWasOutAtTheBeginningDoesNotHinder() throws {
+        let known = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1), backend(2), backend(3, .down), backend(4, .down)])
+        #expect(try plan(known).out == [reference("web-3"), reference("web-4")])
+        var driven = try Driven(known)
+        #expect(driven.give([.begin, .looked(.pool(known))]) == [.drain(reference("web-3"), deadline: .seconds(60))])
+        #expect(driven.give([.drainEnded(.drained), .looked(.pool(known))]) == [.confirm(reference("web-3"))])
+        let inputs: [Said] = [.confirmed(.drained), .restartEnded(.restarted), .probed(.up), .undrained(.done)]
+        let verdict = try verdict(driven.give(inputs + [.looked(.pool(known))]))
+        #expect(verdict.cause == .failed(reference("web-3"), .serving, reason: "is down now", output: ""))
+    }
+
+    @Test func aNodeThatDiedMeanwhileIsNoSuccess() throws {
+        var driven = try Driven(pool)
+        _ = driven.give([.begin] + step + step + step)
+        let dead = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1), backend(2, .down), backend(3)])
+        let verdict = try verdict(driven.give(.looked(.pool(dead))))
+        #expect(verdict.cause == .failed(reference("web-2"), .serving, reason: "is down now", output: ""))
+        #expect(fates(verdict) == [.restarted, .outAgain("down"), .restarted])
+    }
+
+    /// Stopped by Ctrl-Z, the lease may have ended while the answer lay unread.
+    @Test func anOldConfirmationIsAskedForAgain() throws {
+        var driven = try Driven(pool)
+        _ = driven.give([.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool))])
+        driven.now = driven.now.advanced(by: Lease.trust)
+        #expect(driven.give(.confirmed(.drained)) == [.confirm(reference("web-1"))])
+        guard case .restart = driven.give(.confirmed(.drained)).first else { throw Unexpected() }
+    }
+
+    @Test(arguments: [[], [.drainEnded(.drained)], [.drainEnded(.drained), .looked(.pool(healthyPool(3)))]] as [[Said]])
+    func aDrainThatIsLostBeforeTheRestartIsLeftAlone(_ before: [Said]) throws {
+        var driven = try Driven(pool)
+        let verdict = try verdict(driven.give([.begin, .looked(.pool(pool))] + before + [.drainLost(reason: "undrain by ann")]))
+        #expect(verdict.cause == .drainLost(reference("web-1"), reason: "undrain by ann"))
+        #expect(fates(verdict)[0] == .drainLost(restartBegan: false, reason: "undrain by ann"))
+        #expect(driven.give(.confirmed(.drained)).isEmpty)
+    }
+
+    @Test func aConfirmationThatIsRefusedLeavesItAlone() throws {
+        var driven = try Driven(pool)
+        let inputs: [Said] = [.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool))]
+        let verdict = try verdict(driven.give(inputs + [.confirmed(.lost(reason: "lease"))]))
+        #expect(verdict.cause == .drainLost(reference("web-1"), reason: "lease"))
+    }
+
+    @Test func aRestartOutlivesTheLossOfItsDrain() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give(drained + [.drainLost(reason: "ann"), .drainLost(reason: "ann")]).isEmpty)
+        let verdict = try verdict(driven.give(.restartEnded(.restarted)))
+        #expect(verdict.cause == .drainLost(reference("web-1"), reason: "ann"))
+        #expect(fates(verdict)[0] == .drainLost(restartBegan: true, reason: "ann"))
+        #expect(driven.told.last == .drainLost(reason: "ann"))
+    }
+
+    @Test func aBackendThatMovedIsNotRestarted() throws {
+        var driven = try Driven(pool)
+        let moved = Rollout.PoolSnapshot(name: pool.name, backends: [backend(1, port: 1), backend(2), backend(3)])
+        guard case .refused = try verdict(driven.give([.begin, .looked(.pool(moved))])).cause else { throw Unexpected() }
+    }
+
+    @Test func aDrainThatWasRefusedIsNotUndone() throws {
+        var driven = try Driven(pool)
+        let verdict = try verdict(driven.give([.begin, .looked(.pool(pool)), .drainEnded(.refused(reason: "drained by alice"))]))
+        #expect(verdict.cause == .refused("drained by alice"))
+        #expect(fates(verdict) == [.untouched, .untouched, .untouched])
+    }
+
+    @Test func anUndrainThatFailsIsSaid() throws {
+        var driven = try Driven(pool)
+        let inputs = drained + [.restartEnded(.restarted), .probed(.up), .undrained(.failed(reason: "no answer"))]
+        let verdict = try verdict(driven.give(inputs))
+        #expect(verdict.cause == .failed(reference("web-1"), .returning, reason: "no answer", output: ""))
+        #expect(fates(verdict)[0] == .unclear(reason: "no answer"))
+    }
+}
+
+@Suite struct StopTests {
+    private let pool = healthyPool(3)
+    private var restarting: [Said] {
+        [.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained)]
+    }
+
+    @Test func whileItIsConfirmedItIsUndone() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give(restarting.dropLast() + [.stopRequested]) == [.undrain(reference("web-1"))])
+        #expect(driven.give(.confirmed(.drained)).isEmpty)
+        #expect(fates(try verdict(driven.give(.undrained(.done))))[0] == .undone)
+    }
+
+    @Test func beforeTheDrainNothingIsTouched() throws {
+        var driven = try Driven(pool)
+        #expect(try verdict(driven.give([.begin, .stopRequested])).cause == .stopRequested)
+        #expect(driven.give(.looked(.pool(pool))).isEmpty)
+    }
+
+    @Test func duringTheDrainItIsUndoneAndALateDrainedIsIgnored() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give([.begin, .looked(.pool(pool)), .stopRequested]) == [.undrain(reference("web-1"))])
+        #expect(driven.give(.drainEnded(.drained)).isEmpty)
+        #expect(driven.give(.stopRequested).isEmpty)
+        #expect(fates(try verdict(driven.give(.undrained(.done)))) == [.undone, .untouched, .untouched])
+    }
+
+    @Test func duringTheRestartTheStepIsFinished() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give(restarting + [.stopRequested]).isEmpty)
+        #expect(driven.give(.restartEnded(.restarted)) == [.probe(reference("web-1"), timeout: .seconds(30))])
+        #expect(driven.give(.probed(.up)) == [.undrain(reference("web-1"))])
+        let verdict = try verdict(driven.give(.undrained(.done)))
+        #expect(verdict.cause == .stopRequested)
+        #expect(fates(verdict) == [.restarted, .untouched, .untouched])
+    }
+
+    @Test func twiceDuringTheRestartLeavesItDrained() throws {
+        var driven = try Driven(pool)
+        let actions = driven.give(restarting + [.stopRequested, .stopRequested])
+        #expect(actions == [.abandonRestart(reference("web-1"))])
+        #expect(driven.give(.stopRequested).isEmpty)
+        let end = RolloutMachine.RestartEnd.failed(reason: "interrupted", output: "")
+        #expect(driven.give(.restartEnded(end)) == [.hold(reference("web-1"), reason: "stopped twice during its restart")])
+        #expect(fates(try verdict(driven.give(.held(.done)))) == [.held, .untouched, .untouched])
+    }
+
+    @Test func twiceDuringTheProbesLeavesItDrained() throws {
+        var driven = try Driven(pool)
+        let drained = restarting + [.restartEnded(.restarted)]
+        #expect(driven.give(drained + [.stopRequested]).isEmpty)
+        #expect(driven.give(.stopRequested) == [.hold(reference("web-1"), reason: "stopped twice before its probes said up")])
+        #expect(driven.give(.probed(.up)).isEmpty)
+        #expect(fates(try verdict(driven.give(.held(.done)))) == [.held, .untouched, .untouched])
+    }
+
+    @Test func inTheLastStepItIsDoneAnyway() throws {
+        var driven = try Driven(healthyPool(2))
+        let pool = healthyPool(2)
+        let step: [Said] = [
+            .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted),
+            .probed(.up), .undrained(.done),
+        ]
+        var last = step
+        last.insert(.stopRequested, at: 5)
+        #expect(try verdict(driven.give([.begin] + step + last + [.looked(.pool(pool))])).cause == nil)
+    }
+}
+
+@Suite struct WaveTests {
+    private let pool = healthyPool(4)
+
+    private func policy(_ change: (inout Policy) -> Void) -> Policy {
+        var policy = Policy()
+        change(&policy)
+        return policy
+    }
+
+    @Test func asManyAsAllowedAreInHandAndNoMore() throws {
+        var driven = try Driven(pool, policy { ($0.batch, $0.unavailableMax) = (3, 2) })
+        #expect(driven.give([.begin, .looked(.pool(pool))]) == [
+            .drain(reference("web-1"), deadline: .seconds(60)), lookBefore("web-2", without: ["web-1"]),
+        ])
+        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-2"), deadline: .seconds(60))])
+    }
+
+    /// The first wave is smaller, and watched for its time before the next.
+    @Test func aCanaryIsBaked() throws {
+        var machine = RolloutMachine(try order(pool, policy { ($0.batch, $0.unavailableMax, $0.canary, $0.bake) = (2, 2, 1, .seconds(9)) }))
+        let now = MonotonicTime(nanoseconds: 0), first = reference("web-1")
+        let seen = RolloutMachine.LookEnd.pool(pool, capacity: .carries(text: ""))
+        var last: [RolloutMachine.Action] = []
+        for input in [
+            .begin, .looked(.before(first), seen), .drainEnded(first, .drained), .looked(.whenEmpty(first), seen), .confirmed(first, .drained),
+            .restartEnded(first, .restarted), .probed(first, .up), .undrained(first, .done), .warmed(first, .up),
+        ] as [RolloutMachine.Input] { last = machine.handle(input, now: now) }
+        #expect(last.last == .watch([first], for: .seconds(9)))
+        #expect(machine.handle(.watched(.good(text: "")), now: now) == [lookBefore("web-2")])
+    }
+
+    @Test func pausedNothingIsBegunUntilContinued() throws {
+        var driven = try Driven(pool)
+        #expect(driven.give([.begin, .other(.pauseRequested)]).isEmpty)
+        #expect(driven.give(.looked(.pool(pool))).isEmpty)
+        #expect(driven.give(.other(.continueRequested)) == [lookBefore("web-1")])
+    }
+
+    /// Refused at first, waited for later: the first is before anything was touched.
+    @Test func aLoadBeyondTheOthersIsRefusedAtFirstAndWaitedForLater() throws {
+        var driven = try Driven(pool)
+        let refused = try verdict(driven.give([.begin, .looked(.short(pool, "12 too many"))]))
+        #expect(refused.cause == .refused("12 too many"))
+        driven = try Driven(pool)
+        let step: [Said] = [
+            .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted), .probed(.up),
+            .undrained(.done),
+        ]
+        let again = RolloutMachine.Action.look(.before(reference("web-2")), without: [reference("web-2")], after: .seconds(1))
+        #expect(driven.give([.begin] + step + [.looked(.short(pool, "12 too many"))]) == [again])
+        #expect(driven.told.last == .waitingForCapacity("12 too many"))
+        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-2"), deadline: .seconds(60))])
+        // It rose while the node became empty: the node helps until it has fallen.
+        #expect(driven.give([.drainEnded(.drained), .looked(.short(pool, "9 too many"))]) == [.undrain(reference("web-2"))])
+        #expect(driven.give(.undrained(.done)) == [again])
+    }
+
+    @Test func whatFailsGoesBackToTheReleaseBeforeWhereThereIsAWay() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        let drained: [Said] = [.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained)]
+        #expect(driven.give(drained + [.restartEnded(.restarted), .probed(.failed(reason: "no"))]) == [.confirm(reference("web-1"))])
+        #expect(driven.give(.confirmed(.drained)) == [.restart(reference("web-1"), .rollback, timeout: .seconds(20))])
+        let verdict = try verdict(driven.give([.restartEnded(.restarted), .probed(.up), .undrained(.done)]))
+        #expect(verdict.cause == .failed(reference("web-1"), .probing, reason: "no", output: ""))
+        #expect(fates(verdict) == [.rolledBack, .untouched, .untouched, .untouched])
+    }
+
+    /// The newest first, and nobody who still has the release before.
+    @Test func aBadReleaseGoesBackNewestFirst() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        let step: [Said] = [
+            .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted), .probed(.up),
+            .undrained(.done),
+        ]
+        #expect(driven.give([.begin] + step + step) == [lookBefore("web-3")])
+        #expect(driven.give(.other(.judgedBad(reason: "5 % resets"))) == [lookBefore("web-2")])
+        #expect(driven.give(step) == [lookBefore("web-1")])
+        let verdict = try verdict(driven.give(step))
+        #expect(verdict.cause == .badRelease(reason: "5 % resets"))
+        #expect(fates(verdict) == [.rolledBack, .rolledBack, .untouched, .untouched])
+    }
+
+    @Test func aReleaseThatDidNotChangeStopsTheRollout() throws {
+        var driven = try Driven(pool, version: ["version"])
+        #expect(driven.give([.begin, .looked(.pool(pool))]) == [.version(reference("web-1"))])
+        #expect(driven.give(.other(.versioned(reference("web-1"), .version("7")))) == [.drain(reference("web-1"), deadline: .seconds(60))])
+        let inputs: [Said] = [.drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted), .probed(.up)]
+        #expect(driven.give(inputs) == [.version(reference("web-1"))])
+        #expect(driven.give(.other(.versioned(reference("web-1"), .version("7")))) == [.undrain(reference("web-1"))])
+        let verdict = try verdict(driven.give(.undrained(.done)))
+        #expect(verdict.cause == .failed(reference("web-1"), .versioning, reason: "it runs 7 as before its restart", output: ""))
+        #expect(fates(verdict)[0] == .restarted)
+    }
+}
+
+@Suite struct HotStandbyTests {
+    private let pool = healthyPool(2)
+    private let idle = PoolName(unchecked: "idle")
+
+    private func driven(switchesBack: Bool) throws -> Driven {
+        var policy = Policy()
+        policy.strategy = .hotStandby(Policy.Standby(pool: idle, backends: [], listeners: [], switchesBack: switchesBack))
+        return try Driven(pool, policy)
+    }
+
+    @Test func trafficGoesToTheStandbyAndBack() throws {
+        var driven = try driven(switchesBack: true)
+        #expect(driven.give(.begin) == [.proveStandby(timeout: .seconds(30))])
+        #expect(driven.give(.other(.standbyProved(.up))) == [.switchTraffic(to: idle)])
+        #expect(driven.give(.other(.switched(.done))) == [lookBefore("web-1")])
+        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-1"), deadline: .seconds(60)), lookBefore("web-2", without: ["web-1"])])
+        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-2"), deadline: .seconds(60))])
+        for name in ["web-1", "web-2"] {
+            let node = reference(name)
+            _ = driven.give(.other(.drainEnded(node, .drained)))
+            _ = driven.give([
+                .other(.looked(.whenEmpty(node), .pool(pool, capacity: .carries(text: "")))), .other(.confirmed(node, .drained)),
+                .other(.restartEnded(node, .restarted)), .other(.probed(node, .up)),
+            ])
+        }
+        #expect(driven.give(.other(.undrained(reference("web-1"), .done))).isEmpty)
+        #expect(driven.give(.other(.undrained(reference("web-2"), .done))) == [lookAfterAll])
+        #expect(driven.give(.looked(.pool(pool))) == [.switchTraffic(to: pool.name)])
+        #expect(try verdict(driven.give(.other(.switched(.done)))).cause == nil)
+    }
+
+    /// Reversible: as long as nothing was restarted a stop sends the traffic back.
+    @Test func aStopBeforeAnyRestartSendsItBack() throws {
+        var driven = try driven(switchesBack: false)
+        _ = driven.give([.begin, .other(.standbyProved(.up)), .other(.switched(.done)), .looked(.pool(pool)), .looked(.pool(pool))])
+        _ = driven.give(.stopRequested)
+        _ = driven.give(.other(.undrained(reference("web-1"), .done)))
+        #expect(driven.give(.other(.undrained(reference("web-2"), .done))) == [.switchTraffic(to: pool.name)])
+    }
+
+    @Test func aStandbyThatIsNotUpIsRefused() throws {
+        var driven = try driven(switchesBack: false)
+        let verdict = try verdict(driven.give([.begin, .other(.standbyProved(.failed(reason: "idle/a is down")))]))
+        #expect(verdict.cause == .refused("standby pool idle cannot take the traffic: idle/a is down"))
+    }
+}
