@@ -8,11 +8,14 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <stdint.h>
-#include <spawn.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -24,7 +27,7 @@ extern int pipe2(int descriptors[2], int flags);
 extern ssize_t splice(int from, int64_t *from_offset, int to, int64_t *to_offset, size_t count, unsigned int flags);
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int mkostemp(char *pattern, int flags);
-extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int from);
+extern int clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
 
 // Processors that the calling thread may run on, or -1 with errno.
 static inline int sluice_processors(void) {
@@ -88,8 +91,59 @@ static inline int sluice_not_sent(int descriptor, int *bytes) {
     return ioctl(descriptor, SIOCOUTQNSD, bytes);
 }
 
-// POSIX_SPAWN_SETSID, which <spawn.h> hides without _GNU_SOURCE.
-static const int sluice_spawn_session = 0x80;
+// A child that is to be, between clone and exec. posix_spawn cannot give it a limit of its own.
+struct sluice_child {
+    char *const *arguments;
+    int output;                // -1: ours
+    int leads_session;         // else a process group
+    int closes;                // what is not close-on-exec too
+    uint64_t descriptor_limit; // soft; 0: ours
+    int failure;               // errno; 0: it runs
+};
 
+// On a stack of its own in our memory, with its own signal handlers and descriptors; errno is shared, and we stand still.
+static inline int sluice_become_program(void *argument) {
+    struct sluice_child *child = argument;
+    // The kernel's sigaction, all of it 0: SIG_DFL. The C library's refuses two signals, which it keeps for itself.
+    const uint64_t standard[4] = {0};
+    for (int signal = 1; signal < 65; signal++) syscall(SYS_rt_sigaction, signal, standard, NULL, 8);
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null < 0 || (null == 0 ? fcntl(0, F_SETFD, 0) : dup2(null, 0)) < 0) goto failed;
+    if (child->output >= 0 && (dup2(child->output, 1) < 0 || dup2(child->output, 2) < 0)) goto failed;
+    if (child->closes && syscall(SYS_close_range, 3, ~0U, 0) < 0) goto failed;
+    if ((child->leads_session ? setsid() : setpgid(0, 0)) < 0) goto failed;
+    struct rlimit limit;
+    if (child->descriptor_limit > 0) {
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0) goto failed;
+        limit.rlim_cur = child->descriptor_limit;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) goto failed;
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execvp(child->arguments[0], child->arguments);
+failed:
+    child->failure = errno;
+    _exit(127);
+}
+
+// Returns when the child has become the program, which blocks for as long as the file system does; -1 with errno.
+static inline pid_t sluice_spawn(struct sluice_child *child) {
+    const size_t size = 256 * 1024; // As much of it is used as the arguments take.
+    char *stack = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    if (stack == MAP_FAILED) return -1;
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    child->failure = 0;
+    pid_t process = clone(sluice_become_program, stack + size, 0x4100 /* CLONE_VM | CLONE_VFORK */ | SIGCHLD, child);
+    int failure = process < 0 ? errno : child->failure;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    munmap(stack, size);
+    if (failure == 0) return process;
+    if (process > 0) while (waitpid(process, NULL, 0) < 0 && errno == EINTR) {}
+    errno = failure;
+    return -1;
+}
 
 #endif

@@ -9,6 +9,8 @@ package struct ConfigurationError: Error, Equatable, Sendable, CustomStringConve
     package let column: Int
     /// One line.
     package let message: String
+    /// Of an option that does nothing as things stand: its key, from the listener or pool on. Without it all is well.
+    var idle: String?
 
     package var description: String { "\(file):\(line):\(column): \(message)" }
 }
@@ -35,6 +37,11 @@ struct Findings {
 
     mutating func add(_ place: Place, _ message: String) {
         errors.append(ConfigurationError(file: file, line: place.line, column: place.column, message: message))
+    }
+
+    /// `idle`: the option that does nothing; see `ConfigurationError`.
+    mutating func add(_ place: Place, idle key: String, _ message: String) {
+        errors.append(ConfigurationError(file: file, line: place.line, column: place.column, message: message, idle: key))
     }
 
     mutating func add(_ error: YamlError) { add(error.place, error.message) }

@@ -10,6 +10,7 @@ extension ConfigurationDocument {
             return replacing(subject.path, with: nil)
         case .set(let subject, let settings):
             try find(subject)
+            for setting in settings { try checkIsOne(setting, of: subject) }
             return try setting(settings, of: subject)
         case .add(let subject, let settings):
             guard node(at: subject.path) == nil else {
@@ -33,6 +34,26 @@ extension ConfigurationDocument {
             document = document.replacing(subject.path + address.path, with: value)
         }
         return document
+    }
+
+    /// Whatever has verbs of its own is added and removed by these, one by one: what goes is drained, by the name of
+    /// whoever asked, and nothing goes because a list left it out.
+    private func checkIsOne(_ setting: Setting, of subject: ConfigurationSubject) throws(ConfigurationEditError) {
+        let address = try OptionAddress(setting.key, of: subject)
+        switch subject {
+        case .lbd:
+            let nouns = [Declared.listeners.name: ["listener"], Declared.pools.name: ["pool", "backend"]]
+            guard let first = address.path.first, let verbs = nouns[first] else { return }
+            throw ConfigurationEditError(
+                "\(address.phrase) is not an option: \(first) are changed one by one, by " + verbs.map { "'\($0) add|set|remove'" }.joined(separator: " and "))
+        case .pool(let pool):
+            guard address.path.first == Declared.backends.name else { return }
+            let (isAll, isRemoval) = (address.path.count == 1, address.path.count == 2 && setting.value.isEmpty)
+            guard isAll || isRemoval else { return }
+            throw ConfigurationEditError(
+                "\(address.phrase): backends are added and removed one by one, by 'backend add|set|remove \(pool)/\(isAll ? "NAME" : address.path[1])'; remove drains first")
+        case .listener, .backend: return
+        }
     }
 
     private func find(_ subject: ConfigurationSubject) throws(ConfigurationEditError) {
@@ -88,7 +109,17 @@ extension ConfigurationSubject {
         }
     }
 
-    fileprivate var verb: String {
+    /// As commands name it; nil for the file itself.
+    var name: String? {
+        switch self {
+        case .lbd: nil
+        case .listener(let name): name.text
+        case .pool(let name): name.text
+        case .backend(let reference): reference.description
+        }
+    }
+
+    var verb: String {
         switch self {
         case .lbd: "config"
         case .listener: "listener"

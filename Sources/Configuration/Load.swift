@@ -94,7 +94,7 @@ struct Loader {
     mutating func refuseIdle<Value>(_ option: Option<Value>, in section: SectionReader, why: String) {
         guard let entry = section.entry(option.name), case .scalar(let text, _) = entry.value.content, text != option.absence.written
         else { return }
-        findings.add(entry.place, "\(section.phrase(option.name)) \(why)")
+        findings.add(entry.place, idle: section.key(option.name), "\(section.phrase(option.name)) \(why)")
     }
 
     /// A name from the file. A bad one is an error and still names its part in further errors.

@@ -95,7 +95,7 @@ extension Loader {
         guard let entry = health.entry(option.name) else { return }
         if case .means(let written) = option.absence, case .scalar(let text, _) = entry.value.content, text == written { return }
         findings.add(
-            entry.place,
+            entry.place, idle: health.key(option.name),
             "\(health.phrase(option.name)) goes with check: \(owner.rawValue) and the check is \(word.rawValue); write check: \(owner.rawValue), or take '\(option.name)' out")
     }
 }

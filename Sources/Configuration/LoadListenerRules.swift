@@ -55,7 +55,7 @@ extension Loader {
     private mutating func refuse(_ names: [String], of listener: SectionReader, why: (_ name: String) -> String) {
         for name in names {
             guard let entry = listener.entry(name) else { continue }
-            findings.add(entry.place, "\(listener.phrase(name)) \(why(name))")
+            findings.add(entry.place, idle: name, "\(listener.phrase(name)) \(why(name))")
         }
     }
 }

@@ -24,7 +24,7 @@ extension Loader {
         switch word {
         case .refuse, .hold:
             if let place = pool.entry(Declared.divert.name)?.place {
-                findings.add(place, "\(pool.phrase(Declared.divert.name)) goes with when-none: divert and when-none is \(word.rawValue); "
+                findings.add(place, idle: Declared.divert.name, "\(pool.phrase(Declared.divert.name)) goes with when-none: divert and when-none is \(word.rawValue); "
                     + "write when-none: divert, or take '\(Declared.divert.name)' out")
             }
             return word == .hold ? .hold(lengthMax: lengthMax, timeout: timeout) : .refuse

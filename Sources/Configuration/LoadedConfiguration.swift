@@ -12,10 +12,13 @@ package struct ConfigurationEditError: Error, Equatable, Sendable, CustomStringC
     package let messages: [String]
     /// Nothing is wrong with it but what it would do to others.
     package let isUnsafe: Bool
+    /// The command that would do it.
+    let remedy: String?
 
-    init(_ messages: [String], isUnsafe: Bool = false) {
+    init(_ messages: [String], isUnsafe: Bool = false, remedy: String? = nil) {
         self.messages = messages
         self.isUnsafe = isUnsafe
+        self.remedy = remedy
     }
 
     init(_ message: String) { self.init([message]) }
@@ -23,6 +26,7 @@ package struct ConfigurationEditError: Error, Equatable, Sendable, CustomStringC
     /// One line.
     package var description: String {
         messages.prefix(3).joined(separator: "; ") + (messages.count > 3 ? "; and \(messages.count - 3) more" : "")
+            + (remedy.map { "; all of it at once: \($0)" } ?? "")
     }
 }
 
@@ -36,7 +40,8 @@ extension LoadedConfiguration {
         var loader = Loader(findings: Findings(file: "", folder: document.folder), known: KnownSections(self, new: document))
         let configuration = loader.balancer(document.root)
         guard loader.findings.isEmpty, let configuration else {
-            throw ConfigurationEditError(loader.findings.inOrder.errors.map(\.message))
+            let errors = loader.findings.inOrder.errors
+            throw ConfigurationEditError(errors.map(\.message), remedy: edits.count == 1 ? edits[0].with(reset: errors.map(\.idle)) : nil)
         }
         return LoadedConfiguration(document: document, configuration: configuration)
     }
@@ -78,5 +83,15 @@ extension BalancerConfiguration {
         kept.stateDirectory = running.stateDirectory
         kept.workers = running.workers
         return kept
+    }
+}
+
+extension ConfigurationEdit {
+    /// The command that changes the same and resets what then does nothing: `lbctl pool set web when-none=refuse hold.timeout=`.
+    /// Nil where something else is wrong.
+    fileprivate func with(reset idle: [String?]) -> String? {
+        guard case .set(let subject, let settings) = self, !idle.isEmpty, idle.allSatisfy({ $0 != nil }) else { return nil }
+        let given = settings.map { "\($0.key)=\($0.value)".shellQuoted }
+        return (["lbctl", subject.verb, "set"] + (subject.name.map { [$0] } ?? []) + given + idle.compactMap { $0.map { "\($0)=" } }).joined(separator: " ")
     }
 }

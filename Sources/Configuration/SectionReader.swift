@@ -90,6 +90,14 @@ struct SectionReader {
     /// `'weight' of backend 'web/web-1'`
     func phrase(_ name: String) -> String { "'\(name)'" + (subject.map { " of \($0)" } ?? "") }
 
+    /// From the listener, pool or backend on that the section belongs to: `hold.timeout`.
+    func key(_ name: String) -> String {
+        switch section.plurality {
+        case .one, .oneOrNone: "\(section.name).\(name)"
+        case .named: name
+        }
+    }
+
     private func unknownKey(_ key: String) -> String { unknownKeyText(key, in: section, subject: subject) }
 }
 

@@ -216,7 +216,7 @@ struct Arguments {
                 continue
             }
             let key = String(word[..<equals])
-            if verb.takesSettings, key != "output" {
+            if verb.takesSettings, key != "output", !verb.keys.contains(key) {
                 guard named.insert(key).inserted else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
                 settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
                 continue

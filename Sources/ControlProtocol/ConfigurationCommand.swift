@@ -11,8 +11,8 @@ package enum ConfigurationCommand: Equatable, Sendable {
     case reload
     /// `file` nil: the one that lbd was started with. `force`: over what somebody else has written there.
     case save(file: String?, force: Bool)
-    /// Never a removal.
-    case edit(ConfigurationEdit)
+    /// Never a removal. `force`: a health check that no backend passes, too.
+    case edit(ConfigurationEdit, force: Bool = false)
     /// All of one kind. `now`: connections are reset, else they are drained.
     case remove([ConfigurationSubject], now: Bool, waiting: RemovalWait)
     case logLevel(LogConfiguration.Level)
@@ -43,7 +43,9 @@ extension Verb {
             name: "backend remove", arguments: "POOL/BACKEND... [now=yes] [wait=yes] [deadline=D]",
             doc: "drains it first; now=yes resets its connections", keys: removalKeys),
         Verb(name: "pool add", arguments: "NAME [KEY=VALUE...]", doc: "a new pool; backends.NAME=ADDRESS gives it backends", keys: [], takesSettings: true),
-        Verb(name: "pool set", arguments: "NAME KEY=VALUE...", doc: "changes options of a pool, such as health.interval=1s", keys: [], takesSettings: true),
+        Verb(
+            name: "pool set", arguments: "NAME KEY=VALUE... [force=yes]",
+            doc: "changes options of a pool, such as health.interval=1s; force=yes: a health check that no backend passes, too", keys: ["force"], takesSettings: true),
         Verb(name: "pool remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "drains its backends first", keys: removalKeys),
         Verb(name: "listener add", arguments: "NAME bind=ADDRESS pool=POOL [KEY=VALUE...]", doc: "a new listener", keys: [], takesSettings: true),
         Verb(name: "listener set", arguments: "NAME KEY=VALUE...", doc: "changes options of a listener", keys: [], takesSettings: true),
@@ -77,7 +79,9 @@ extension ConfigurationCommand {
             let subject = try arguments.subject(kind)
             let address = kind == .backend ? arguments.word().map { [Setting(key: "address", value: $0)] } : nil
             self = .edit(.add(subject, (address ?? []) + (try arguments.settings(atLeast: 0))))
-        case "set": self = .edit(.set(try arguments.subject(kind), try arguments.settings(atLeast: 1)))
+        case "set":
+            let force = kind == .pool ? try arguments.flag("force") : false
+            self = .edit(.set(try arguments.subject(kind), try arguments.settings(atLeast: 1)), force: force)
         case "remove": self = try .remove(arguments.subjects(kind), now: arguments.flag("now"), waiting: arguments.waiting())
         case let name: preconditionFailure("'\(kind.rawValue) \(name)' stands in the list but is not read")
         }
@@ -90,9 +94,9 @@ extension ConfigurationCommand {
         case .difference: return ["config", "diff"]
         case .reload: return ["config", "reload"]
         case .save(let file, let force): return ["config", "save"] + (file.map { ["file=\($0)"] } ?? []) + (force ? ["force=yes"] : [])
-        case .edit(.add(let subject, let settings)): return subject.words("add") + settings.map(\.word)
-        case .edit(.set(let subject, let settings)): return subject.words("set") + settings.map(\.word)
-        case .edit(.remove(let subject)): return ConfigurationCommand.remove([subject], now: false, waiting: .no).words
+        case .edit(.add(let subject, let settings), _): return subject.words("add") + settings.map(\.word)
+        case .edit(.set(let subject, let settings), let force): return subject.words("set") + settings.map(\.word) + (force ? ["force=yes"] : [])
+        case .edit(.remove(let subject), _): return ConfigurationCommand.remove([subject], now: false, waiting: .no).words
         case .remove(let subjects, let now, let waiting):
             guard let first = subjects.first else { preconditionFailure("a removal is of something") }
             return first.words("remove") + subjects.dropFirst().map(\.name) + (now ? ["now=yes"] : []) + waiting.words

@@ -74,7 +74,10 @@ package struct ExplainReport: Record, Equatable {
 }
 
 package struct TimeToEmptyReport: Codable, Equatable, Sendable {
-    /// Seconds; absent: never at this rate.
+    /// Fewer ended connections than this show no such end as that of one in twenty: there is nothing to say by them.
+    private static let endedMin: UInt64 = 20
+
+    /// Seconds; absent: never at this rate, or too few have ended to say.
     package var p50: Double?
     package var p90: Double?
     package var never: Bool
@@ -86,21 +89,23 @@ package struct TimeToEmptyReport: Codable, Equatable, Sendable {
     package init(p50: Duration?, p90: Duration?, ended: UInt64, toBlame: [ConnectionReport]) {
         self.p50 = p50?.inSeconds
         self.p90 = p90?.inSeconds
-        never = p90 == nil
+        never = p90 == nil && ended >= TimeToEmptyReport.endedMin
         self.ended = ended
         self.toBlame = toBlame
     }
 
+    private var unknown: String { never ? "never at this rate" : "not enough ended connections yet to say when (\(ended))" }
+
     /// `empty in 30 s to 2 m 10 s`, or `never at this rate`: for a line that is rewritten.
     package var short: String {
-        guard let p50, let p90 else { return "never at this rate" }
+        guard let p50, let p90 else { return unknown }
         return "empty in \(Duration(reported: p50).spoken) to \(Duration(reported: p90).spoken)"
     }
 
     /// `empty in 30 s (P50) to 2 m 10 s (P90)`, or `never at this rate: 1-4711 from …`
     package var text: String {
         let blamed = toBlame.prefix(3).map(\.named).joined(separator: "; ") + (toBlame.count > 3 ? "; and \(toBlame.count - 3) more" : "")
-        guard let p50, let p90 else { return "never at this rate" + (blamed.isEmpty ? "" : ": \(blamed)") }
+        guard let p50, let p90 else { return unknown + (blamed.isEmpty ? "" : ": \(blamed)") }
         guard p90 > 0 else { return "empty now" }
         return "empty in \(Duration(reported: p50).spoken) (P50) to \(Duration(reported: p90).spoken) (P90)"
             + (blamed.isEmpty ? "" : "; older than any that has ended: \(blamed)")

@@ -18,6 +18,10 @@ package struct StatusReport: Codable, Equatable, Sendable {
     package var connectionsMax: Int
     package var listeners: [ListenerReport]
     package var pools: [PoolReport]
+    /// Of the last reload, by a command or SIGHUP; absent: it took place, or there was none.
+    package var reloadFailure: ReloadFailureReport?
+    /// Changes by commands that are not in the file: a restart forgets them.
+    package var unsavedChanges = 0
 
     package init(
         version: String, pid: Int32, generation: UInt64, startedAt: String, stopping: Bool, workers: Int,
@@ -34,6 +38,20 @@ package struct StatusReport: Codable, Equatable, Sendable {
         self.connectionsMax = connectionsMax
         self.listeners = listeners
         self.pools = pools
+    }
+}
+
+/// Nothing was changed by that reload.
+package struct ReloadFailureReport: Codable, Equatable, Sendable {
+    package var at: String
+    package var by: String
+    /// As `config check` tells them.
+    package var errors: [String]
+
+    package init(at: Timestamp, by: String, errors: [String]) {
+        self.at = at.rfc3339
+        self.by = by
+        self.errors = errors
     }
 }
 
@@ -223,6 +241,8 @@ package struct DrainRecord: Warning, Codable, Equatable, Sendable {
     package var atDeadline: DrainEnd?
     /// Absent: not known yet.
     package var timeToEmpty: TimeToEmptyReport?
+    /// It was empty, and has been taken out of the configuration meanwhile; else absent.
+    package var removed: Bool?
 
     package init(
         backend: String, availability: Availability, connections: Int, waited: Double, warning: String? = nil, deadlineIn: Double? = nil,
@@ -238,7 +258,7 @@ package struct DrainRecord: Warning, Codable, Equatable, Sendable {
 
     package var text: String {
         switch availability {
-        case .drained: "\(backend) drained: no connection holds it"
+        case .drained: "\(backend) drained: no connection holds it" + (removed == true ? "; it was removed meanwhile" : "")
         case .draining:
             "\(backend) draining: \(connections) \(connections == 1 ? "connection holds" : "connections hold") it"
                 + (timeToEmpty.map { ", \($0.text)" } ?? "")
@@ -253,10 +273,15 @@ package struct WishRecord: Warning, Codable, Equatable, Sendable {
     package var wish: Wish
     package var wishBefore: Wish?
     package var availability: Availability
+    /// Those that hold it still, where it was taken out of rotation.
+    package var connections: Int?
     /// As in `DrainRecord`.
     package var warning: String?
 
-    package init(backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability, warning: String? = nil) {
+    package init(
+        backend: String, wish: Wish, wishBefore: Wish? = nil, availability: Availability, connections: Int? = nil, warning: String? = nil
+    ) {
+        self.connections = connections
         self.warning = warning
         self.backend = backend
         self.wish = wish
@@ -267,9 +292,13 @@ package struct WishRecord: Warning, Codable, Equatable, Sendable {
     /// Says what would surprise: that there was nothing to end, and that back in rotation is not yet under load.
     package var text: String {
         let states = "wish \(wish.rawValue), \(availability.rawValue)"
-        guard wish == .ready else { return "\(backend) \(states)" }
+        guard wish == .ready else { return "\(backend) \(states)" + (connections.map(held) ?? "") }
         let start = wishBefore == .ready ? "\(backend) was not drained: \(states)" : "\(backend) \(states)"
         return start + (availability == .down ? "; it gets no connections until its probes pass" : "")
+    }
+
+    private func held(by connections: Int) -> String {
+        connections == 0 ? "; no connection holds it" : "; \(counted(connections, "connection")) still \(connections == 1 ? "holds" : "hold") it"
     }
 }
 
@@ -313,6 +342,10 @@ package struct EventRecord: Codable, Equatable, Sendable {
     /// Of connections at a drain's deadline: ended by lbd since then, and left; `to` says what becomes of them.
     package var closed: Int?
     package var left: Int?
+    /// Of those that were closed: by a reset.
+    package var reset: Int?
+    /// Chosen connections that were closed: id and peer of each.
+    package var connections: [String]?
     /// Of a change of the configuration, as in `ChangeRecord`; `from` and `to` are its old and new values.
     package var change: String?
     package var key: String?
@@ -347,8 +380,10 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
         case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
         case .drainDeadline(_, let end, let holders, _): (self.to, self.left) = (end.rawValue, holders)
-        case .drainClosing(_, let end, let closed, let left): (self.to, self.closed, self.left) = (end.rawValue, closed, left)
-        case .connectionsClosed(let count, let reset, let by): (self.to, self.closed, self.by) = (reset ? "reset" : "close", count, by)
+        case .drainClosing(_, let end, let closed, let reset, let left):
+            (self.to, self.closed, self.reset, self.left) = (end.rawValue, closed, reset, left)
+        case .connectionsClosed(let names, let reset, let by):
+            (self.to, closed, connections, self.by) = (reset ? "reset" : "close", names.count, names, by)
         case .poolDiverts(_, let other): to = other.text
         case .configurationChanged(let change, let by):
             let record = ChangeRecord(change)

@@ -10,6 +10,11 @@ package enum StatusTable {
     /// All but the pools.
     package static func head(_ report: StatusReport, wide: Bool = false) -> [String] {
         var lines = ["lbd \(report.version), pid \(report.pid), generation \(report.generation), \(report.connections) of \(report.connectionsMax) connections" + (report.stopping ? ", stopping" : "")]
+        if let failure = report.reloadFailure {
+            let more = failure.errors.count > 1 ? "; and \(failure.errors.count - 1) more: lbctl config check" : ""
+            lines.append("reload by \(failure.by) at \(failure.at) failed, nothing was changed: \(failure.errors.first ?? "")\(more)")
+        }
+        if report.unsavedChanges > 0 { lines.append("\(counted(report.unsavedChanges, "change")) not in the file: lbctl config diff") }
         if !report.listeners.isEmpty {
             lines.append("")
             lines += table([["LISTENER", "BIND", "POOL", "CONNECTIONS"] + (wide ? ["MAX"] : []) + ["TOTAL", "REFUSED", "NOTE"]] + report.listeners.map {
@@ -35,7 +40,7 @@ package enum StatusTable {
         ["\(pool)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
             backend.availability.rawValue, "\(backend.connections)", "\(backend.connectionsTotal)", "\(backend.weight)"]
             + (wide ? [limit(backend.connectionsMax), "\(backend.connectFailures)", "\(backend.resets)", "\(backend.bytesToBackend)", "\(backend.bytesToClient)"] : [])
-            + [note(backend)]
+            + [note(backend, wide)]
     }
 
     private static func limit(_ most: Int?) -> String { most.map { "\($0)" } ?? "-" }
@@ -52,7 +57,7 @@ package enum StatusTable {
 
     /// Why it accepts nobody, where it does not.
     private static func note(_ listener: ListenerReport, _ report: StatusReport) -> String {
-        if listener.closing { return "removed: gone when its last connection ends" }
+        if listener.closing { return "removed" }
         if isFull(listener.connections, of: listener.connectionsMax) { return "full: the backlog waits" }
         if isFull(report.connections, of: report.connectionsMax) { return "the process is full: the backlog waits" }
         return listener.rateReached ? "at its rate: the rest waits in the backlog" : ""
@@ -60,21 +65,25 @@ package enum StatusTable {
 
     private static func isFull(_ connections: Int, of most: Int?) -> Bool { most.map { connections >= $0 } ?? false }
 
-    private static func note(_ backend: BackendReport) -> String {
+    /// In a word each, `wide` in full; `explain` has it all.
+    private static func note(_ backend: BackendReport, _ wide: Bool) -> String {
         var notes: [String] = []
-        if backend.removing { notes.append("removed: gone when its last connection ends") }
+        if backend.removing { notes.append("removed") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
-        if let drain = backend.drain {
-            let until = (drain.leaseUntil.map { ", lease until \($0)" } ?? "")
-                + (drain.atDeadline.flatMap { end in end == .keep ? nil : drain.deadline.map { ", \(end.rawValue) at \($0)" } } ?? "")
-            let state = backend.wish == .maintenance ? "in maintenance" : "drained"
-            notes.append("\(state) by \(drain.owner) since \(drain.since)\(until)" + (drain.reason.map { ": \($0)" } ?? ""))
-        }
-        if let share = backend.share { notes.append("back lately: gets up to \(share) % of its share") }
-        if let failure = backend.probeFailure { notes.append(failure) }
+        if let drain = backend.drain { notes.append(wide ? note(drain) : "by \(drain.owner)" + (drain.leaseUntil == nil ? "" : ", leased") + (drain.reason.map { ": \(short($0))" } ?? "")) }
+        if let share = backend.share { notes.append("back lately: \(share) % of its share") }
+        if let failure = backend.probeFailure { notes.append(wide ? failure : short(failure)) }
         if backend.backup { notes.append("backup") }
         return notes.joined(separator: "; ")
     }
+
+    private static func note(_ drain: DrainReport) -> String {
+        "by \(drain.owner) since \(drain.since)" + (drain.leaseUntil.map { ", lease until \($0)" } ?? "")
+            + (drain.atDeadline.flatMap { end in end == .keep ? nil : drain.deadline.map { ", \(end.rawValue) at \($0)" } } ?? "")
+            + (drain.reason.map { ": \($0)" } ?? "")
+    }
+
+    private static func short(_ text: String) -> String { text.count > 40 ? text.prefix(37) + "..." : text }
 
     /// Left-aligned columns two blanks apart.
     package static func table(_ rows: [[String]]) -> [String] {

@@ -27,6 +27,8 @@ import Statistics
     private(set) var isRemoving = false
     /// It is no longer in the table, and its slot is no longer its own.
     private(set) var isGone = false
+    /// Nobody held it when it went.
+    private(set) var wasEmpty = false
     /// As last announced by an event.
     var announced = Availability.unknown
     private(set) var prober: Prober!
@@ -55,7 +57,7 @@ import Statistics
         }
     }
 
-    private func target(of pool: PoolConfiguration) -> ProbeTarget {
+    func target(of pool: PoolConfiguration) -> ProbeTarget {
         ProbeTarget(reference, at: configuration.address, sendProxy: pool.sendProxy, source: pool.transport.source)
     }
 
@@ -118,8 +120,8 @@ import Statistics
         watch()
     }
 
-    func beGone() {
-        isGone = true
+    func beGone(empty: Bool) {
+        (isGone, wasEmpty) = (true, empty)
         prober.stop()
     }
 }

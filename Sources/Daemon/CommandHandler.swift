@@ -64,6 +64,9 @@ import Model
     }
 
     private func unknown(_ kind: String, _ name: String) -> Failure {
+        if let at = table.removedAt(name) {
+            return Failure(.failed, "there is no \(kind) '\(name)' any more: it was removed from the configuration, and gone at \(at.rfc3339)")
+        }
         let names = table.pools.prefix(8).map(\.configuration.name.text).joined(separator: ", ") + (table.pools.count > 8 ? ", ..." : "")
         let hint = table.nearest(to: name).map { "; did you mean '\($0)'?" } ?? "; pools: \(names)"
         return Failure(.failed, "there is no \(kind) '\(name)'\(hint)")

@@ -12,7 +12,9 @@ extension CommandHandler {
         case .difference: try await tellDifference(answer)
         case .reload: try await reload(by: user, answer)
         case .save(let file, let force): try await answer.tell(await SavedConfiguration(running: running).write(to: file, force: force))
-        case .edit(let edit): try await change([edit], by: user, answer)
+        case .edit(let edit, let force):
+            if !force { try await HealthTrial(table: table).check(running.pools(after: edit)) }
+            try await change([edit], by: user, answer)
         case .logLevel(let level):
             try await change([.set(.lbd, [Setting(key: "log.level", value: level.rawValue)])], by: user, answer)
         case .remove(let subjects, let now, let waiting): try await remove(subjects, now: now, waiting, by: user, answer)

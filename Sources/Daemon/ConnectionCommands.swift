@@ -26,8 +26,13 @@ extension CommandHandler {
         _ ids: [ConnectionID], reset: Bool, by user: String, _ answer: Answer
     ) async throws(Failure) {
         let found = try await surveys.connections(ids: Set(ids))
+        // While they are there.
+        let peers = try await surveys.peers(of: found)
         let closed = try await surveys.close(found, reset ? .reset : .end)
-        if !closed.isEmpty { events.record(.connectionsClosed(closed.count, reset: reset, by: user)) }
+        let names = found.filter { closed.contains($0.id) }.map { connection in
+            "\(connection.id)" + (peers[connection.id].map { " from \($0)" } ?? "") + (connection.slot.flatMap(table.entry).map { " at \($0.backend.name)" } ?? "")
+        }
+        if !names.isEmpty { events.record(.connectionsClosed(names, reset: reset, by: user)) }
         try await answer.tell(ids.map { CloseRecord(id: $0, closed: closed.contains($0), reset: reset) })
         guard closed.count < ids.count else { return }
         throw Failure(.failed, "\(ids.count - closed.count) of \(counted(ids.count, "id")) not closed: there is no such connection now")

@@ -45,12 +45,17 @@ import SystemCalls
         try Files.remove(path)
     }
 
-    /// A socket that somebody else can replace is no way to give orders to lbd.
+    /// A socket that somebody else can replace is no way to give orders to lbd, nor to believe its answers. Who is in
+    /// lbd's own group may give all orders by the socket itself, and gains nothing by writing beside it.
     private static func checkFolder(of path: String) throws {
-        guard let (folder, isSticky) = try Files.folderOpenToOthers(above: path) else { return }
-        let remedy = isSticky ? "it is sticky, but belongs to another user than root or lbd's: choose another folder" : "chmod o-w \(folder)"
+        guard let (folder, writers, isSticky) = try Files.folderOpenToOthers(above: path) else { return }
+        let (who, mode) = switch writers {
+        case .everybody: ("everybody", "o-w")
+        case .group(let group): ("group \(Processes.groupName(group)), which is not lbd's own,", "g-w")
+        }
+        let remedy = isSticky ? "it is sticky, but belongs to another user than root or lbd's: choose another folder" : "chmod \(mode) \(folder)"
         throw DaemonError(
-            description: "control: \(path): everybody may write in \(folder) and could put another socket in its place; \(remedy), or set control: to a path in a folder of lbd's own")
+            description: "control: \(path): \(who) may write in \(folder) and could put another socket in its place; \(remedy), or set control: to a path in a folder of lbd's own")
     }
 
     private func accept(from listener: AsyncListener) async {

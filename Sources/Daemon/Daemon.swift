@@ -92,6 +92,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             throw error
         }
         events.record(.started(version: sluiceVersion, process: Processes.own))
+        reconfiguration.tellUnclaimed()
         if let shortfall = plane.budget.shortfall { logger.warning("\(shortfall.words(carried: plane.connectionsMax))") }
         logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
         try await serve(signals)

@@ -114,7 +114,8 @@ import SystemCalls
         while let backend = standing(order), backend.holders > 0 {
             let holders = try await surveys.connections(slot: backend.slot)
             guard standing(order) != nil else { break }
-            progress.note(closed: try await surveys.close(holders, .reset).count, left: backend.holders)
+            let closed = try await surveys.close(holders, .reset).count
+            progress.note(closed: closed, reset: closed, left: backend.holders)
             guard await pause(for: DrainDeadlines.tick) else { return }
         }
         progress.end(left: standing(order)?.holders)
@@ -153,7 +154,7 @@ import SystemCalls
                 let closed = try await surveys.close(chosen, manner)
                 candidates.note(chosen, closed: closed)
                 pacing.note(closed: closed.count)
-                progress.note(closed: closed.count, left: backend.holders)
+                progress.note(closed: closed.count, reset: manner == .reset ? closed.count : 0, left: backend.holders)
             }
             guard await pause(for: DrainDeadlines.tick) else { return }
         }
@@ -166,7 +167,8 @@ private struct Candidates {
     /// Nothing moved for so long: idle.
     private static let idleFrom = Duration.seconds(1)
     /// A busy one is ended in a pause of its own, if it makes any: so long at first, then any moment at which nothing
-    /// is on its way. One that moves all the time, or whose reader has stopped, is ended at last all the same.
+    /// is on its way. One that moves all the time, or whose reader has stopped, is ended at last all the same, by a reset:
+    /// its peers must not take what came so far for the whole.
     private static let pause = Duration.milliseconds(100)
     private static let pausesFor = Duration.seconds(4)
     private static let patience = Duration.seconds(8)
@@ -202,7 +204,7 @@ private struct Candidates {
         waiting = waiting.dropFirst(count)
         if areIdle { return (chosen, .endWhenQuiet(for: Candidates.idleFrom)) }
         let busyFor = busySince.map { $0.duration(to: now) } ?? .zero
-        if busyFor >= Candidates.patience { return (chosen, .end) }
+        if busyFor >= Candidates.patience { return (chosen, .reset) }
         return (chosen, .endWhenQuiet(for: busyFor < Candidates.pausesFor ? Candidates.pause : .zero))
     }
 
@@ -217,25 +219,27 @@ private struct Candidates {
     private let end: DrainEnd
     private let events: EventLog
     private var closed = 0
+    private var reset = 0
     private var told: (closed: Int, at: MonotonicTime)?
 
     init(_ reference: BackendReference, _ end: DrainEnd, _ events: EventLog) {
         (self.reference, self.end, self.events) = (reference, end, events)
     }
 
-    mutating func note(closed count: Int, left: Int) {
+    mutating func note(closed count: Int, reset resets: Int, left: Int) {
         closed += count
+        reset += resets
         let now = LoopClock().now
         if told == nil { told = (0, now) }
         guard let last = told, closed > last.closed, left > 0, last.at.duration(to: now) >= .seconds(1) else { return }
         told = (closed, now)
-        events.record(.drainClosing(reference, end, closed: closed, left: left))
+        events.record(.drainClosing(reference, end, closed: closed, reset: reset, left: left))
     }
 
     /// `left` nil: the drain was ended before.
     func end(left: Int?) {
         guard let left else { return }
-        events.record(.drainClosing(reference, end, closed: closed, left: left))
+        events.record(.drainClosing(reference, end, closed: closed, reset: reset, left: left))
     }
 }
 

@@ -23,6 +23,7 @@ import SystemCalls
 
     /// Of a backend that is new in the table: the lease and the deadline that its saved wish came with.
     func begin(_ backend: Backend) {
+        saved.claim(backend.reference)
         runLease(backend, until: backend.leaseUntil)
         deadlines.run(backend)
     }
@@ -44,12 +45,14 @@ import SystemCalls
             try checkOwner(of: backend, owner, force: false, verb: "drain")
         }
         for backend in backends {
-            // The same owner's drain again updates it, and keeps the time since when.
-            let since = backend.wish == .drain ? backend.drain?.since : nil
+            // The same owner's drain again updates it: what it does not say stays, but for the lease, which is asked for
+            // each time.
+            let stands = backend.wish == .drain ? backend.drain : nil
             let (deadline, end) = end(of: backend, order)
             let lease = DrainLease(
-                owner: owner, reason: order.reason, since: since ?? Clocks.calendar(), lease: order.lease, deadline: deadline, atDeadline: end)
-            table.set(.drain, of: backend, drain: lease, by: by(owner, user), reason: order.reason)
+                owner: owner, reason: order.reason ?? stands?.reason, since: stands?.since ?? Clocks.calendar(), lease: order.lease,
+                deadline: deadline, atDeadline: end)
+            table.set(.drain, of: backend, drain: lease, by: by(owner, user), reason: lease.reason)
             runLease(backend)
             deadlines.run(backend)
         }
@@ -59,12 +62,16 @@ import SystemCalls
         guard await table.followed(generation) else { throw Failure(.failed, "interrupted") }
     }
 
-    /// When the drain's deadline is, and what happens then. A renewal that does not say so leaves both as they are.
+    /// When the drain's deadline is, and what happens then. The same drain once more that does not say so leaves both as
+    /// they are; whoever asks again when the deadline of one that is kept has passed waits anew.
     private func end(of backend: Backend, _ order: DrainOrder) -> (deadline: Timestamp, DrainEnd) {
         let pool = table.pool(backend.reference.pool)?.configuration
-        let stands = order.renews ? backend.drain : nil
+        let stands = backend.wish == .drain ? backend.drain : nil
         let end = order.atDeadline ?? stands?.atDeadline ?? pool?.drainEnd ?? .keep
-        if order.deadline == nil, let deadline = stands?.deadline { return (deadline, end) }
+        if order.deadline == nil, let deadline = stands?.deadline {
+            let isOver = end == .keep && !order.renews && deadline.milliseconds <= Clocks.calendar().milliseconds
+            if !isOver { return (deadline, end) }
+        }
         let rest = order.deadline ?? pool?.drainDeadline ?? .zero
         // One more: the clock's milliseconds are rounded down.
         return (Timestamp(milliseconds: Clocks.calendar().milliseconds + 1 + rest.wholeMilliseconds), end)
@@ -134,12 +141,13 @@ import SystemCalls
         }
     }
 
-    /// Backends may go while somebody waits, and come back as others of the same name, or at another address: that would
-    /// be empty soon, and what was asked for is not.
+    /// Backends may go while somebody waits, empty ones as asked for, and come back as others of the same name, or at
+    /// another address: that would be empty soon, and what was asked for is not.
     private func standing(_ asked: [(backend: Backend, address: Endpoint)]) throws(Failure) -> [Backend] {
         for (backend, address) in asked {
             let reference = backend.reference
-            guard !backend.isGone else { throw Failure(.failed, "\(reference) was removed while it was drained") }
+            if backend.isGone, backend.wasEmpty { continue }
+            guard !backend.isGone else { throw Failure(.failed, "\(reference) was removed while it was drained, and its connections reset") }
             guard backend.wish == .drain else { throw Failure(.failed, "\(reference): the drain was ended before it was empty") }
             guard backend.configuration.address == address else {
                 throw Failure(
@@ -235,6 +243,7 @@ extension DrainRecord {
         self.init(
             backend: backend.reference.description, availability: backend.availability,
             connections: backend.holders, waited: Double(waited.wholeMilliseconds) / 1000)
+        removed = backend.isGone ? true : nil
     }
 
     /// News for somebody who waits: a change, or a second gone by.

@@ -101,6 +101,10 @@ import SystemCalls
 
     private func reasons(_ backend: Backend) -> [String] {
         var reasons = [wishReason(backend), probeReason(backend)]
+        guard !backend.isRemoving else {
+            return ["removed from the configuration: no new connections, gone when the last one has ended; "
+                + "lbctl backend remove \(backend.reference) --now resets them"] + reasons
+        }
         switch backend.wish {
         case .ready:
             if backend.history.finding == .down { reasons.append("it comes back by itself when its probes pass") }

@@ -195,7 +195,8 @@ extension PoolTable {
         pool.backends.removeAll { $0 === backend }
         byReference[backend.reference] = nil
         slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
-        backend.beGone()
+        backend.beGone(empty: connections == 0)
+        noteRemoved(backend.reference)
         events.record(.backendRemoved(backend.reference, connections: connections))
         gone(backend)
         changes.announce()

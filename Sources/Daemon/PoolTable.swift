@@ -23,6 +23,9 @@ import SystemCalls
     private let returns: Returns
     /// Called when a backend is in the table no longer.
     var gone: @ControlPlane (Backend) -> Void = { _ in }
+    /// When those that are gone went, the last of them at the end: for whoever asks for one.
+    private var removed: [(reference: BackendReference, at: Timestamp)] = []
+    private static let removedMax = 1000
     /// Announced whenever a backend's state, its emptiness or its holders' news changed.
     let changes = Broadcast()
 
@@ -63,6 +66,14 @@ import SystemCalls
     func pool(index: Int) -> Pool? {
         pools.first { $0.index == index } ?? poolsLeaving.first { $0.pool.index == index }?.pool
     }
+
+    func noteRemoved(_ reference: BackendReference) {
+        removed.append((reference, Clocks.calendar()))
+        if removed.count > 2 * PoolTable.removedMax { removed.removeFirst(removed.count - PoolTable.removedMax) }
+    }
+
+    /// When the last backend of this name went; nil: there was none, as far as is known.
+    func removedAt(_ name: String) -> Timestamp? { removed.last { $0.reference.description == name }?.at }
 
     /// The nearest name to one that is not there, of a backend or of a pool.
     func nearest(to text: String) -> String? {

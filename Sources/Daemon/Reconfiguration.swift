@@ -51,6 +51,14 @@ import SystemCalls
         carryOut(new, prepared, now: now, atStart: false)
     }
 
+    /// Which saved wishes are of no backend that there is: somebody may wonder later why a new one is drained.
+    func tellUnclaimed() {
+        for (reference, wish) in (saved.unclaimed ?? [:]).sorted(by: { $0.key.description < $1.key.description }) {
+            let owner = wish.drain.map { " of \($0.owner) since \($0.since.rfc3339)" } ?? ""
+            logger.info("saved wish \(wish.wish.rawValue)\(owner) for \(reference.description), which is not configured: kept, and it holds when it is added")
+        }
+    }
+
     // MARK: What can fail
 
     private struct Prepared {

@@ -13,6 +13,12 @@ import SystemCalls
     private let started: LoadedConfiguration
     /// What stood in the file when it was last loaded or saved.
     private(set) var bytes: [UInt8]
+    /// What that meant.
+    private var documentInFile: ConfigurationDocument
+    /// Of the last reload.
+    private(set) var reloadFailure: ReloadFailureReport?
+    /// Counted when somebody asks; nil: something has changed since.
+    private var unsavedKnown: Int?
     private let reconfiguration: Reconfiguration
 
     init(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ reconfiguration: Reconfiguration) {
@@ -20,6 +26,7 @@ import SystemCalls
         wanted = content.loaded
         started = content.loaded
         bytes = content.bytes
+        documentInFile = content.loaded.document
         self.reconfiguration = reconfiguration
     }
 
@@ -32,13 +39,30 @@ import SystemCalls
         return try change(to: edited, now: now, by: user)
     }
 
+    /// As the edit would leave them; where it cannot be made, as they are: whoever makes it hears why.
+    func pools(after edit: ConfigurationEdit) -> [PoolConfiguration] {
+        guard case .set(.pool, _) = edit else { return [] }
+        do throws(ConfigurationEditError) { return try wanted.edited(by: [edit]).configuration.pools } catch { return [] }
+    }
+
     /// Takes up the file as it is on disk, all of it but what waits for the next start, or nothing.
     func reload(by user: String) throws(ReloadFailure) -> [ConfigurationChange] {
+        do throws(ReloadFailure) {
+            let changes = try takeUpFile(by: user)
+            reloadFailure = nil
+            return changes
+        } catch {
+            reloadFailure = ReloadFailureReport(at: Clocks.calendar(), by: user, errors: error.lines)
+            throw error
+        }
+    }
+
+    private func takeUpFile(by user: String) throws(ReloadFailure) -> [ConfigurationChange] {
         let content: ConfigurationFile.Content
         do throws(ConfigurationFile.Unusable) { content = try file.load() } catch { throw .file(error.lines) }
         do throws(Failure) {
             let changes = try change(to: content.loaded, now: false, by: user)
-            bytes = content.bytes
+            hasSaved(content.bytes, content.loaded.document)
             return changes
         } catch {
             throw .notApplied(error)
@@ -69,7 +93,18 @@ import SystemCalls
         return waiting + changes
     }
 
-    func hasSaved(_ content: [UInt8]) { bytes = content }
+    /// The file has these bytes now, and means this.
+    func hasSaved(_ content: [UInt8], _ document: ConfigurationDocument) {
+        (bytes, documentInFile, unsavedKnown) = (content, document, nil)
+    }
+
+    /// Changes by commands that the file does not have.
+    var unsavedChanges: Int {
+        if let unsavedKnown { return unsavedKnown }
+        let count = Configuration.difference(from: documentInFile, to: wanted.document).count
+        unsavedKnown = count
+        return count
+    }
 
     // MARK: Saving
 
@@ -98,7 +133,7 @@ import SystemCalls
         guard new.document != wanted.document else { return [] }
         let changes = Configuration.difference(from: wanted.document, to: new.document)
         try reconfiguration.apply(new.configuration.keeping(started.configuration), now: now, by: user, changes: changes)
-        wanted = new
+        (wanted, unsavedKnown) = (new, nil)
         return changes
     }
 }

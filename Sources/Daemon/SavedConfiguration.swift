@@ -28,7 +28,7 @@ import SystemCalls
         } catch {
             throw Failure(.failed, "\(target) cannot be saved: \(error)")
         }
-        if isOwn { running.hasSaved(content) }
+        if isOwn { running.hasSaved(content, document) }
         return ConfigSaveRecord(file: target, bytes: content.count, lost: lost(there))
     }
 

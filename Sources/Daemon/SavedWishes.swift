@@ -21,6 +21,10 @@ struct SavedWishesError: Error, CustomStringConvertible {
     private let path: String
     /// What was last asked to be saved; nil before that.
     private var latest: [BackendReference: SavedWish]?
+    /// Found at the start, of backends that are not configured: kept, whatever else is saved, until one of that name is,
+    /// and theirs again. A node that was drained does not come back because a file has lacked it for a while. Nil: the
+    /// file was not read yet.
+    private(set) var unclaimed: [BackendReference: SavedWish]?
     /// The write that has begun, and the one that follows it for all who have asked meanwhile.
     private var writing: Task<SystemError?, Never>?
     private var next: Task<SystemError?, Never>?
@@ -57,11 +61,16 @@ struct SavedWishesError: Error, CustomStringConvertible {
         }
         do {
             let entries = try JSONDecoder().decode([String: Entry].self, from: Data(content))
-            return Dictionary(uniqueKeysWithValues: try entries.map { (try BackendReference($0.key), $0.value.saved) })
+            let wishes = Dictionary(uniqueKeysWithValues: try entries.map { (try BackendReference($0.key), $0.value.saved) })
+            unclaimed = unclaimed ?? wishes
+            return wishes
         } catch {
             throw SavedWishesError(description: "\(path) is damaged: it is not what lbd writes there; mend it, or remove it to begin with the configuration's wishes")
         }
     }
+
+    /// The backend is configured now: its wish goes with it, and ends with its removal.
+    func claim(_ reference: BackendReference) { unclaimed?[reference] = nil }
 
     /// Returns when the wishes of now are on the disk.
     func write(_ table: PoolTable) async throws(SystemError) {
@@ -92,9 +101,9 @@ struct SavedWishesError: Error, CustomStringConvertible {
         }
     }
 
-    /// Those of backends that are gone from the configuration are dropped.
+    /// Those of backends that were removed are dropped.
     private func wishes(of table: PoolTable) -> [BackendReference: SavedWish] {
-        var wishes: [BackendReference: SavedWish] = [:]
+        var wishes = unclaimed ?? [:]
         for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
             wishes[backend.reference] = SavedWish(wish: backend.wish, drain: backend.drain, leaseUntil: backend.leaseUntil)
         }

@@ -7,7 +7,8 @@ extension CommandHandler {
     func showStatus(_ scope: StatusScope, _ answer: Answer) async throws(Failure) {
         for name in scope.pools { _ = try find(name) }
         _ = try find(Array(scope.backends))
-        let report = status.report(scope, stopping: isStopping)
+        var report = status.report(scope, stopping: isStopping)
+        (report.reloadFailure, report.unsavedChanges) = (running.reloadFailure, running.unsavedChanges)
         switch answer.output {
         case .text: try await answer.tellTable(report)
         case .json: try await answer.tellJSON(report)

@@ -47,7 +47,7 @@ extension CommandHandler {
         try await answer.tell(zip(backends, before).map { backend, before in
             WishRecord(
                 backend: backend.reference.description, wish: backend.wish, wishBefore: before,
-                availability: backend.availability, warning: outages[backend.reference.description])
+                availability: backend.availability, connections: backend.wish == .ready ? nil : backend.holders, warning: outages[backend.reference.description])
         })
     }
 

@@ -84,10 +84,10 @@ package struct Event: Equatable, Sendable {
         case rateReached(ListenerName, perSecond: Int)
         /// The deadline of a drain has passed, and so many connections still hold it. `perSecond`: most that are closed.
         case drainDeadline(BackendReference, DrainEnd, holders: Int, perSecond: Int?)
-        /// So many of them lbd has ended since the deadline, and so many are left.
-        case drainClosing(BackendReference, DrainEnd, closed: Int, left: Int)
-        /// By an operator's word.
-        case connectionsClosed(Int, reset: Bool, by: String)
+        /// So many of them lbd has ended since the deadline, `reset` of those by a reset, and so many are left.
+        case drainClosing(BackendReference, DrainEnd, closed: Int, reset: Int, left: Int)
+        /// By an operator's word. Each by its id and whom it served.
+        case connectionsClosed([String], reset: Bool, by: String)
         /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
         case configurationChanged(ConfigurationChange, by: String)
         case stopping(deadline: Duration)
@@ -110,7 +110,7 @@ extension Event.Change {
             "listener \(name)"
         case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
             .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
-            .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _):
+            .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
             .poolDiverts(let pool, _), .holdLost(let pool, _, _):
@@ -242,10 +242,13 @@ extension Event.Change {
         case .drainDeadline(_, let end, let holders, let perSecond):
             "the drain's deadline has passed and \(counted(holders, "connection")) \(holders == 1 ? "holds" : "hold") it: "
                 + drainSequel(end, perSecond)
-        case .drainClosing(_, let end, let closed, let left):
-            (end == .reset ? "reset" : "closed") + " \(counted(closed, "connection")) since the drain's deadline; "
+        case .drainClosing(_, let end, let closed, let reset, let left):
+            (end == .reset ? "reset" : "closed") + " \(counted(closed, "connection")) since the drain's deadline"
+                + (end == .close && reset > 0 ? ", \(reset) of them by a reset, no quiet moment having come" : "") + "; "
                 + (left == 0 ? "none is left" : "\(left) left")
-        case .connectionsClosed(let count, let reset, let by): "\(counted(count, "connection")) \(reset ? "reset" : "closed") by \(by)"
+        case .connectionsClosed(let names, let reset, let by):
+            "\(counted(names.count, "connection")) \(reset ? "reset" : "closed") by \(by): " + names.prefix(10).joined(separator: ", ")
+                + (names.count > 10 ? ", and \(names.count - 10) more" : "")
         case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"

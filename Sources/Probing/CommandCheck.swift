@@ -11,6 +11,7 @@ import SystemCalls
 @ControlPlane final class CommandCheck {
     private let child: ChildProcess
     private let output: OutputTail
+    private let place: CommandPlace
 
     static func run(_ words: [String], for target: ProbeTarget, timeout: Duration) async -> ProbeResult {
         let arguments: [String]
@@ -18,40 +19,48 @@ import SystemCalls
             return .failure(reason: "command: \(error)")
         }
         // The wait for its turn is ours, not the backend's.
-        guard await CommandPlaces.shared.take() else { return .inconclusive(reason: "command: cancelled") }
-        do throws(SystemError) {
-            return await (try CommandCheck(arguments)).result(within: timeout)
-        } catch {
-            CommandPlaces.shared.giveBack()
-            // EAGAIN: no more processes for our user.
-            let isOurs = error.isShortage || error.errorNumber == EAGAIN
-            return isOurs ? .inconclusive(reason: "command: \(error)") : .failure(reason: "command: \(error)")
+        switch await CommandPlaces.shared.take(for: target.backend.pool, patience: timeout) {
+        case .taken(let place): return await run(arguments, place, timeout)
+        case .stuck(let count):
+            return .failure(reason: "command: not started: \(count) earlier ones of the pool hang in the kernel and cannot be killed")
+        case .cancelled: return .inconclusive(reason: "command: cancelled")
         }
     }
 
-    private init(_ arguments: [String]) throws(SystemError) {
-        let pipe = try ChildOutput.open()
-        output = OutputTail(owning: Descriptor(owning: pipe.readEnd))
-        // Ours goes with the end of this function: then the children alone hold it.
-        let writing = Descriptor(owning: pipe.writeEnd)
-        child = try ChildProcess(starting: arguments, output: writing.number, leading: .closedGroup)
+    private static func run(_ arguments: [String], _ place: CommandPlace, _ timeout: Duration) async -> ProbeResult {
+        let deadline = Clocks.monotonic().advanced(by: timeout)
+        switch await CommandStart(arguments, place).outcome(until: deadline) {
+        case .started(let check): return await check.result(until: deadline, timeout)
+        case .failed(let error):
+            // EAGAIN: no more processes for our user.
+            let isOurs = error.isShortage || error.errorNumber == EAGAIN
+            return isOurs ? .inconclusive(reason: "command: \(error)") : .failure(reason: "command: \(error)")
+        case .timedOut: return .failure(reason: "command: not done within \(timeout.spoken): its program is still not loaded")
+        case .cancelled: return .inconclusive(reason: "command: cancelled")
+        }
     }
 
-    private func result(within timeout: Duration) async -> ProbeResult {
+    /// `output`: owned from here on.
+    init(_ child: consuming ChildProcess, output: OutputTail, _ place: CommandPlace) {
+        self.child = child
+        self.output = output
+        self.place = place
+    }
+
+    private func result(until deadline: MonotonicTime, _ timeout: Duration) async -> ProbeResult {
         let reading = start { await self.output.read() }
-        let outcome = await ended(within: timeout)
+        let outcome = await ended(until: deadline)
         reading.cancel()
         // On another way than the first it may take a moment.
         if let end = endGroup() {
-            CommandPlaces.shared.giveBack()
+            place.giveBack()
             return end == .exited(status: 0) && outcome == .ready ? .success : failure(outcome, "\(end)", timeout)
         }
         start { await self.reap() }
         return failure(outcome, "it cannot be asked how it ended", timeout)
     }
 
-    private func ended(within timeout: Duration) async -> WaitOutcome {
-        let deadline = Clocks.monotonic().advanced(by: timeout)
+    private func ended(until deadline: MonotonicTime) async -> WaitOutcome {
         while true {
             let outcome = await wait(for: .readable, on: child.number, timeout: max(.zero, Clocks.monotonic().duration(to: deadline)))
             // A wait may end without its event (see Wait).
@@ -81,16 +90,17 @@ import SystemCalls
 
     /// A process that is killed ends soon, unless the kernel holds it (a dead file server): its place stays taken, so
     /// that no more than those pile up.
-    private func reap() async {
+    func reap() async {
+        place.isStuck = true
         while endGroup() == nil {
             guard await wait(for: .readable, on: child.number) == .ready else { break }
         }
-        CommandPlaces.shared.giveBack()
+        place.giveBack()
     }
 }
 
 /// The last bytes that a command has printed: the rest is read, so that it can go on, and forgotten.
-@ControlPlane private final class OutputTail {
+@ControlPlane final class OutputTail {
     private static let bytesMax = 1024
     private let descriptor: Descriptor
     private var bytes: [UInt8] = []
@@ -119,40 +129,5 @@ import SystemCalls
         take()
         let lines = bytes.split(whereSeparator: { $0 == 0x0A || $0 == 0x0D })
         return lines.last.map { String(decoding: $0.prefix(200), as: UTF8.self).escapedForOneLine }
-    }
-}
-
-/// How many commands run at once: a fork costs what a thousand connects do, and a machine that is slow with them must
-/// not be given more and more.
-@ControlPlane final class CommandPlaces {
-    static let shared = CommandPlaces(32)
-
-    private var free: Int
-    private var line: [Wait] = []
-
-    init(_ count: Int) { free = count }
-
-    /// In turn; false when cancelled.
-    func take() async -> Bool {
-        if free > 0 {
-            free -= 1
-            return true
-        }
-        let wait = Wait()
-        line.append(wait)
-        switch await wait.untilFinished() {
-        case .ready: return true
-        case .timedOut, .cancelled:
-            line.removeAll { $0 === wait }
-            return false
-        }
-    }
-
-    /// The place goes to the first in line, if it still waits.
-    func giveBack() {
-        while !line.isEmpty {
-            if line.removeFirst().finish(.ready) { return }
-        }
-        free += 1
     }
 }

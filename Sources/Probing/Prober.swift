@@ -160,6 +160,11 @@ package struct ProbeHistory: Sendable {
         }
     }
 
+    /// One of a check that judges nobody yet.
+    package static func probe(_ check: HealthConfiguration.Check, of target: ProbeTarget, timeout: Duration) async -> ProbeResult {
+        await Checks.run(check, of: target, timeout: timeout)
+    }
+
     private func probe() async -> ProbeResult {
         await Checks.run(configuration.check, of: target, timeout: configuration.timeout)
     }

@@ -81,13 +81,14 @@ struct ListenerHandle {
         pointer.pointee.isAccepting = false
     }
 
-    /// Accepts what has arrived, to the end or for lack of descriptors, then closes. The rate no longer matters:
-    /// who is left in the backlog would be reset.
+    /// Accepts what has arrived, to the end, then closes. The listener's rate and its connections-max no longer matter:
+    /// who is left in the backlog would be reset. Those whom the process does not carry are refused, and counted so.
     func close() {
         pause()
         event_del(timerMemory)
         pointer.pointee.isClosing = true
         while acceptOne() == .accepted {}
+        while refuseOne() {}
         Glibc.close(pointer.pointee.descriptor)
         pointer.deallocate()
     }
@@ -125,6 +126,16 @@ struct ListenerHandle {
         if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener, pool: pool) { return .accepted }
         worker.begin(client: accepted, from: peer, listener: listener, pool: pool)
         return .accepted
+    }
+
+    /// For want of a ticket; false: nobody is left, or there is no descriptor to refuse one by.
+    private func refuseOne() -> Bool {
+        let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
+        guard failure == 0 else { return false }
+        Sockets.resetOnClose(accepted)
+        Glibc.close(accepted)
+        pointer.pointee.worker.accountTurnedAway(listener: listener)
+        return true
     }
 
     /// One of the listener's rate, where it has one. False: there is none, and accepting here pauses until there is
@@ -219,7 +230,7 @@ extension ListenerHandle {
         let worker = pointer.pointee.worker
         var held = handed
         while let missing = worker.admit(listener: listener, holding: held) {
-            guard !pointer.pointee.isClosing else { return false }
+            guard !pointer.pointee.isClosing else { return worker.admitAtClose(listener: listener) }
             worker.noteReached(missing, self)
             let most = worker.most(missing)
             guard worker.state.acceptQueue.join(worker: worker.state.index, listener: listener, for: missing, below: most) else {

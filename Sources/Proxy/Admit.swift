@@ -88,6 +88,15 @@ extension WorkerHandle {
         return nil
     }
 
+    /// Takes the tickets for one from the backlog of a listener that closes: beyond the listener's own connections-max,
+    /// as there it can wait no longer; never beyond the process's. False: that has none.
+    func admitAtClose(listener: Int) -> Bool {
+        guard state.segment.tickets(listener: listener).take(below: .max) else { return false }
+        if take(.process) { return true }
+        giveBack(.listener(listener))
+        return false
+    }
+
     /// Gives the tickets back: of a connection that has ended, or of an accept that found nobody.
     func dismiss(listener: Int) {
         giveBack(.listener(listener))

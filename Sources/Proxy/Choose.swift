@@ -63,21 +63,7 @@ extension ConnectionHandle {
     }
 
     private func choice(from route: Route, holdsBack: Bool) -> Int? {
-        let hash = route.header.balance == .sourceHash ? record.sourceHash : nil
-        let table = RouteTable(
-            route: route, segment: worker.state.segment, tried: record.tried, holdsBack: holdsBack, worker: worker.state.index, hash: hash)
-        let pool = record.pool
-        switch route.header.balance {
-        case .roundRobin: return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
-        case .leastConnections: return worker.state.balancing[pool].ranking.choose(table)
-        case .twoChoices: return BackendChoice.twoChoices(table, using: &worker.state.generator)
-        case .random: return BackendChoice.random(table, using: &worker.state.generator)
-        case .sourceHash:
-            guard let hash else {
-                return BackendChoice.roundRobin(table, cursor: &worker.state.balancing[pool].cursor)
-            }
-            return BackendChoice.sourceHash(table, hash: hash)
-        }
+        worker.choice(from: route, pool: record.pool, besides: record.tried, hash: record.sourceHash, holdsBack: holdsBack)
     }
 
     /// The connection holds its backend no longer. The last one of a watched backend is news for the control plane.
@@ -100,6 +86,47 @@ struct Balancing {
 }
 
 extension WorkerHandle {
+    /// By the pool's method, `besides` those slots. `hash`: the client's, where it is known.
+    fileprivate func choice(
+        from route: Route, pool: Int, besides tried: InlineArray<8, Int32>, hash clients: UInt64?, holdsBack: Bool
+    ) -> Int? {
+        let hash = route.header.balance == .sourceHash ? clients : nil
+        let table = RouteTable(
+            route: route, segment: state.segment, tried: tried, holdsBack: holdsBack, worker: state.index, hash: hash)
+        switch route.header.balance {
+        case .roundRobin: return BackendChoice.roundRobin(table, cursor: &state.balancing[pool].cursor)
+        case .leastConnections: return state.balancing[pool].ranking.choose(table)
+        case .twoChoices: return BackendChoice.twoChoices(table, using: &state.generator)
+        case .random: return BackendChoice.random(table, using: &state.generator)
+        case .sourceHash:
+            guard let hash else { return BackendChoice.roundRobin(table, cursor: &state.balancing[pool].cursor) }
+            return BackendChoice.sourceHash(table, hash: hash)
+        }
+    }
+
+    /// A ticket for whoever is first in the pool's line, of a backend with room that is not left alone: by the pool's
+    /// method and weights, and of those that are held back not beyond their share unless nobody else has room.
+    func takeTicketForLine(pool: Int, _ route: Route, _ queue: PoolQueue) -> Int? {
+        guard route.header.targetCount > 0 else { return nil }
+        guard route.header.holdsBack else { return takeTicketForLine(pool, route, queue, holdsBack: false) }
+        route.heldBack.countChoice(worker: state.index)
+        return takeTicketForLine(pool, route, queue, holdsBack: true) ?? takeTicketForLine(pool, route, queue, holdsBack: false)
+    }
+
+    private func takeTicketForLine(_ pool: Int, _ route: Route, _ queue: PoolQueue, holdsBack: Bool) -> Int? {
+        var passed = ConnectionRecord.nothingTried
+        for attempt in 0..<route.header.targetCount {
+            guard let index = choice(from: route, pool: pool, besides: passed, hash: nil, holdsBack: holdsBack) else { return nil }
+            let slot = route.slot(index)
+            if !queue.isLeftAlone(slot: slot, now: now()), route.takeTicket(index, state.segment) {
+                if route.header.holdsBack { route.heldBack.take(index, worker: state.index) }
+                return slot
+            }
+            passed[attempt % passed.count] = Int32(slot)
+        }
+        return nil
+    }
+
     /// A new routing of the pool is to be followed from now on, instead of `old`.
     func prepareBalancing(pool: Int, _ route: Route, insteadOf old: Route?) {
         if route.header.holdsBack { route.heldBack.carryOn(from: old?.heldBack, worker: state.index, using: &state.generator) }

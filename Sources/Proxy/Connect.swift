@@ -12,7 +12,8 @@ extension ConnectionHandle {
     func begin(from peer: IPEndpoint?) {
         accountAccepted()
         record.client.readable = true
-        guard worker.gate(of: record.listener).headerTimeout == nil else { return awaitHeader() }
+        record.cameByProxy = worker.gate(of: record.listener).headerTimeout != nil
+        guard !record.cameByProxy else { return awaitHeader() }
         guard isWithinLimits(peer?.address) else { return }
         noteSource(peer?.address)
         record.announced = worker.route(of: record.pool).header.sendProxy
@@ -147,6 +148,17 @@ extension ConnectionHandle {
         record.tried = ConnectionRecord.nothingTried
         giveTicketBack()
         worker.fileForSweep(self)
+    }
+
+    /// There was nothing for it in all the connect timeout, nor room in the backlog of a backend's Unix socket: as when no
+    /// backend could be connected, for as long as clients are held.
+    func giveUpResources() {
+        record.isWaitingForResources = false
+        let patience = worker.route(of: record.pool).header.outage.timeout
+        guard record.queuedAt == 0 || patience == 0 || worker.now() < TimerWheel.end(ofTick: record.queuedAt) + patience else {
+            return close(.holdTimedOut)
+        }
+        meetOutage(keptFirst, otherwise: .outOfResources)
     }
 
     /// The wheel came by while no connect is under way.

@@ -149,6 +149,8 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// The backend has said something.
     var isAnswered = false
+    /// Accepted where proxies are in front: its socket's peer is not the client. As the listener was then.
+    var cameByProxy = false
     /// The PROXY header of ours that stands before the client's first bytes.
     var announced = SendProxy.none
     /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.

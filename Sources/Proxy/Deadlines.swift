@@ -58,7 +58,7 @@ extension ConnectionHandle {
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
         case .queued: close(worker.now() >= lifeDeadline ? .lifetime : record.isHeld ? .holdTimedOut : .queueTimedOut)
-        case .connecting where record.isWaitingForResources: close(.outOfResources)
+        case .connecting where record.isWaitingForResources: giveUpResources()
         case .connecting: connectFailed(ETIMEDOUT)
         case .relaying: close(overdue)
         case .free, .resetting, .closed: return

@@ -74,8 +74,7 @@ extension ConnectionHandle {
     private func divert(_ first: FirstBytes, to pool: Int) {
         guard record.diverts < ConnectionHandle.divertsMax, worker.isRouted(pool) else { return close(.noBackend) }
         enter(pool)
-        if record.sourceHash == nil, worker.gate(of: record.listener).headerTimeout == nil,
-            worker.route(of: pool).header.balance == .sourceHash {
+        if record.sourceHash == nil, !record.cameByProxy, worker.route(of: pool).header.balance == .sourceHash {
             noteSource(Sockets.peerAddress(of: record.client.descriptor)?.address)
         }
         connectToBackend(first)
@@ -116,7 +115,7 @@ extension ConnectionHandle {
         switch version {
         case .v1, .v2: return announcedOrigin(first)
         case .none:
-            guard worker.gate(of: record.listener).headerTimeout == nil else { return nil }
+            guard !record.cameByProxy else { return nil }
             return origin(of: Sockets.peerAddress(of: record.client.descriptor))
         }
     }

@@ -348,24 +348,9 @@ extension WorkerHandle {
     func serveQueue(pool: Int) {
         let queue = queue(of: pool)
         let route = route(of: pool)
-        while queue.isAwaited, queue.hasPace, let slot = takeAnyTicket(route, queue) {
+        while queue.isAwaited, queue.hasPace, let slot = takeTicketForLine(pool: pool, route, queue) {
             if !queue.hand(slot: slot, pool: pool, now: now(), to: state.peers) { giveBack(slot: slot, pool: pool) }
         }
-    }
-
-    /// Of a backend with room that is not left alone, each in its turn.
-    private func takeAnyTicket(_ route: Route, _ queue: PoolQueue) -> Int? {
-        let count = route.header.targetCount
-        guard count > 0 else { return nil }
-        state.servingCursor &+= 1
-        var next = Int(state.servingCursor % UInt32(count))
-        for _ in 0..<count {
-            guard let index = route.withRoom(from: next) else { return nil }
-            let slot = route.slot(index)
-            if !queue.isLeftAlone(slot: slot, now: now()), route.takeTicket(index, state.segment) { return slot }
-            next = index + 1 < count ? index + 1 : 0
-        }
-        return nil
     }
 
     /// At every tick while backends are left alone: one whose time is over is tried again by the next in line.

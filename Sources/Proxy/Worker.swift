@@ -27,8 +27,6 @@ struct WorkerState {
     var routes: [Route?] = []
     /// Of connections that wait, by pool.
     var queues: [PoolQueue?] = []
-    /// Where the next ticket for those who wait is looked for.
-    var servingCursor: UInt32 = 0
     /// By listener.
     var gates: [Gate?] = []
     /// Of the process; nil as long as no listener has needed it.

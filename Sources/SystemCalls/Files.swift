@@ -86,9 +86,17 @@ package enum Files {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT != S_IFSOCK
     }
 
-    /// The nearest folder above `path` in which others than its owner may put something else in the place of what is
-    /// ours: everybody may write there, and it is not sticky, or it belongs to neither root nor us. Nil: none.
-    package static func folderOpenToOthers(above path: String) throws(SystemError) -> (folder: String, isSticky: Bool)? {
+    /// Who besides its owner may put something else in the place of what lies in a folder.
+    package enum FolderWriters: Equatable, Sendable {
+        case everybody
+        case group(UInt32)
+    }
+
+    /// The nearest folder above `path` in which others may replace what is ours: they may write there, and it is not
+    /// sticky, or it belongs to neither root nor us. Our own group is none of them. Nil: none.
+    package static func folderOpenToOthers(
+        above path: String
+    ) throws(SystemError) -> (folder: String, writers: FolderWriters, isSticky: Bool)? {
         guard let resolved = realpath(folder(of: path), nil) else { throw SystemError("realpath", errno, on: path) }
         defer { free(resolved) }
         var folder = String(cString: resolved)
@@ -97,7 +105,8 @@ package enum Files {
             try checked("stat", on: folder) { stat(folder, &status) }
             let isSticky = status.st_mode & S_ISVTX != 0
             let isSafe = isSticky && (status.st_uid == 0 || status.st_uid == geteuid())
-            if status.st_mode & S_IWOTH != 0, !isSafe { return (folder, isSticky) }
+            if status.st_mode & S_IWOTH != 0, !isSafe { return (folder, .everybody, isSticky) }
+            if status.st_mode & S_IWGRP != 0, status.st_gid != getegid(), !isSafe { return (folder, .group(status.st_gid), isSticky) }
             guard folder != "/" else { return nil }
             folder = Files.folder(of: folder)
         }

@@ -1,13 +1,20 @@
 // What the kernel grants this process: descriptors and processors.
 import CLinux
 import Glibc
+import Synchronization
 
 package enum Limits {
+    /// The soft descriptor limit before it was raised, which children get back: some programs close every number below
+    /// it, or count on it to be small. 0: not raised.
+    private static let atStart = Atomic<UInt64>(0)
+    static var descriptorsAtStart: UInt64 { atStart.load(ordering: .relaxed) }
+
     /// Raises the soft descriptor limit to the hard one; the limit that then holds.
     package static func raiseDescriptors() throws(SystemError) -> Int {
         var limit = rlimit()
         try checked("getrlimit") { getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
         if limit.rlim_cur < limit.rlim_max {
+            atStart.store(UInt64(limit.rlim_cur), ordering: .relaxed)
             limit.rlim_cur = limit.rlim_max
             try checked("setrlimit") { setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) }
         }

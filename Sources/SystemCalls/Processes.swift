@@ -32,47 +32,27 @@ package struct ChildProcess: ~Copyable, Sendable {
         case session
     }
 
-    /// Starts `arguments[0]`, looked up in PATH, in a new process group, with default signals, standard
-    /// input from /dev/null and both outputs to `output` (nil: to ours).
+    /// Starts `arguments[0]`, looked up in PATH, in a new process group, with default signals, the descriptor limit that
+    /// we were started with, standard input from /dev/null and both outputs to `output` (nil: to ours). Blocks until the
+    /// program is loaded, on a dead file server for ever.
     package init(starting arguments: [String], output: Int32?, leading: Leads = .group) throws(SystemError) {
-        var actions = posix_spawn_file_actions_t()
-        var attributes = posix_spawnattr_t()
-        posix_spawn_file_actions_init(&actions)
-        posix_spawnattr_init(&attributes)
-        defer {
-            posix_spawn_file_actions_destroy(&actions)
-            posix_spawnattr_destroy(&attributes)
-        }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        if let output {
-            posix_spawn_file_actions_adddup2(&actions, output, 1)
-            posix_spawn_file_actions_adddup2(&actions, output, 2)
-        }
-        var signals = sigset_t()
-        sigemptyset(&signals)
-        posix_spawnattr_setsigmask(&attributes, &signals)
-        sigfillset(&signals)
-        posix_spawnattr_setsigdefault(&attributes, &signals)
-        switch leading {
-        case .group:
-            posix_spawnattr_setpgroup(&attributes, 0)
-            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-        case .closedGroup:
-            posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-            posix_spawnattr_setpgroup(&attributes, 0)
-            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-        case .session:
-            posix_spawn_file_actions_addclosefrom_np(&actions, 3)
-            posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | sluice_spawn_session))
-        }
-
         // Owned by this function, and freed at its end.
         var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
         words.append(nil)
         defer { for word in words { free(word) } }
-        var started: pid_t = 0
-        let failure = posix_spawnp(&started, arguments[0], &actions, &attributes, words, environ)
-        guard failure == 0 else { throw SystemError("spawn", failure, on: arguments[0]) }
+        let started = words.withUnsafeBufferPointer { words in
+            var child = sluice_child()
+            child.arguments = words.baseAddress
+            child.output = output ?? -1
+            switch leading {
+            case .group: break
+            case .closedGroup: child.closes = 1
+            case .session: (child.leads_session, child.closes) = (1, 1)
+            }
+            child.descriptor_limit = Limits.descriptorsAtStart
+            return sluice_spawn(&child)
+        }
+        guard started > 0 else { throw SystemError("spawn", errno, on: arguments[0]) }
         let watched = sluice_pidfd_open(started)
         guard watched >= 0 else {
             // Nobody would ever hear of it: it must not stay, nor its remains.
@@ -111,6 +91,11 @@ package enum Processes {
     /// The name of a user, or its number where it has none.
     package static func userName(_ user: UInt32) -> String {
         guard let entry = getpwuid(user), let name = entry.pointee.pw_name else { return "uid \(user)" }
+        return String(cString: name)
+    }
+
+    package static func groupName(_ group: UInt32) -> String {
+        guard let entry = getgrgid(group), let name = entry.pointee.gr_name else { return "gid \(group)" }
         return String(cString: name)
     }
 

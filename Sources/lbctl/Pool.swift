@@ -1,66 +1,36 @@
 // lbctl pool: a pool of backends added, changed and removed while lbd runs.
 import ArgumentParser
 import ControlProtocol
-import EventLoop
 import Model
 
 struct PoolCommand: VerbGroup {
     static let configuration = CommandConfiguration(
         commandName: "pool", abstract: "Adds, changes and removes pools while lbd runs.",
-        subcommands: [PoolAddCommand.self, PoolSetCommand.self, PoolRemoveCommand.self])
+        subcommands: [AddCommand<PoolKind>.self, SetCommand<PoolKind>.self, RemoveCommand<PoolKind>.self])
 
     @OptionGroup var global: GlobalOptions
 }
 
-struct PoolAddCommand: Verb {
-    static let configuration = CommandConfiguration(
-        commandName: "add", abstract: "A new pool, empty where no backends are given.",
-        discussion: "Example: lbctl pool add api balance=random backends.api-1=127.0.0.1:9001. 'config save' keeps it.")
-
-    @OptionGroup var global: GlobalOptions
-
-    @Argument(help: "Its name.", transform: Word.pool)
-    var name: PoolName
-
-    @OptionGroup var arguments: SettingArguments
-
-    func perform(_ console: Console) async -> ExitStatus {
-        await Fleet(global, console).reportChanges(.edit(.add(.pool(name), arguments.settings)))
+enum PoolKind: Changeable {
+    struct SetFlags: ForceFlags {
+        @Flag(help: "Also a health check that no backend passes.")
+        var force = false
     }
-}
 
-struct PoolSetCommand: Verb {
-    static let configuration = CommandConfiguration(
-        commandName: "set", abstract: "Changes options of a pool, all or none.",
-        discussion: "Example: lbctl pool set web balance=random health.interval=1s drain.deadline=")
+    static let words = ChangeWords(
+        add: (
+            "A new pool, empty where no backends are given.",
+            "Example: lbctl pool add api balance=random backends.api-1=127.0.0.1:9001. 'config save' keeps it."
+        ),
+        set: (
+            "Changes options of a pool, all or none.",
+            """
+            A new health check is tried first, once at each backend that is up: where none of them passes, they would all \
+            go down, and the change is refused (exit status 4) but for --force. \
+            Example: lbctl pool set web balance=random health.interval=1s drain.deadline=
+            """
+        ),
+        remove: ("Takes pools away, with their backends.", "Exit status 4: a listener or another pool still sends connections there."))
 
-    @OptionGroup var global: GlobalOptions
-
-    @Argument(help: "Which.", transform: Word.pool)
-    var name: PoolName
-
-    @OptionGroup var arguments: SettingArguments
-
-    func validate() throws { try arguments.checkGiven() }
-
-    func perform(_ console: Console) async -> ExitStatus {
-        await Fleet(global, console).reportChanges(.edit(.set(.pool(name), arguments.settings)))
-    }
-}
-
-struct PoolRemoveCommand: Verb {
-    static let configuration = CommandConfiguration(
-        commandName: "remove", abstract: "Takes pools away, with their backends.",
-        discussion: "Exit status 4: a listener or another pool still sends connections there.")
-
-    @OptionGroup var global: GlobalOptions
-
-    @Argument(help: "Which.", transform: Word.pool)
-    var names: [PoolName]
-
-    @OptionGroup var options: RemovalOptions
-
-    func perform(_ console: Console) async -> ExitStatus {
-        await Fleet(global, console).reportRemoval(names.map(ConfigurationSubject.pool), options)
-    }
+    static func subject(_ word: String) throws -> ConfigurationSubject { .pool(try Word.pool(word)) }
 }

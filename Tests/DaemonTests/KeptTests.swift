@@ -96,6 +96,34 @@ struct KeptTests {
         }
     }
 
+    /// Fault: a saved wish of a backend that the file lacked for a while was there or not, depending on what was ordered
+    /// meanwhile.
+    @Test func aSavedWishWithoutABackendIsKeptUntilThereIsOne() async throws {
+        let servers = try ["1", "2"].map(named)
+        defer { for server in servers { server.stop() } }
+        let at = servers.map(\.endpoint)
+        try await DaemonUnderTest.with({ folder in
+            try Files.replace(folder + "/wishes.json", with: Array(#"{"a/2":{"wish":"drain","owner":"ann","since":0}}"#.utf8))
+            return try configuration(in: folder, ["a": [at[0]]])
+        }) { lbd in
+            try await onLoop {
+                let drains = lbd.daemon.reconfiguration.drains
+                let orders = DrainOrder(backends: [try BackendReference("a/1")])
+                try await drains.drain([try lbd.backend("a/1")], orders, by: "amy")
+                try await drains.makeReady([try lbd.backend("a/1")], owner: nil, force: false, by: "amy", verb: "undrain")
+                let add = { try lbd.apply { $0.pools[0].backends.append(try DaemonTests.backend("2", at[1])) } }
+                try add()
+                #expect(try lbd.backend("a/2").wish == .drain && lbd.backend("a/2").drain?.owner == "ann")
+                // Its own from then on: removed, it ends with it.
+                try lbd.apply { $0.pools[0].backends.removeLast() }
+                try await lbd.settle()
+                try await drains.drain([try lbd.backend("a/1")], orders, by: "amy")
+                try add()
+                #expect(try lbd.backend("a/2").wish == .ready)
+            }
+        }
+    }
+
     /// A slot's counters go on for ever; what is shown of a backend begins with it.
     @Test func countersBeginWithTheirBackend() async throws {
         let server = try named("1")

@@ -57,6 +57,26 @@ import Testing
         #expect(try JSONDecoder().decode(ConfigShowRecord.self, from: Data(json.utf8)).yaml == end.output)
     }
 
+    @Test("a HUP whose file has errors is seen in the status, and so are changes that are in no file")
+    func unseenFailures() throws {
+        #expect(try balancer.status().reloadFailure == nil && balancer.status().unsavedChanges == 0)
+        #expect(try balancer.command("pool set web balance=random idle-timeout=5m").code == .done)
+        #expect(try balancer.status().unsavedChanges == 2)
+        #expect(try balancer.lbctl("status").output.contains("2 changes not in the file: lbctl config diff"))
+        try lab.write("lbd.yaml", ConfigurationVerbs.text.replacing("workers: 2", with: "worker: 2"))
+        try balancer.program.signal(SIGHUP)
+        let failure = try eventually(within: .seconds(20), "the failed reload in the status") { try balancer.status().reloadFailure }
+        #expect(failure.by == "SIGHUP" && failure.errors.count == 1 && failure.errors[0].contains("unknown key 'worker'"), "\(failure)")
+        let text = try balancer.lbctl("status").output
+        #expect(text.contains("reload by SIGHUP at ") && text.contains("failed, nothing was changed: ") && text.contains("unknown key 'worker'"), "\(text)")
+        try lab.write("lbd.yaml", ConfigurationVerbs.text)
+        #expect(try balancer.command("config reload").code == .done)
+        #expect(try balancer.status().reloadFailure == nil && balancer.status().unsavedChanges == 0)
+        #expect(try balancer.command("pool set web balance=random").code == .done)
+        #expect(try balancer.command("config save").code == .done)
+        #expect(try balancer.status().unsavedChanges == 0)
+    }
+
     @Test("long values are told in full to whoever changes them, and cut in the events, of which lbd keeps thousands")
     func longValues() throws {
         let long = String(repeating: "x", count: 60_000)
@@ -100,7 +120,7 @@ import Testing
 
     @Test("a change is told with old and new value, shown, an event by its author, and no difference once it is saved")
     func changeAndSave() throws {
-        #expect(try changes("pool", "set", "web", "health.interval=1s", "drain.deadline=1m", "health.check=connect").map(\.text).sorted()
+        #expect(try changes("pool", "set", "web", "health.interval=1s", "drain.deadline=1m", "health.check=connect", "--force").map(\.text).sorted()
             == ["drain.deadline 5m -> 1m", "health.check none -> connect", "health.interval 2s -> 1s"])
         #expect(try changes("backend", "add", "web/web-3", "127.0.0.1:9003", "weight=3").map(\.change) == ["added"])
         #expect(try changes("backend", "set", "web/web-2", "weight=").map(\.text) == ["weight 2 -> 1"])

@@ -81,6 +81,24 @@ struct ControlPermissions {
         #expect(end.errors.contains("sticky, but belongs to another user"), "\(end)")
     }
 
+    /// Whose members would take lbd's place for whoever trusts its answers. Its own group may give all orders anyway.
+    @Test("a folder that a group other than lbd's own may write is refused, with the remedy", arguments: [false, true])
+    func groupFolder(isOwn: Bool) throws {
+        #expect(mkdir(lab.path("team"), 0o770) == 0 && chmod(lab.path("team"), 0o770) == 0)
+        #expect(chown(lab.path("team"), 0, isOwn ? getegid() : 64_002) == 0)
+        guard isOwn else {
+            let end = try start(control: "team/lbd.sock")
+            #expect(end.status == 1, "\(end)")
+            #expect(end.errors.contains("group gid 64002, which is not lbd's own, may write in \(lab.path("team"))"), "\(end)")
+            return #expect(end.errors.contains("chmod g-w \(lab.path("team"))"), "\(end)")
+        }
+        let file = try lab.write("lbd.yaml", ConfigurationText([("web-1", try TestServer.named("web-1", lab))]).yaml(control: "team/lbd.sock"))
+        let program = try lab.start([Installed.product("lbd"), "--config", file])
+        try eventually(within: .seconds(20), "lbd to open its socket there") { FileManager.default.fileExists(atPath: lab.path("team/lbd.sock")) }
+        try program.signal(SIGTERM)
+        #expect(try program.end().status == 0)
+    }
+
     private func start(control: String) throws -> ProgramEnd {
         let file = try lab.write("lbd.yaml", ConfigurationText([("web-1", try TestServer.named("web-1", lab))]).yaml(control: control))
         return try lab.run([Installed.product("lbd"), "--config", file])

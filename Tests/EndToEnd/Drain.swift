@@ -38,6 +38,44 @@ import Testing
         #expect(try balancer.census(20) == ["web-2": 20])
     }
 
+    @Test("drain --wait of a backend that is removed meanwhile: it was empty, so exit 0, and the answer says so")
+    func removedMeanwhile() throws {
+        let held = try balancer.connection(to: "web-1")
+        let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait"])
+        try balancer.backend("web-1") { $0.availability == .draining }
+        #expect(try balancer.command("backend remove web/web-1").code == .done)
+        held.close()
+        let end = try drain.end()
+        #expect(end.status == 0 && end.output.contains("web/web-1 drained: no connection holds it; it was removed meanwhile"), "\(end)")
+        let gone = try balancer.lbctl("explain", "web/web-1")
+        #expect(gone.status == 1 && gone.errors.contains("there is no backend 'web/web-1' any more: it was removed"), "\(gone)")
+    }
+
+    @Test("drain --wait of a backend that is removed with its connections exits 1")
+    func removedAtOnce() throws {
+        let held = try balancer.connection(to: "web-1")
+        let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait"])
+        try balancer.backend("web-1") { $0.availability == .draining }
+        #expect(try balancer.command("backend remove web/web-1 now=yes").code == .done)
+        let end = try drain.end()
+        #expect(end.status == 1 && end.errors.contains("web/web-1 was removed while it was drained, and its connections reset"), "\(end)")
+        #expect(try held.toEnd().ending == .reset)
+    }
+
+    @Test("the same drain once more keeps what it does not say: reason, deadline, what happens then")
+    func againKeeps() throws {
+        #expect(try balancer.command("drain web/web-1 owner=ann reason=disk deadline=2h at-deadline=close lease=1h").code == .done)
+        let before = try #require(try balancer.backend("web-1").drain)
+        #expect(try balancer.command("drain web/web-1 owner=ann").code == .done)
+        let after = try #require(try balancer.backend("web-1").drain)
+        #expect(after.reason == "disk" && after.deadline == before.deadline && after.atDeadline == .close && after.since == before.since)
+        // A lease is asked for each time.
+        #expect(after.lease == nil && after.leaseUntil == nil)
+        #expect(try balancer.command("drain web/web-1 owner=ann reason=fan deadline=3h").code == .done)
+        let changed = try #require(try balancer.backend("web-1").drain)
+        #expect(changed.reason == "fan" && changed.deadline != before.deadline && changed.atDeadline == .close)
+    }
+
     @Test("drain --wait --deadline 2s exits 3, the node stays draining, and nothing new reached it")
     func deadline() throws {
         let held = try balancer.connection(to: "web-1")

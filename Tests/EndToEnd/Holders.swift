@@ -60,11 +60,16 @@ import Testing
         let first = try balancer.connection(to: "web-1"), second = try balancer.connection(to: "web-1")
         let stays = try balancer.connection(to: "web-1")
         let ids = try [first, second].map { try balancer.id(of: $0) }
+        let peers = try [first, second].map { try $0.localEndpoint().description }
         let end = try balancer.lbctl("close", ids[0])
         #expect(end.status == 0 && end.output.contains("\(ids[0]) closed"), "\(end)")
         #expect(try first.toEnd().ending == .end)
         #expect(try balancer.lbctl("close", ids[1], "--reset").status == 0)
         #expect(try second.toEnd().ending == .reset)
+        // Which they were is seen afterwards too.
+        for (id, peer) in zip(ids, peers) {
+            #expect(balancer.program.errors.contains("by root: \(id) from \(peer) at web/web-1"), "\(balancer.program.errors)")
+        }
         let again = try balancer.lbctl("close", ids[0], try balancer.id(of: stays))
         #expect(again.status == 1 && again.output.contains("\(ids[0]) is not open"), "\(again)")
         #expect(try stays.toEnd().ending == .end)
@@ -88,9 +93,10 @@ import Testing
         #expect(report.holders.byPeer == [.init(name: "127.0.0.1", connections: 3)])
         #expect(report.holders.byAge.reduce(0) { $0 + $1.connections } == 3)
         #expect(report.holders.oldest.contains { $0.phase == .halfClosedByClient })
-        #expect(report.availability == .available && report.timeToEmpty.never, "none has ended yet")
+        // By none that has ended, nothing can be said.
+        #expect(report.availability == .available && report.timeToEmpty.p90 == nil && !report.timeToEmpty.never)
         let text = try other.lbctl("explain", "web/a")
-        #expect(text.status == 0 && text.output.contains("1 half-closed") && text.output.contains("never at this rate"), "\(text)")
+        #expect(text.status == 0 && text.output.contains("1 half-closed") && text.output.contains("not enough ended connections yet to say when (0)"), "\(text)")
         stuck.close()
         goOn.put(())
         goOn.put(())
@@ -143,6 +149,26 @@ import Testing
         #expect(text.contains("drain by ann") && text.contains("new disk") && text.contains("lbctl undrain web/web-1 --owner ann"), "\(text)")
         #expect(report.availability == .drained && report.timeToEmpty.p90 == 0)
         #expect(report.drain?.atDeadline == .keep && report.drain?.deadline != nil)
+    }
+
+    @Test("explain of a backend that is removed and still held says so, and how to end it")
+    func removed() throws {
+        let held = try balancer.connection(to: "web-1")
+        #expect(try balancer.command("backend remove web/web-1").code == .done)
+        let report = try balancer.explain("web/web-1")
+        #expect(report.reasons.first?.hasPrefix("removed from the configuration: no new connections") == true, "\(report.reasons)")
+        #expect(!report.reasons.contains { $0.contains("back in rotation") } && report.holders.connections == 1)
+        held.close()
+    }
+
+    @Test("maintain says how many connections it leaves behind")
+    func maintained() throws {
+        let held = try balancer.connection(to: "web-1")
+        let end = try balancer.lbctl("maintain", "web/web-1")
+        #expect(end.status == 0 && end.output.contains("web/web-1 wish maintenance, maintenance; 1 connection still holds it"), "\(end)")
+        held.close()
+        try balancer.backend("web-1") { $0.connections == 0 }
+        #expect(try balancer.lbctl("maintain", "web/web-1").output.contains("; no connection holds it"))
     }
 
     @Test("thousands of connections are listed while bytes flow")

@@ -99,7 +99,8 @@ import Testing
         #expect(waited.status == 0 && waited.errors == "lbctl: \(warning)\n", "\(waited)")
         let status = try balancer.lbctl("status").output
         #expect(status.contains("pool web (least-connections), no available backend: new connections are reset\n"), "\(status)")
-        #expect(status.contains(", lease until 20"), "\(status)")
+        #expect(status.contains("  by ann, leased\n"), "\(status)")
+        #expect(try balancer.lbctl("status", "-o", "wide").output.contains("by ann since 20") && balancer.lbctl("status", "-o", "wide").output.contains(", lease until 20"))
         #expect(try balancer.lbctl("status", "nope").errors.contains("there is no pool 'nope'; pools: web"))
         try balancer.stop()
         let again = try Balancer(lab, configuration)

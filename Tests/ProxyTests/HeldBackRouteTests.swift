@@ -71,6 +71,28 @@ struct HeldBackRouteTests {
         }
     }
 
+    /// Fault: those who had waited in line went to each backend in its turn, and flooded the one that had just come back.
+    @Test(arguments: [1, 2], [Balance.roundRobin, .leastConnections, .random])
+    func whoHasWaitedGoesByTheSharesToo(_ workers: Int, _ balance: Balance) async throws {
+        try await onThread {
+            let backends = try HeldBackRouteTests.named(4)
+            defer { for backend in backends { backend.stop() } }
+            let plane = try TestPlane(workers: workers)
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 1000, timeout: .seconds(20))
+            try plane.route([], balance: balance, whenNone: hold)
+            let endpoint = try plane.listen()
+            let line = try (0..<80).map { _ in try BlockingSocket.connect(to: endpoint) }
+            while plane.plane.queueReport(pool: 0).held < 80 { poll(nil, 0, 1) }
+            try plane.route(backends.map(\.endpoint), balance: balance, whenNone: hold, shares: [3: 13])
+            var had = [0, 0, 0, 0]
+            for client in line { if let number = client.receive(exactly: 1).first { had[Int(number)] += 1 } }
+            // A twentieth of its share is one, and one a worker to begin with.
+            #expect(had.reduce(0, +) == 80 && had[3] <= 1 + workers, "\(had)")
+            for client in line { client.close() }
+            try plane.waitUntilEmpty()
+        }
+    }
+
     /// All others are full, or refuse, or are held back too.
     @Test func whereNobodyElseCanItTakesAll() async throws {
         try await onThread {

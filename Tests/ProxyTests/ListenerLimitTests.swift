@@ -45,6 +45,51 @@ struct ListenerLimitTests {
         }
     }
 
+    /// Fault: the backlog that had waited for room was reset by the kernel when its listener was removed or moved.
+    @Test(arguments: [1, 2])
+    func whatWaitsIsAcceptedBeforeTheListenerCloses(_ workers: Int) async throws {
+        try await onThread {
+            let backend = try TestBackend.echo()
+            defer { backend.stop() }
+            let plane = try TestPlane(workers: workers)
+            try plane.route([backend.endpoint])
+            let endpoint = try plane.listen(connectionsMax: 3)
+            let served = try (0..<3).map { _ in try BlockingSocket.connect(to: endpoint) }
+            for client in served { try greet(client) }
+            let waiting = try (0..<12).map { _ in try BlockingSocket.connect(to: endpoint) }
+            for client in waiting { try client.send("x") }
+            try plane.wait { if case .listenerFull(listener: 0, _) = $0 { true } else { false } }
+            try plane.waitUntilFollowed(plane.plane.close(listener: 0))
+            for client in waiting { #expect(client.receive(exactly: 1).count == 1) }
+            #expect(plane.plane.statistics.tickets(listener: 0).held == 15 && plane.plane.statistics.totals(listener: 0).refused == 0)
+            for client in served + waiting { client.close() }
+            try plane.waitUntilEmpty()
+            #expect(plane.plane.statistics.tickets(listener: 0).held == 0)
+        }
+    }
+
+    /// More than the process carries are not accepted there either: they are refused, and counted.
+    @Test func whatTheProcessDoesNotCarryIsRefusedWhenTheListenerCloses() async throws {
+        try await onThread {
+            let backend = try TestBackend.echo()
+            defer { backend.stop() }
+            let plane = try TestPlane(workers: 1, connectionsMax: 6)
+            try plane.route([backend.endpoint])
+            let endpoint = try plane.listen(connectionsMax: 4)
+            let served = try (0..<4).map { _ in try BlockingSocket.connect(to: endpoint) }
+            for client in served { try greet(client) }
+            let waiting = try (0..<5).map { _ in try BlockingSocket.connect(to: endpoint) }
+            for client in waiting { try client.send("x") }
+            try plane.wait { if case .listenerFull(listener: 0, _) = $0 { true } else { false } }
+            try plane.waitUntilFollowed(plane.plane.close(listener: 0))
+            for client in waiting[..<2] { #expect(client.receive(exactly: 1).count == 1) }
+            for client in waiting[2...] { #expect(client.receiveAll().end == .reset) }
+            #expect(plane.plane.statistics.process.held == 6 && plane.plane.statistics.totals(listener: 0).refused == 3)
+            for client in served + waiting { client.close() }
+            try plane.waitUntilEmpty()
+        }
+    }
+
     /// The first of `clients` that has its echo, which is taken.
     private func firstAnswered(_ clients: [BlockingSocket]) throws -> Int {
         var entries = clients.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }

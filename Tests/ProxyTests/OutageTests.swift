@@ -198,6 +198,37 @@ struct HoldTests {
         }
     }
 
+    /// Fault: the full backlog of a backend's Unix socket ended the wait at connect-timeout, while one that refuses is
+    /// waited for.
+    @Test(arguments: [1, 2])
+    func aFullBacklogIsWaitedForAsARefusedConnect(_ workers: Int) async throws {
+        try await onThread {
+            let folder = try TemporaryFolder()
+            let backlog = try FullBacklog(folder.file("s"))
+            let pool = try EmptyPool(workers: workers)
+            let route = { (timeout: Duration) in
+                try pool.plane.route(
+                    [backlog.endpoint], connect: .milliseconds(200), whenNone: .hold(lengthMax: 10, timeout: timeout))
+            }
+            try route(.seconds(20))
+            let client = try pool.connect()
+            try client.send("x")
+            // Some connect timeouts.
+            #expect(!isReadable(client.number, within: 1))
+            backlog.empty()
+            let accepted = try backlog.accept()
+            #expect(accepted.receive(exactly: 1) == Array("x".utf8))
+            accepted.finish()
+            client.close()
+            try backlog.fill()
+            try route(.seconds(1))
+            let late = try pool.connect()
+            #expect(late.receiveAll().end == .reset && pool.report.holdTimeouts == 1)
+            accepted.close()
+            try pool.expectNothingHeld()
+        }
+    }
+
     /// Complaint 14: HAProxy let a returned node have twice its maxconn.
     @Test(arguments: [1, 2])
     func complaint14AReturnedBackendNeverGetsMoreThanItsConnectionsMax(_ workers: Int) async throws {
@@ -273,7 +304,75 @@ struct HoldTests {
     }
 }
 
+/// A Unix socket whose backlog takes nobody.
+private final class FullBacklog {
+    let endpoint: Endpoint
+    private let listener: Descriptor
+    private var waiting: [Int32] = []
+
+    init(_ path: String) throws {
+        endpoint = .unix(path: path)
+        listener = try Sockets.bindUnix(path, mode: 0o600)
+        try Sockets.listen(listener.number, backlog: 0)
+        try fill()
+    }
+
+    func fill() throws {
+        let address = SocketAddress(endpoint)
+        while true {
+            let socket = try Sockets.open(for: address)
+            guard case .connected = Sockets.startConnect(socket.number, to: address) else { return }
+            waiting.append(socket.release())
+        }
+    }
+
+    /// Those who wait are accepted and gone.
+    func empty() {
+        for number in waiting { close(number) }
+        for _ in waiting {
+            let (accepted, _) = Sockets.accept(on: listener.number)
+            if accepted >= 0 { close(accepted) }
+        }
+        waiting = []
+    }
+
+    func accept() throws -> BlockingSocket {
+        #expect(isReadable(listener.number))
+        return try BlockingSocket(owning: Sockets.accept(on: listener.number).accepted)
+    }
+
+    deinit { empty() }
+}
+
 struct DivertTests {
+    private static let proxies = ListenerRules(acceptProxy: .required(trusted: [.everyIPv4], timeout: .seconds(10)), allow: [.everyIPv4], deny: [])
+
+    /// Fault: the listener's rules of now decided who the client is of one that came under others: a proxy in front was
+    /// announced as the client, and a client was cut off for want of a header that it was never asked for.
+    @Test(arguments: [true, false])
+    func whoCameByAProxyIsDecidedAtItsAcceptance(_ cameByProxy: Bool) async throws {
+        try await onThread {
+            let pool = try EmptyPool(workers: 1)
+            let rules = cameByProxy ? DivertTests.proxies : ListenerRules(), later = cameByProxy ? ListenerRules() : DivertTests.proxies
+            let listener = try pool.plane.listen(listener: 1, rules: rules)
+            try pool.plane.route([pool.backend.endpoint], slot: 2, sendProxy: .v1, pool: 2)
+            let client = try BlockingSocket.connect(to: listener)
+            try client.send((cameByProxy ? "PROXY TCP4 192.0.2.1 198.51.100.2 56789 443\r\n" : "") + "hello")
+            try pool.waitUntil("it is held") { $0.held == 1 }
+            pool.plane.plane.change(listener: 1, pool: 0, connectionsMax: nil, rules: later)
+            try pool.plane.route([], whenNone: .divert(pool: 2))
+            client.finish()
+            if cameByProxy {
+                // Nobody knows any more who it is.
+                #expect(client.receiveAll().end == .reset && pool.backend.accepted == 0)
+            } else {
+                expectHeader(.v1, before: "hello", in: client.receiveAll())
+            }
+            client.close()
+            try pool.plane.waitUntilEmpty()
+        }
+    }
+
     /// Pool 0 and 2 have nobody and divert to 3 by way of 2.
     @Test(arguments: [1, 2])
     func goesByTheOtherPool(_ workers: Int) async throws {
