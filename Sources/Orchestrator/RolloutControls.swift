@@ -17,25 +17,25 @@ extension Orchestrator: RolloutControl {
         return report
     }
 
-    package func pause() throws(Failure) -> String {
+    package func orderPause() throws(Failure) -> String {
         guard history?.isPaused != true else { throw Failure(.failed, "it is paused already; to go on: lbctl rollout continue \(folder.id)") }
         put(.pauseRequested)
         return "pauses; what is in hand is finished first. To go on: lbctl rollout continue \(folder.id)"
     }
 
-    package func goOn() throws(Failure) -> String {
+    package func orderContinue() throws(Failure) -> String {
         if doneByHand() { return "goes on: the backend that was restarted by hand is probed" }
         guard history?.isPaused == true else { throw Failure(.failed, "it is not paused, nor does it wait for a person") }
         put(.continueRequested)
         return "goes on"
     }
 
-    package func done() throws(Failure) -> String {
+    package func orderDone() throws(Failure) -> String {
         guard doneByHand() else { throw Failure(.failed, "it waits for no person") }
         return "goes on: the backend that was restarted by hand is probed"
     }
 
-    package func abort() throws(Failure) -> String {
+    package func orderAbort() throws(Failure) -> String {
         put(.abortRequested)
         return "ends; what is in hand is finished or undone first. See: lbctl rollout status \(folder.id)"
     }

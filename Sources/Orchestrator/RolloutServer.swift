@@ -9,10 +9,10 @@ import SystemCalls
 @ControlPlane package protocol RolloutControl: AnyObject, Sendable {
     var folder: RolloutFolder { get }
     func report() async -> RolloutReport
-    func pause() throws(Failure) -> String
-    func goOn() throws(Failure) -> String
-    func done() throws(Failure) -> String
-    func abort() throws(Failure) -> String
+    func orderPause() throws(Failure) -> String
+    func orderContinue() throws(Failure) -> String
+    func orderDone() throws(Failure) -> String
+    func orderAbort() throws(Failure) -> String
 }
 
 @ControlPlane package final class RolloutServer {
@@ -75,10 +75,10 @@ import SystemCalls
             switch request.word {
             case .help: return RolloutOrderWord.allCases.map { .data("\($0.rawValue)  -- \($0.doc)") } + [.ok]
             case .status: return data(await control.report(), request.output)
-            case .pause: return data(RolloutAnswer(try control.pause()), request.output)
-            case .goOn: return data(RolloutAnswer(try control.goOn()), request.output)
-            case .done: return data(RolloutAnswer(try control.done()), request.output)
-            case .abort: return data(RolloutAnswer(try control.abort()), request.output)
+            case .pause: return data(RolloutAnswer(try control.orderPause()), request.output)
+            case .goOn: return data(RolloutAnswer(try control.orderContinue()), request.output)
+            case .done: return data(RolloutAnswer(try control.orderDone()), request.output)
+            case .abort: return data(RolloutAnswer(try control.orderAbort()), request.output)
             }
         } catch {
             return [.failure(error)]
