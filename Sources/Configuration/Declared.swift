@@ -148,6 +148,12 @@ enum Declared {
     static let wish = Option("wish", Form<Wish>.word(), .means("ready"), "at first start; a wish saved since then wins",
         effect: .atFirstStart)
 
+    static let capacityConnections = Option("connections", .connections, .isNothing(example: "900"), "at once")
+    static let capacityConnects = Option("connects-per-second", .wholeNumber(1...10_000_000, unit: "connections"), .isNothing(example: "500"),
+        "new ones in a second")
+    static let capacityBytes = Option("bytes-per-second", .size(1...(1 << 50)), .isNothing(example: "100MiB"),
+        "in a second, both ways together")
+
     static let command = Option("command", .command, .isNothing(example: "[ssh, \"{host}\", sudo, systemctl, restart, web]"),
         "program and arguments; filled in: " + RestartConfiguration.placeholders.map { "{\($0)}" }.joined(separator: " "))
     static let shell = Option("shell", .truth, .means("false"),
@@ -189,7 +195,7 @@ extension Declared {
         entry(balance), entry(connectTimeout), entry(idleTimeout), entry(halfClosedTimeout), entry(connectRetries),
         entry(sendProxy), entry(stalledTimeout), entry(lifetime), entry(lifetimeJitter), entry(splice), entry(source),
         entry(userTimeout), entry(whenFull), entry(whenNone), entry(divert), entry(slowStart),
-        .section(queue), .section(hold), .section(keepalive), .section(health), .section(drain), .section(backends), .section(restart),
+        .section(queue), .section(hold), .section(keepalive), .section(health), .section(drain), .section(capacity), .section(backends), .section(restart),
     ])
     static let keepalive = Section("keepalive", .one, "TCP's probes of quiet connections", [
         entry(keepaliveIdle), entry(keepaliveInterval), entry(keepaliveCount),
@@ -211,8 +217,12 @@ extension Declared {
         ])
     static let drain = Section("drain", .one, "taking a backend out of rotation", [entry(deadline), entry(atDeadline), entry(closeRate), entry(leaseEnd)])
     static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
-        entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish),
+        entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish), .section(capacity),
     ])
+    static let capacity = Section("capacity", .one,
+        "what a backend can carry, each as far as it is known: of its own, else of its pool; for a rollout's proof, nothing is held back by it", [
+            entry(capacityConnections), entry(capacityConnects), entry(capacityBytes),
+        ])
     static let restart = Section("restart", .oneOrNone, "how a rollout restarts a backend; may be left out", [
         entry(command), entry(shell), entry(systemd), entry(systemdHost), entry(pause), entry(restartTimeout), entry(version),
         entry(rollback),

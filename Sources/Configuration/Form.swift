@@ -93,6 +93,25 @@ extension Form where Value == Int {
     }
 }
 
+extension Form where Value == ByteSize {
+    static func size(_ bounds: ClosedRange<Int>) -> Form {
+        let range = "\(ByteSize(bytes: bounds.lowerBound).written) to \(ByteSize(bytes: bounds.upperBound).written)"
+        return Form(type: "size", bounds: range) { node, subject, findings in
+            let wanted = "a size from \(range)"
+            guard let (text, _) = scalarText(node, subject, wanted: wanted, &findings) else { return nil }
+            let shown = "\(subject) is '\(text.escapedForOneLine)'"
+            do throws(UnitError) {
+                let size = try ByteSize(written: text)
+                if bounds.contains(size.bytes) { return size }
+                findings.add(node.place, "\(shown); write \(wanted)")
+            } catch {
+                findings.add(node.place, "\(shown); \(error.description); write \(wanted)")
+            }
+            return nil
+        }.spelled { .text($0.written) }
+    }
+}
+
 extension Form where Value == WorkerCount {
     static func workers(_ bounds: ClosedRange<Int>) -> Form {
         let range = "\(bounds.lowerBound) to \(bounds.upperBound)"

@@ -37,18 +37,19 @@ extension Loader {
         let slowStart = section.value(Declared.slowStart, &findings)
         let health = health(section)
         let drain = drain(section)
+        let capacity = capacity(section)
         let backends = backends(section, of: name)
         let restart = restart(section)
         checkSource(transport?.source, section, backends)
         checkTCP(transport?.tcp, section, backends)
         guard let balance, let timeouts, let retries, let sendProxy, let transport, let whenFull, let whenNone, let slowStart, let health, let drain,
-            let backends
+            let capacity, let backends
         else { return nil }
         return PoolConfiguration(
             name: name, balance: balance, timeouts: timeouts, connectRetries: retries, health: health,
             drainDeadline: drain.deadline, backends: backends, restart: restart, sendProxy: sendProxy,
             transport: transport, whenFull: whenFull, whenNone: whenNone, slowStart: slowStart,
-            drainEnd: drain.end, closeRate: drain.closeRate, leaseEnd: drain.leaseEnd)
+            drainEnd: drain.end, closeRate: drain.closeRate, leaseEnd: drain.leaseEnd, capacity: capacity)
     }
 
     private mutating func timeouts(_ pool: SectionReader) -> PoolTimeouts? {
@@ -117,13 +118,14 @@ extension Loader {
             let weight = section.value(Declared.weight, &findings)
             let connectionsMax = section.optional(Declared.backendConnectionsMax, &findings)
             let backup = section.value(Declared.backup, &findings)
+            let capacity = capacity(section)
             let wish = section.value(Declared.wish, &findings)
             if let address, let place = section.entry(Declared.address.name)?.value.place {
                 checkAddress(address, of: name, in: poolName, section.subject ?? "", at: place, &taken)
             }
-            guard let address, let weight, let connectionsMax, let backup, let wish else { continue }
+            guard let address, let weight, let connectionsMax, let backup, let wish, let capacity else { continue }
             backends.append(BackendConfiguration(
-                name: name, address: address, weight: weight, connectionsMax: connectionsMax.value, backup: backup, wish: wish))
+                name: name, address: address, weight: weight, connectionsMax: connectionsMax.value, backup: backup, wish: wish, capacity: capacity))
         }
         return backends
     }

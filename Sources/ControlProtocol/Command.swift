@@ -102,6 +102,10 @@ package enum Command: Equatable, Sendable {
     case connections(ConnectionsOrder)
     case close([ConnectionID], reset: Bool)
     case explain(BackendReference)
+    case share(ShareOrder)
+    case unshare(PoolName, owner: String?, force: Bool)
+    /// `ages`: of the connections that hold the backends too.
+    case measure(PoolName, ages: Bool)
 }
 
 extension Command {
@@ -112,7 +116,7 @@ extension Command {
         case .drain(let order): order.waits
         case .configuration(.remove(_, _, let waiting)): waiting != .no
         case .probe: true
-        case .help, .status, .undrain, .maintain, .ready, .configuration, .connections, .close, .explain: false
+        case .help, .status, .undrain, .maintain, .ready, .configuration, .connections, .close, .explain, .share, .unshare, .measure: false
         }
     }
 }
@@ -125,6 +129,8 @@ package struct Verb: Sendable {
     let keys: [String]
     /// `KEY=VALUE` of the configuration file's options, besides its own keys.
     var takesSettings = false
+    /// `POOL/BACKEND=PERCENT` are words of it: no key has a slash.
+    var takesShares = false
 
     /// Words of the verb: `drain`, `config check`.
     fileprivate var names: [Substring] { name.split(separator: " ") }
@@ -151,7 +157,7 @@ package struct Verb: Sendable {
         Verb(
             name: "events", arguments: "[follow=yes] [since=SEQUENCE]",
             doc: "every state change, or those after one", keys: ["follow", "since"]),
-    ] + configuration + connectionVerbs
+    ] + configuration + connectionVerbs + shareVerbs
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
 }
@@ -216,6 +222,10 @@ struct Arguments {
                 continue
             }
             let key = String(word[..<equals])
+            guard !verb.takesShares || !key.contains("/") else {
+                plain.append(word)
+                continue
+            }
             if verb.takesSettings, key != "output", !verb.keys.contains(key) {
                 guard named.insert(key).inserted else { throw LineError(description: "key '\(key.escapedForOneLine)' stands twice") }
                 settings.append(Setting(key: key, value: String(word[word.index(after: equals)...])))
@@ -346,6 +356,9 @@ extension Command {
         case "connections": self = .connections(try arguments.connectionsOrder())
         case "close": self = .close(try arguments.connectionIDs(), reset: try arguments.flag("reset"))
         case "explain": self = .explain(try arguments.oneBackend())
+        case "share": self = .share(try arguments.shareOrder())
+        case "unshare": self = .unshare(try arguments.onePool(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
+        case "measure": self = .measure(try arguments.onePool(), ages: try arguments.flag("ages"))
         case "events": self = .events(follow: try arguments.flag("follow"), since: try arguments.sequence("since"))
         case let name:
             guard let command = try ConfigurationCommand(&arguments) else {
@@ -404,6 +417,10 @@ extension Command {
         case .connections(let order): return order.words
         case .close(let ids, let reset): return ["close"] + ids.map(\.description) + key("reset", reset ? "yes" : nil)
         case .explain(let backend): return ["explain", backend.description]
+        case .share(let order): return order.words
+        case .unshare(let pool, let owner, let force):
+            return ["unshare", pool.text] + key("owner", owner) + key("force", force ? "yes" : nil)
+        case .measure(let pool, let ages): return ["measure", pool.text] + key("ages", ages ? "yes" : nil)
         }
     }
 

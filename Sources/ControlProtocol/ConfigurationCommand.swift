@@ -13,9 +13,13 @@ package enum ConfigurationCommand: Equatable, Sendable {
     case save(file: String?, force: Bool)
     /// Never a removal. `force`: a health check that no backend passes, too.
     case edit(ConfigurationEdit, force: Bool = false)
+    /// The same options of several listeners, all at once: how clients are sent to another pool.
+    case setListeners([ListenerName], [Setting])
     /// All of one kind. `now`: connections are reset, else they are drained.
     case remove([ConfigurationSubject], now: Bool, waiting: RemovalWait)
     case logLevel(LogConfiguration.Level)
+    /// Every listener of the one leads to the other, in one change.
+    case switchTraffic(from: PoolName, to: PoolName)
 }
 
 /// Whether the answer to a removal comes when it is begun or when it is done.
@@ -47,8 +51,9 @@ extension Verb {
             name: "pool set", arguments: "NAME KEY=VALUE... [force=yes]",
             doc: "changes options of a pool, such as health.interval=1s; force=yes: a health check that no backend passes, too", keys: ["force"], takesSettings: true),
         Verb(name: "pool remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "drains its backends first", keys: removalKeys),
+        Verb(name: "pool switch", arguments: "FROM TO", doc: "every listener that leads to FROM leads to TO from now on, all in one change", keys: []),
         Verb(name: "listener add", arguments: "NAME bind=ADDRESS pool=POOL [KEY=VALUE...]", doc: "a new listener", keys: [], takesSettings: true),
-        Verb(name: "listener set", arguments: "NAME KEY=VALUE...", doc: "changes options of a listener", keys: [], takesSettings: true),
+        Verb(name: "listener set", arguments: "NAME... KEY=VALUE...", doc: "changes options of a listener, or the same ones of several at once", keys: [], takesSettings: true),
         Verb(name: "listener remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "accepts no more; what it took goes on", keys: removalKeys),
         Verb(name: "log level", arguments: "LEVEL", doc: "what is logged from now on: " + levels, keys: []),
     ]
@@ -67,6 +72,7 @@ extension ConfigurationCommand {
         case "config save": self = .save(file: try arguments.text("file", bytesMax: 4095), force: try arguments.flag("force"))
         case "config set": self = .edit(.set(.lbd, try arguments.settings(atLeast: 1)))
         case "log level": self = .logLevel(try arguments.level())
+        case "pool switch": self = .switchTraffic(from: try arguments.pool(), to: try arguments.pool())
         case let name:
             guard let kind = SubjectKind.allCases.first(where: { name.hasPrefix($0.rawValue + " ") }) else { return nil }
             self = try ConfigurationCommand(kind, name.dropFirst(kind.rawValue.count + 1), &arguments)
@@ -79,12 +85,21 @@ extension ConfigurationCommand {
             let subject = try arguments.subject(kind)
             let address = kind == .backend ? arguments.word().map { [Setting(key: "address", value: $0)] } : nil
             self = .edit(.add(subject, (address ?? []) + (try arguments.settings(atLeast: 0))))
+        case "set" where kind == .listener: self = try ConfigurationCommand(setting: arguments.subjects(kind), arguments.settings(atLeast: 1))
         case "set":
             let force = kind == .pool ? try arguments.flag("force") : false
             self = .edit(.set(try arguments.subject(kind), try arguments.settings(atLeast: 1)), force: force)
         case "remove": self = try .remove(arguments.subjects(kind), now: arguments.flag("now"), waiting: arguments.waiting())
         case let name: preconditionFailure("'\(kind.rawValue) \(name)' stands in the list but is not read")
         }
+    }
+
+    private init(setting listeners: [ConfigurationSubject], _ settings: [Setting]) {
+        let names = listeners.compactMap { subject -> ListenerName? in
+            guard case .listener(let name) = subject else { return nil }
+            return name
+        }
+        self = names.count == 1 ? .edit(.set(.listener(names[0]), settings)) : .setListeners(names, settings)
     }
 
     var words: [String] {
@@ -96,11 +111,13 @@ extension ConfigurationCommand {
         case .save(let file, let force): return ["config", "save"] + (file.map { ["file=\($0)"] } ?? []) + (force ? ["force=yes"] : [])
         case .edit(.add(let subject, let settings), _): return subject.words("add") + settings.map(\.word)
         case .edit(.set(let subject, let settings), let force): return subject.words("set") + settings.map(\.word) + (force ? ["force=yes"] : [])
+        case .setListeners(let names, let settings): return ["listener", "set"] + names.map(\.text) + settings.map(\.word)
         case .edit(.remove(let subject), _): return ConfigurationCommand.remove([subject], now: false, waiting: .no).words
         case .remove(let subjects, let now, let waiting):
             guard let first = subjects.first else { preconditionFailure("a removal is of something") }
             return first.words("remove") + subjects.dropFirst().map(\.name) + (now ? ["now=yes"] : []) + waiting.words
         case .logLevel(let level): return ["log", "level", level.rawValue]
+        case .switchTraffic(let from, let to): return ["pool", "switch", from.text, to.text]
         }
     }
 }
@@ -121,6 +138,11 @@ extension Arguments {
         } catch {
             throw LineError(description: kind == .backend ? error.description : "'\(word.escapedForOneLine)': \(error.description)")
         }
+    }
+
+    fileprivate mutating func pool() throws(LineError) -> PoolName {
+        guard case .pool(let name) = try subject(.pool) else { preconditionFailure("a pool was asked for") }
+        return name
     }
 
     fileprivate mutating func subjects(_ kind: SubjectKind) throws(LineError) -> [ConfigurationSubject] {

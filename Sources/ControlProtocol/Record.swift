@@ -47,3 +47,9 @@ extension EventRecord: Record {
 }
 
 extension ConfigCheckRecord: Record {}
+
+extension SharesRecord: Record {
+    package var lines: [String] { [text] }
+}
+
+extension MeasureReport: Record {}

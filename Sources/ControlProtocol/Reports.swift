@@ -112,12 +112,15 @@ package struct PoolReport: Codable, Equatable, Sendable {
     package var backends: [BackendReport]
     /// Former addresses of backends that still have connections.
     package var leaving: [LeavingReport]
+    /// Parts of their weights that backends get for a while; absent: all have all of it.
+    package var shares: SharesReport?
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
         queueTimeouts: UInt64 = 0, eligible: Int, whenNone: WhenNone.Word = .refuse, held: Int = 0, holdTimeouts: UInt64 = 0,
-        diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = []
+        diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = [], shares: SharesReport? = nil
     ) {
+        self.shares = shares
         (self.whenNone, self.held, self.holdTimeouts, self.diverted) = (whenNone, held, holdTimeouts, diverted)
         (self.removing, self.leaving) = (removing, leaving)
         (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)
@@ -356,6 +359,8 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var probe: ProbeFinding?
     /// Whose the wish is now; absent in an event of the wish: nobody's.
     package var drain: DrainReport?
+    /// Of a pool; absent in an event of them: every backend has all of its weight.
+    package var shares: SharesReport?
     /// As in the log: debug, info, warning or error.
     package var level: String
     package var text: String
@@ -375,6 +380,8 @@ package struct EventRecord: Codable, Equatable, Sendable {
             (self.to, self.by, self.reason) = (wish.rawValue, drain?.owner, drain?.reason)
             self.drain = drain.map { DrainReport($0) }
         case .leased(_, let drain, let until): (by, self.drain) = (drain.owner, DrainReport(drain, leaseUntil: until))
+        case .shared(_, let shares, _): (by, reason, self.shares) = (shares.owner, shares.reason, SharesReport(shares))
+        case .unshared(_, let by, let reason): (self.by, self.reason) = (by, reason)
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)

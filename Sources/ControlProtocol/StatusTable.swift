@@ -27,7 +27,7 @@ package enum StatusTable {
 
     package static func lines(_ pool: PoolReport, wide: Bool = false) -> [String] {
         ["", "pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool))]
-            + table([header(wide)] + pool.backends.map { row($0, pool.name, wide) })
+            + table([header(wide)] + pool.backends.map { row($0, pool, wide) })
             + pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
     }
 
@@ -36,11 +36,11 @@ package enum StatusTable {
             + (wide ? ["MAX", "CONNECT-FAILURES", "RESETS", "BYTES-IN", "BYTES-OUT"] : []) + ["NOTE"]
     }
 
-    private static func row(_ backend: BackendReport, _ pool: String, _ wide: Bool) -> [String] {
-        ["\(pool)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
+    private static func row(_ backend: BackendReport, _ pool: PoolReport, _ wide: Bool) -> [String] {
+        ["\(pool.name)/\(backend.name)", backend.address, backend.wish.rawValue, backend.probe.rawValue,
             backend.availability.rawValue, "\(backend.connections)", "\(backend.connectionsTotal)", "\(backend.weight)"]
             + (wide ? [limit(backend.connectionsMax), "\(backend.connectFailures)", "\(backend.resets)", "\(backend.bytesToBackend)", "\(backend.bytesToClient)"] : [])
-            + [note(backend, wide)]
+            + [note(backend, pool.shares, wide)]
     }
 
     private static func limit(_ most: Int?) -> String { most.map { "\($0)" } ?? "-" }
@@ -66,12 +66,15 @@ package enum StatusTable {
     private static func isFull(_ connections: Int, of most: Int?) -> Bool { most.map { connections >= $0 } ?? false }
 
     /// In a word each, `wide` in full; `explain` has it all.
-    private static func note(_ backend: BackendReport, _ wide: Bool) -> String {
+    private static func note(_ backend: BackendReport, _ shares: SharesReport?, _ wide: Bool) -> String {
         var notes: [String] = []
         if backend.removing { notes.append("removed") }
         if isFull(backend.connections, of: backend.connectionsMax) { notes.append("full") }
         if let drain = backend.drain { notes.append(wide ? note(drain) : "by \(drain.owner)" + (drain.leaseUntil == nil ? "" : ", leased") + (drain.reason.map { ": \(short($0))" } ?? "")) }
         if let share = backend.share { notes.append("back lately: \(share) % of its share") }
+        if let shares, let percent = shares.percents[backend.name] {
+            notes.append("\(percent) % of its weight by \(shares.owner)" + (wide ? ", leased until \(shares.leaseUntil)" : ", leased") + (shares.reason.map { ": \(wide ? $0 : short($0))" } ?? ""))
+        }
         if let failure = backend.probeFailure { notes.append(wide ? failure : short(failure)) }
         if backend.backup { notes.append("backup") }
         return notes.joined(separator: "; ")

@@ -23,6 +23,8 @@ import Statistics
     var outSince: UInt64?
     /// What `Returns` knows of it.
     var comeback = Comeback()
+    /// See `Measurements`; nil: it has never had a connection.
+    var load: MeasuredLoad?
     /// Taken out of the configuration: whatever the wish, it gets nothing new, and goes when it is empty.
     private(set) var isRemoving = false
     /// It is no longer in the table, and its slot is no longer its own.
@@ -104,7 +106,7 @@ import Statistics
     func move(to new: BackendConfiguration, slot: Int, of pool: PoolConfiguration) -> FormerAddress {
         let former = FormerAddress(of: self, plane: plane)
         prober.stop()
-        (configuration, self.slot, outSince, comeback) = (new, slot, nil, Comeback())
+        (configuration, self.slot, outSince, comeback, load) = (new, slot, nil, Comeback(), nil)
         prober = makeProber(pool)
         set(wish, drain: drain)
         return former

@@ -11,6 +11,8 @@ import Model
     let explanations: Explanations
     let running: RunningConfiguration
     let reconfiguration: Reconfiguration
+    let shares: Shares
+    let measurements: Measurements
     var isStopping = false
     var surveys: Surveys { explanations.surveys }
 
@@ -25,6 +27,8 @@ import Model
         self.explanations = explanations
         self.running = running
         self.reconfiguration = reconfiguration
+        shares = Shares(table: table, events: events)
+        measurements = Measurements(table: table, plane: explanations.plane)
     }
 
     /// `user`: whoever asks, for the log and as the owner of what is ordered.
@@ -44,6 +48,9 @@ import Model
         case .connections(let order): try await showConnections(order, answer)
         case .close(let ids, let reset): try await closeConnections(ids, reset: reset, by: user, answer)
         case .explain(let reference): try await explain(reference, answer)
+        case .share(let order): try await share(order, by: user, answer)
+        case .unshare(let pool, let owner, let force): try await unshare(pool, owner, force: force, by: user, answer)
+        case .measure(let pool, let ages): try await measure(pool, ages: ages, answer)
         }
     }
 

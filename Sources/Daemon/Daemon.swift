@@ -23,7 +23,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let listeners: Listeners
     let reconfiguration: Reconfiguration
     private let running: RunningConfiguration
-    private let handler: CommandHandler
+    let handler: CommandHandler
     private let surveys: Surveys
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
@@ -83,6 +83,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         Limits.takeShortTurns()
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
+        let measuring = start { await self.handler.measurements.run() }
+        defer { measuring.cancel() }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)

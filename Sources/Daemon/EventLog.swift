@@ -39,10 +39,11 @@ extension Event.Change {
         switch self {
         // A rollout renews its leases all the time.
         case .leased: .debug
+        case .shared(_, _, let isRenewal): isRenewal ? .debug : .info
         case .poolAdded(_, let atStart), .backendAdded(_, _, _, _, _, let atStart): atStart ? .debug : .info
         case .listenerMoved, .listenerRedirected, .listenerRemoved, .configurationChanged, .poolRemoving, .poolTakenBack, .poolRemoved,
             .backendRemoving, .backendTakenBack, .backendRemoved, .backendMoved, .backendLeft,
-            .drainDeadline, .drainClosing, .connectionsClosed: .info
+            .drainDeadline, .drainClosing, .connectionsClosed, .unshared: .info
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
         case .poolRefuses: .error

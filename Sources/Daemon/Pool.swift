@@ -1,4 +1,5 @@
 // One pool as the control plane knows it.
+import Decisions
 import EventLoop
 import Model
 import Proxy
@@ -15,9 +16,15 @@ import Statistics
     var routing: PoolRouting? { didSet { published = routing?.targets.map(\.slot) } }
     /// Slots in the routing that was published last.
     private(set) var published: [Int]?
+    /// Parts of weights that its backends get for a while.
+    var shares: PoolShares?
+    /// Of the pool's load; see `Measurements`.
+    var meter = LoadMeter()
     /// As last announced: nobody takes new connections.
     var refuses = false
     var retirement = Retirement.none
+    /// Connects of all its backends, as last summed up.
+    private var summed: (connects: UInt64, at: MonotonicTime)?
     /// What the number's histogram stood at when this pool got it.
     private let lifetimesBefore: LifetimeCounts
     private let plane: DataPlane
@@ -40,6 +47,17 @@ import Statistics
 
     /// Of its connections that have ended.
     var lifetimes: LifetimeCounts { plane.statistics.lifetimes(pool: index).since(lifetimesBefore) }
+
+    /// Not older than that: many drains of one pool ask at about the same time.
+    func connects(now: MonotonicTime, within age: Duration, sum: ([Backend]) -> UInt64) -> UInt64 {
+        if let summed, summed.at.duration(to: now) < age { return summed.connects }
+        let connects = sum(backends)
+        summed = (connects, now)
+        return connects
+    }
+
+    /// Of its weight.
+    func percent(_ backend: Backend) -> Int { shares?.percents[backend.reference.backend] ?? 100 }
 
     var isRemoving: Bool {
         switch retirement {

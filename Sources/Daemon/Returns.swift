@@ -112,18 +112,21 @@ struct Comeback {
 /// What has become of a pool's connects since the last look.
 @ControlPlane private struct Sight {
     private var results: [Int: ReturnRamp.Results] = [:]
+    private let pool: Pool
     private var peers = ReturnRamp.Results()
-    private var weight = 0
+    /// As scaled for a while.
+    private var weight = 0.0
     private var peersWeight = 0
     private var peersHolders = 0
 
     init(_ pool: Pool, _ plane: DataPlane) {
+        self.pool = pool
         for backend in pool.backends where backend.comeback.isTaking {
             let totals = plane.statistics.totals(slot: backend.slot)
             // What happened before the first look tells nothing.
             let result = ReturnRamp.Results(totals, since: backend.comeback.totals ?? totals)
             backend.comeback.totals = totals
-            weight += backend.configuration.weight
+            weight += scaledWeight(backend)
             if backend.comeback.ramp != nil {
                 results[backend.slot] = result
             } else {
@@ -134,10 +137,12 @@ struct Comeback {
         }
     }
 
+    private func scaledWeight(_ backend: Backend) -> Double { Double(backend.configuration.weight * pool.percent(backend)) / 100 }
+
     func look(at backend: Backend, now: Double) -> ReturnRamp.Look {
         let own = Double(backend.configuration.weight)
         return ReturnRamp.Look(
-            now: now, own: results[backend.slot] ?? ReturnRamp.Results(), peers: peers, fairShare: own / Double(max(1, weight)),
+            now: now, own: results[backend.slot] ?? ReturnRamp.Results(), peers: peers, fairShare: weight > 0 ? scaledWeight(backend) / weight : 1,
             load: Double(backend.holders) / own, peersLoad: peersWeight > 0 ? Double(peersHolders) / Double(peersWeight) : 0)
     }
 }

@@ -45,7 +45,7 @@ import SystemCalls
             removing: pool.isRemoving, backends: backends.map(report),
             leaving: pool.leaving.filter { scope.includes($0.reference) }.map {
                 LeavingReport(name: $0.reference.backend.text, address: $0.address.description, connections: $0.holders)
-            })
+            }, shares: pool.shares.map(SharesReport.init))
     }
 
     private func report(_ backend: Backend) -> BackendReport {

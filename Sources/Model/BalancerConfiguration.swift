@@ -188,14 +188,17 @@ package struct PoolConfiguration: Equatable, Sendable {
     package var whenNone: WhenNone
     /// Over which time a backend that comes back gets its whole share; zero: at once.
     package var slowStart: Duration
+    /// Of each backend that does not have its own.
+    package var capacity: Capacity
 
     package init(
         name: PoolName, balance: Balance, timeouts: PoolTimeouts, connectRetries: Int, health: HealthConfiguration,
         drainDeadline: Duration, backends: [BackendConfiguration], restart: RestartConfiguration?,
         sendProxy: SendProxy = .none, transport: PoolTransport = PoolTransport(), whenFull: WhenFull = .refuse,
         whenNone: WhenNone = .refuse, slowStart: Duration = .zero, drainEnd: DrainEnd = .keep, closeRate: Int? = nil,
-        leaseEnd: LeaseEnd = .undrain
+        leaseEnd: LeaseEnd = .undrain, capacity: Capacity = Capacity()
     ) {
+        self.capacity = capacity
         self.leaseEnd = leaseEnd
         self.drainEnd = drainEnd
         self.closeRate = closeRate
@@ -260,8 +263,12 @@ package struct BackendConfiguration: Equatable, Sendable {
     package var backup: Bool
     /// The wish at first start; a saved one wins.
     package var wish: Wish
+    package var capacity: Capacity
 
-    package init(name: BackendName, address: Endpoint, weight: Int, connectionsMax: Int? = nil, backup: Bool, wish: Wish) {
+    package init(
+        name: BackendName, address: Endpoint, weight: Int, connectionsMax: Int? = nil, backup: Bool, wish: Wish, capacity: Capacity = Capacity()
+    ) {
+        self.capacity = capacity
         self.name = name
         self.address = address
         self.weight = weight

@@ -18,19 +18,19 @@ package struct ConnectionOutcomes: Equatable, Sendable {
 
     package init() {}
 
-    package static func + (left: Self, right: Self) -> Self { left.joined(right, &+) }
+    package static func + (left: Self, right: Self) -> Self { left.joined(right, &+, &+) }
 
-    /// What came since.
-    package static func - (now: Self, before: Self) -> Self { now.joined(before, &-) }
+    /// What came since. The counters of histograms go round at 2^32.
+    package static func - (now: Self, before: Self) -> Self { now.joined(before, &-) { ($0 &- $1) & 0xFFFF_FFFF } }
 
-    private func joined(_ other: Self, _ join: (UInt64, UInt64) -> UInt64) -> Self {
+    private func joined(_ other: Self, _ join: (UInt64, UInt64) -> UInt64, _ joinBucket: (UInt64, UInt64) -> UInt64) -> Self {
         var sum = self
         sum.connections = join(connections, other.connections)
         sum.connectFailures = join(connectFailures, other.connectFailures)
         sum.backendResets = join(backendResets, other.backendResets)
-        sum.firstBytes = zip(firstBytes, other.firstBytes).map(join)
-        sum.earlyEnds = zip(earlyEnds, other.earlyEnds).map(join)
-        sum.answers = zip(answers, other.answers).map(join)
+        sum.firstBytes = zip(firstBytes, other.firstBytes).map(joinBucket)
+        sum.earlyEnds = zip(earlyEnds, other.earlyEnds).map(joinBucket)
+        sum.answers = zip(answers, other.answers).map(joinBucket)
         return sum
     }
 }

@@ -43,6 +43,10 @@ package struct Event: Equatable, Sendable {
         case wishKept(BackendReference, Wish, drain: DrainLease?, overrides: Bool)
         /// The lease of its drain runs from now on.
         case leased(BackendReference, DrainLease, until: Timestamp)
+        /// Backends of the pool get only parts of their weights; `isRenewal`: the same ones for another lease.
+        case shared(PoolName, PoolShares, isRenewal: Bool)
+        /// They get all of them again.
+        case unshared(PoolName, by: String, reason: String?)
         case probe(BackendReference, from: ProbeFinding, to: ProbeFinding, reason: String)
         case availability(BackendReference, from: Availability, to: Availability)
         /// No backend of the pool takes new connections: clients are reset.
@@ -113,7 +117,7 @@ extension Event.Change {
             .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
-            .poolDiverts(let pool, _), .holdLost(let pool, _, _):
+            .poolDiverts(let pool, _), .holdLost(let pool, _, _), .shared(let pool, _, _), .unshared(let pool, _, _):
             "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         case .configurationChanged(let change, _):
@@ -148,6 +152,8 @@ extension Event.Change {
         case .wish: "wish"
         case .wishKept: "wishKept"
         case .leased: "leased"
+        case .shared: "shared"
+        case .unshared: "unshared"
         case .probe: "probe"
         case .availability: "availability"
         case .poolRefuses: "poolRefuses"
@@ -202,6 +208,11 @@ extension Event.Change {
             "wish \(from.rawValue) -> \(to.rawValue) by \(by)" + (reason.map { ": \($0)" } ?? "")
         case .leased(_, let drain, let until):
             "lease of \(drain.owner)" + (drain.lease.map { " for \($0.spoken)" } ?? "") + ", until \(until.rfc3339)"
+        case .shared(_, let shares, _):
+            "of new connections the backends get \(shares.text), by \(shares.owner) for \(shares.lease.spoken), until \(shares.until.rfc3339)"
+                + (shares.reason.map { ": \($0)" } ?? "")
+        case .unshared(_, let by, let reason):
+            "the backends get all of their weights of new connections again, by \(by)" + (reason.map { ": \($0)" } ?? "")
         case .wishKept(_, let wish, let drain, let overrides):
             "starts in \(wish.rawValue): saved wish" + (drain.map { " of \($0.owner) since \($0.since.rfc3339)" } ?? "")
                 + (overrides ? ", overrides the file" : "")

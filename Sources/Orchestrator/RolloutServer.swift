@@ -7,27 +7,28 @@ import SystemCalls
 
 /// Whoever carries a rollout out. The orders answer with what will be done, or throw why not.
 @ControlPlane package protocol RolloutControl: AnyObject, Sendable {
-    var folder: RolloutFolder { get }
     func report() async -> RolloutReport
-    func orderPause() throws(Failure) -> String
-    func orderContinue() throws(Failure) -> String
-    func orderDone() throws(Failure) -> String
-    func orderAbort() throws(Failure) -> String
+    func pause() throws(Failure) -> String
+    func goOn() throws(Failure) -> String
+    func done() throws(Failure) -> String
+    func abort() throws(Failure) -> String
 }
 
 @ControlPlane package final class RolloutServer {
     private static let silenceMax = Duration.seconds(60)
 
     private let folder: RolloutFolder
+    private let control: any RolloutControl
     private var accepting: Task<Void, Never>?
 
     /// Mode 0600: whoever may write into the folder may give orders.
-    package init(_ control: any RolloutControl) throws(SystemError) {
-        folder = control.folder
+    package init(_ folder: RolloutFolder, _ control: any RolloutControl) throws(SystemError) {
+        self.folder = folder
+        self.control = control
         let socket = try FarSocket.bind(in: folder.path, "socket")
         try Sockets.listen(socket.number, backlog: 16)
         let listener = AsyncListener(owning: socket)
-        accepting = start {
+        accepting = start { [control] in
             while let peer = await RolloutServer.accept(listener) { start { await RolloutServer.converse(with: peer, control) } }
         }
     }
@@ -75,10 +76,10 @@ import SystemCalls
             switch request.word {
             case .help: return RolloutOrderWord.allCases.map { .data("\($0.rawValue)  -- \($0.doc)") } + [.ok]
             case .status: return data(await control.report(), request.output)
-            case .pause: return data(RolloutAnswer(try control.orderPause()), request.output)
-            case .goOn: return data(RolloutAnswer(try control.orderContinue()), request.output)
-            case .done: return data(RolloutAnswer(try control.orderDone()), request.output)
-            case .abort: return data(RolloutAnswer(try control.orderAbort()), request.output)
+            case .pause: return data(RolloutAnswer(try control.pause()), request.output)
+            case .goOn: return data(RolloutAnswer(try control.goOn()), request.output)
+            case .done: return data(RolloutAnswer(try control.done()), request.output)
+            case .abort: return data(RolloutAnswer(try control.abort()), request.output)
             }
         } catch {
             return [.failure(error)]

@@ -119,11 +119,9 @@ extension Orchestrator {
 
     func switchTraffic(to pool: PoolName) async -> RolloutMachine.OrderEnd {
         guard let standby else { return .failed(reason: "there is no standby") }
+        let other = pool == standby.pool ? order.plan.pool : standby.pool
         do throws(Failure) {
-            for listener in standby.listeners {
-                let edit = ConfigurationEdit.set(.listener(listener), [Setting(key: "pool", value: pool.text)])
-                try await fleet.perform(.configuration(.edit(edit)), decoding: ChangesRecord.self)
-            }
+            try await fleet.perform(.configuration(.switchTraffic(from: other, to: pool)), decoding: ChangesRecord.self)
             return .done
         } catch {
             return .failed(reason: error.message)

@@ -5,6 +5,7 @@ import SystemCalls
 extension ConnectionHandle {
     func account(bytes: Int, from source: Party) {
         let now = worker.now()
+        let silence = now - record.lastActivity
         record.lastActivity = now
         record.traffic.count(bytes, from: source, now: now)
         guard record.slot >= 0 else { return }
@@ -12,7 +13,11 @@ extension ConnectionHandle {
         switch source {
         case .client: counters.countBytesToBackend(bytes)
         case .backend:
-            record.isAnswered = true
+            if !record.isAnswered {
+                record.isAnswered = true
+                // From the client's last byte, or from the connect: whatever it answers to.
+                worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countFirstByte(after: silence)
+            }
             counters.countBytesToClient(bytes)
         }
     }
@@ -55,7 +60,10 @@ extension ConnectionHandle {
         case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull,
             .holdTimedOut, .clientLeft, .denied, .sourceLimit, .badHeader, .outOfResources: break
         }
-        worker.state.segment.lifetimes(worker: worker.state.index, pool: record.pool).count(worker.now() - record.begunAt)
+        let age = worker.now() - record.begunAt
+        worker.state.segment.lifetimes(worker: worker.state.index, pool: record.pool).count(age)
+        guard record.slot >= 0 else { return }
+        worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countEnd(age: age, bytesToClient: record.traffic.toClient)
     }
 
     func accountClose(_ reason: CloseReason) {

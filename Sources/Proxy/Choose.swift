@@ -57,13 +57,15 @@ extension ConnectionHandle {
 
     /// Those that are held back take a connection beyond their share where nobody else can.
     private func choice(from route: Route) -> Int? {
-        guard route.header.holdsBack else { return choice(from: route, holdsBack: false) }
+        guard route.header.holdsBack else { return choice(from: route, holding: .nobody) }
         route.heldBack.countChoice(worker: worker.state.index)
-        return choice(from: route, holdsBack: true) ?? choice(from: route, holdsBack: false)
+        if let index = choice(from: route, holding: .shares) { return index }
+        if route.heldBack.hasLastResorts, let index = choice(from: route, holding: .lastResorts) { return index }
+        return choice(from: route, holding: .nobody)
     }
 
-    private func choice(from route: Route, holdsBack: Bool) -> Int? {
-        worker.choice(from: route, pool: record.pool, besides: record.tried, hash: record.sourceHash, holdsBack: holdsBack)
+    private func choice(from route: Route, holding: Holding) -> Int? {
+        worker.choice(from: route, pool: record.pool, besides: record.tried, hash: record.sourceHash, holding: holding)
     }
 
     /// The connection holds its backend no longer. The last one of a watched backend is news for the control plane.
@@ -88,11 +90,11 @@ struct Balancing {
 extension WorkerHandle {
     /// By the pool's method, `besides` those slots. `hash`: the client's, where it is known.
     fileprivate func choice(
-        from route: Route, pool: Int, besides tried: InlineArray<8, Int32>, hash clients: UInt64?, holdsBack: Bool
+        from route: Route, pool: Int, besides tried: InlineArray<8, Int32>, hash clients: UInt64?, holding: Holding
     ) -> Int? {
         let hash = route.header.balance == .sourceHash ? clients : nil
         let table = RouteTable(
-            route: route, segment: state.segment, tried: tried, holdsBack: holdsBack, worker: state.index, hash: hash)
+            route: route, segment: state.segment, tried: tried, holding: holding, worker: state.index, hash: hash)
         switch route.header.balance {
         case .roundRobin: return BackendChoice.roundRobin(table, cursor: &state.balancing[pool].cursor)
         case .leastConnections: return state.balancing[pool].ranking.choose(table)
@@ -108,15 +110,17 @@ extension WorkerHandle {
     /// method and weights, and of those that are held back not beyond their share unless nobody else has room.
     func takeTicketForLine(pool: Int, _ route: Route, _ queue: PoolQueue) -> Int? {
         guard route.header.targetCount > 0 else { return nil }
-        guard route.header.holdsBack else { return takeTicketForLine(pool, route, queue, holdsBack: false) }
+        guard route.header.holdsBack else { return takeTicketForLine(pool, route, queue, holding: .nobody) }
         route.heldBack.countChoice(worker: state.index)
-        return takeTicketForLine(pool, route, queue, holdsBack: true) ?? takeTicketForLine(pool, route, queue, holdsBack: false)
+        if let slot = takeTicketForLine(pool, route, queue, holding: .shares) { return slot }
+        if route.heldBack.hasLastResorts, let slot = takeTicketForLine(pool, route, queue, holding: .lastResorts) { return slot }
+        return takeTicketForLine(pool, route, queue, holding: .nobody)
     }
 
-    private func takeTicketForLine(_ pool: Int, _ route: Route, _ queue: PoolQueue, holdsBack: Bool) -> Int? {
+    private func takeTicketForLine(_ pool: Int, _ route: Route, _ queue: PoolQueue, holding: Holding) -> Int? {
         var passed = ConnectionRecord.nothingTried
         for attempt in 0..<route.header.targetCount {
-            guard let index = choice(from: route, pool: pool, besides: passed, hash: nil, holdsBack: holdsBack) else { return nil }
+            guard let index = choice(from: route, pool: pool, besides: passed, hash: nil, holding: holding) else { return nil }
             let slot = route.slot(index)
             if !queue.isLeftAlone(slot: slot, now: now()), route.takeTicket(index, state.segment) {
                 if route.header.holdsBack { route.heldBack.take(index, worker: state.index) }
@@ -129,11 +133,11 @@ extension WorkerHandle {
 
     /// A new routing of the pool is to be followed from now on, instead of `old`.
     func prepareBalancing(pool: Int, _ route: Route, insteadOf old: Route?) {
-        if route.header.holdsBack { route.heldBack.carryOn(from: old?.heldBack, worker: state.index, using: &state.generator) }
+        if route.header.holdsBack { route.heldBack.carryOn(from: old, worker: state.index, using: &state.generator) }
         switch route.header.balance {
         case .leastConnections:
             let table = RouteTable(
-                route: route, segment: state.segment, tried: ConnectionRecord.nothingTried, holdsBack: false, worker: state.index, hash: nil)
+                route: route, segment: state.segment, tried: ConnectionRecord.nothingTried, holding: .nobody, worker: state.index, hash: nil)
             state.balancing[pool].ranking = LoadRanking(table, workers: state.peers.count, start: state.generator.next())
         case .roundRobin, .twoChoices, .random, .sourceHash: state.balancing[pool].ranking = LoadRanking()
         }
@@ -156,7 +160,7 @@ private struct RouteTable: ChoiceTable {
     let segment: SegmentView
     let tried: InlineArray<8, Int32>
     /// False: nobody is, or it does not matter.
-    let holdsBack: Bool
+    let holding: Holding
     let worker: Int
     /// Of the client, by `source-hash`.
     let hash: UInt64?
@@ -166,7 +170,7 @@ private struct RouteTable: ChoiceTable {
     func weight(_ index: Int) -> Int { route.weight(index) }
     func connections(_ index: Int) -> Int { segment.tickets(slot: route.slot(index)).held }
     func isFull(_ index: Int) -> Bool { !route.hasRoom(index) }
-    func isHeldBack(_ index: Int) -> Bool { holdsBack && route.heldBack.isHeldBack(index, worker: worker, hash: hash) }
+    func isHeldBack(_ index: Int) -> Bool { holding != .nobody && route.heldBack.isHeldBack(index, holding, worker: worker, hash: hash) }
     func notFull(from index: Int) -> Int? { route.withRoom(from: index) }
     func scheduled(_ position: Int) -> Int { route.scheduled(position) }
     func column(_ index: Int) -> AliasTable.Column { route.column(index) }

@@ -19,9 +19,12 @@ package struct PoolRouting: Equatable, Sendable {
         package let connectionsMax: Int?
         /// Held back to so many 1/256 of its fair share, which may be more than all of it; nil: it is not.
         package let share: Int?
+        /// Its weight is scaled to so many percent; 0: it takes only what no other can.
+        package let percent: Int
 
         /// Without a name, the address stands for it.
-        package init(name: String? = nil, slot: Int, address: Endpoint, weight: Int, connectionsMax: Int? = nil, share: Int? = nil) {
+        package init(name: String? = nil, slot: Int, address: Endpoint, weight: Int, connectionsMax: Int? = nil, share: Int? = nil, percent: Int = 100) {
+            self.percent = percent
             self.name = name ?? address.description
             self.slot = slot
             self.address = address
@@ -64,6 +67,10 @@ package struct PoolRouting: Equatable, Sendable {
     }
 }
 
+extension PoolRouting.Target {
+    var effectiveWeight: Double { Double(weight * percent) / 100 }
+}
+
 /// Header of a block. Durations in nanoseconds.
 struct RouteHeader {
     let generation: UInt64
@@ -90,7 +97,7 @@ struct RouteHeader {
     let outage: Outage
     let targetCount: Int
     let scheduleCount: Int
-    /// Some backend has come back lately and gets a share only: without one nothing is asked about it.
+    /// Some backend gets a share only: without one nothing is asked about it.
     let holdsBack: Bool
 
     init(_ routing: PoolRouting, generation: UInt64, scheduleCount: Int, holdsBack: Bool) {

@@ -20,7 +20,7 @@ import Synchronization
     }
 
     // In this order: the process's ticket line, a ticket line a slot, one a listener, then for each worker its backend lines
-    // (one a slot) and its listener lines; at last for each worker the lifetimes of each pool's connections.
+    // (one a slot) and its listener lines; then for each worker the lifetimes of each pool's connections, and at last what became of each slot's.
     @inlinable var ticketsOffset: Int { SegmentLayout.lineBytes }
     @inlinable var listenerTicketsOffset: Int { ticketsOffset + slots * SegmentLayout.lineBytes }
     @inlinable var workersOffset: Int { listenerTicketsOffset + listeners * SegmentLayout.lineBytes }
@@ -30,7 +30,9 @@ import Synchronization
     static var lifetimeBytes: Int {
         (LifetimeBuckets.count * MemoryLayout<UInt64>.size + lineBytes - 1) / lineBytes * lineBytes
     }
-    package var bytes: Int { lifetimesOffset + workers * pools * SegmentLayout.lifetimeBytes }
+    /// Behind the lifetimes: for each worker two lines a slot, see Outcomes.
+    var outcomesOffset: Int { lifetimesOffset + workers * pools * SegmentLayout.lifetimeBytes }
+    package var bytes: Int { outcomesOffset + 2 * workers * slots * SegmentLayout.lineBytes }
 
     @inlinable func ticketOffset(slot: Int) -> Int {
         precondition((0..<slots).contains(slot), "no such slot")
@@ -54,6 +56,11 @@ import Synchronization
 }
 
 extension SegmentLayout {
+    @usableFromInline func outcomesOffset(worker: Int, slot: Int) -> Int {
+        precondition((0..<workers).contains(worker) && (0..<slots).contains(slot), "no such worker or slot")
+        return outcomesOffset + 2 * (worker * slots + slot) * SegmentLayout.lineBytes
+    }
+
     func lifetimesOffset(worker: Int, pool: Int) -> Int {
         precondition((0..<workers).contains(worker) && (0..<pools).contains(pool), "no such worker or pool")
         return lifetimesOffset + (worker * pools + pool) * SegmentLayout.lifetimeBytes

@@ -32,6 +32,11 @@ struct CommandTests {
             .connections(ConnectionsOrder()), .connections(ConnectionsOrder(scope: .backend(a), sort: .bytes, limit: 7)),
             .close([ConnectionID(worker: 0, serial: 4711)], reset: false),
             .close([ConnectionID(worker: 1, serial: 1), ConnectionID(worker: 0, serial: .max)], reset: true),
+            .share(ShareOrder([.init(a, percent: 0)], lease: .seconds(10))),
+            .share(ShareOrder(
+                [.init(a, percent: 100), .init(try BackendReference("web/owner"), percent: 7)], owner: "rollout-7", reason: "a=b c", lease: .milliseconds(1500))),
+            .unshare(try PoolName("web"), owner: nil, force: false), .unshare(try PoolName("web"), owner: "ann b", force: true),
+            .measure(try PoolName("web"), ages: false), .measure(try PoolName("web"), ages: true),
         ] + (try configurationCommands()).map(Command.configuration)
     }
 
@@ -48,6 +53,7 @@ struct CommandTests {
             .edit(.set(.lbd, settings)), .edit(.add(a, settings)), .edit(.add(a, [Setting(key: "address", value: "unix:a=b")])), .edit(.set(a, settings)),
             .edit(.add(web, [])), .edit(.add(web, settings)), .edit(.set(web, settings)), .edit(.set(web, settings), force: true), .edit(.add(front, settings)), .edit(.set(front, settings)),
             .remove([a], now: false, waiting: .no), .remove([a, b], now: true, waiting: .untilGone(deadline: nil)),
+            .setListeners([try ListenerName("front"), try ListenerName("back")], [Setting(key: "pool", value: "web")]),
             .remove([web], now: false, waiting: .untilGone(deadline: .seconds(90))), .remove([front], now: true, waiting: .no),
         ]
     }

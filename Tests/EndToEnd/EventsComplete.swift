@@ -66,7 +66,7 @@ import Testing
             "drain \(name) owner=ann reason=\"disk \(Int.random(in: 0..<10, using: &random))\"", "drain \(name) owner=ann lease=1h",
             "drain \(name) owner=ann lease=100ms", "drain \(name) owner=ann lease=2h renew=yes", "drain \(name) owner=bob force=yes",
             "undrain \(name) owner=ann", "ready \(name) owner=bob force=yes", "maintain \(name) owner=ann reason=move", "maintain \(name) owner=ann",
-            "probe \(name) timeout=1ms",
+            "probe \(name) timeout=1ms", "share \(name)=0 lease=100ms owner=ann", "share \(name)=40 lease=1h owner=ann reason=new", "unshare web owner=ann",
         ]
         let index = Int.random(in: 0..<lines.count + 3, using: &random)
         if index == lines.count {

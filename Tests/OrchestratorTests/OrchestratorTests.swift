@@ -45,11 +45,11 @@ private func well(_ command: Command) -> [ReplyLine] {
         return backends.map { json(WishRecord(backend: $0.description, wish: .ready, availability: .available)) } + [.ok]
     case .probe(let backends, _):
         return backends.map { json(ProbeRecord(backend: $0.description, probe: .up, probeSequence: 2, failure: nil)) } + [.ok]
-    case .help, .maintain, .ready, .events, .configuration, .connections, .close, .explain: return [.failure(Failure(.failed, "not expected"))]
+    case .help, .maintain, .ready, .events, .configuration, .connections, .close, .explain, .share, .unshare, .measure: return [.failure(Failure(.failed, "not expected"))]
     }
 }
 
-@ControlPlane @ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
+@ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
     try orchestrator([balancer], restart: restart)
 }
 
@@ -67,7 +67,7 @@ private func verb(_ command: Command) -> String {
     case .drain(let order): order.lease == nil ? "hold" : order.renews ? "renew" : "drain"
     case .undrain(_, "me", false): "undrain"
     case .probe: "probe"
-    case .help, .undrain, .maintain, .ready, .events, .configuration, .connections, .close, .explain: "other"
+    case .help, .undrain, .maintain, .ready, .events, .configuration, .connections, .close, .explain, .share, .unshare, .measure: "other"
     }
 }
 
@@ -175,13 +175,13 @@ private func verb(_ command: Command) -> String {
                 return drained(order.backends, .draining) + [.failure(Failure(.failed, "the drain was ended"))]
             }
             let orchestrator = try orchestrator(balancer)
-            let run = start { await orchestrator.run() }
+            let run = startThrowing { try await orchestrator.run() }
             _ = await arrived.next()
             orchestrator.requestStop()
             for _ in 0..<20 { await pause(for: .milliseconds(1)) }
             #expect(balancer.commands.map(verb) == ["status", "drain"])
             goOn.put(true)
-            #expect(await run.value.nodes[0].fate == .undone)
+            #expect(try await run.value.nodes[0].fate == .undone)
             #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
             try balancer.close()
         }

@@ -114,6 +114,73 @@ struct HeldBackRouteTests {
         }
     }
 
+    /// Fault: a backend that is to get nothing more while others can take it, and clients turned away because it is the last.
+    @Test(arguments: [1, 2], Balance.allCases)
+    func aWeightOfNothingIsTheLastResort(_ workers: Int, _ balance: Balance) async throws {
+        try await onThread {
+            let backends = try HeldBackRouteTests.named(4)
+            defer { for backend in backends { backend.stop() } }
+            let plane = try TestPlane(workers: workers)
+            let endpoints = backends.map(\.endpoint)
+            try plane.route(endpoints, balance: balance, percents: [0: 0, 3: 0])
+            let endpoint = try plane.listen()
+            let had = try HeldBackRouteTests.census(endpoint, 60)
+            #expect(had[0] == 0 && had[3] == 0 && had[1] + had[2] == 60, "\(had)")
+            if balance != .sourceHash { #expect(had[1] > 5 && had[2] > 5, "\(had)") }
+            // One that is held back after its return still goes before those that are to get nothing.
+            try plane.route(endpoints, balance: balance, shares: [1: 13], percents: [0: 0, 2: 0, 3: 0])
+            #expect(try HeldBackRouteTests.census(endpoint, 20) == [0, 20, 0, 0])
+            // The others refuse.
+            let refusing = try RefusingAddress()
+            try plane.route([endpoints[0], refusing.endpoint], balance: balance, percents: [0: 0])
+            #expect(try HeldBackRouteTests.census(endpoint, 10)[0] == 10)
+            // All at nothing is as if nobody had said so.
+            try plane.route(endpoints, balance: .roundRobin, percents: [0: 0, 1: 0, 2: 0, 3: 0])
+            let even = try HeldBackRouteTests.census(endpoint, 40)
+            #expect(even == [10, 10, 10, 10] || workers == 2 && even.reduce(0, +) == 40, "\(even)")
+            try plane.waitUntilEmpty()
+        }
+    }
+
+    @Test func whereTheOthersAreFullTheLastResortTakesOver() async throws {
+        try await onThread {
+            let backends = try HeldBackRouteTests.named(2)
+            defer { for backend in backends { backend.stop() } }
+            let plane = try TestPlane(workers: 1)
+            try plane.route(backends.map(\.endpoint), balance: .leastConnections, most: 10, percents: [1: 0])
+            let endpoint = try plane.listen()
+            var held: [BlockingSocket] = []
+            var had: [UInt8] = []
+            for _ in 0..<20 {
+                held.append(try BlockingSocket.connect(to: endpoint))
+                had += held[held.count - 1].receive(exactly: 1)
+            }
+            #expect(had == Array(repeating: 0, count: 10) + Array(repeating: 1, count: 10))
+            for client in held { client.close() }
+            try plane.waitUntilEmpty()
+        }
+    }
+
+    /// A third of the connections to one of half its weight beside one of all.
+    @Test(arguments: Balance.allCases)
+    func halfAWeight(_ balance: Balance) async throws {
+        try await onThread {
+            let backends = try HeldBackRouteTests.named(2)
+            defer { for backend in backends { backend.stop() } }
+            let plane = try TestPlane(workers: 1)
+            try plane.route(backends.map(\.endpoint), balance: balance, percents: [1: 50])
+            let endpoint = try plane.listen()
+            let had = try HeldBackRouteTests.census(endpoint, 300)
+            switch balance {
+            case .leastConnections, .roundRobin: #expect(abs(had[1] - 100) <= 3, "\(had)")
+            // One client: all or nothing.
+            case .sourceHash: #expect(had.contains(300), "\(had)")
+            case .twoChoices, .random: #expect(had[1] >= 60 && had[1] <= 103, "\(had)")
+            }
+            try plane.waitUntilEmpty()
+        }
+    }
+
     @Test func aRouteWithoutAnyAsksNothing() {
         let targets = (0..<3).map { PoolRouting.Target(slot: $0, address: .ipv4(0x7F00_0001, port: 9), weight: 1) }
         let routing = PoolRouting(

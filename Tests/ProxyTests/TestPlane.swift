@@ -30,14 +30,17 @@ final class TestPlane {
         _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, connect: Duration = .seconds(5), idle: Duration = .seconds(60),
         halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none,
         transport: PoolTransport = PoolTransport(), stalled: Duration = .seconds(60), lifetime: Lifetime? = nil,
-        most: Int? = nil, whenFull: WhenFull = .refuse, whenNone: PoolRouting.WhenNone = .refuse, shares: [Int: Int] = [:], pool: Int = 0
+        most: Int? = nil, whenFull: WhenFull = .refuse, whenNone: PoolRouting.WhenNone = .refuse, shares: [Int: Int] = [:], percents: [Int: Int] = [:],
+        pool: Int = 0
     ) throws {
         let routing = PoolRouting(
             balance: balance,
             timeouts: PoolTimeouts(connect: connect, idle: idle, halfClosed: halfClosed, stalled: stalled, lifetime: lifetime),
             connectRetries: retries, sendProxy: sendProxy, transport: transport, whenFull: whenFull, whenNone: whenNone,
             targets: backends.enumerated().map {
-                PoolRouting.Target(slot: slot + $0.offset, address: $0.element, weight: 1, connectionsMax: most, share: shares[$0.offset])
+                PoolRouting.Target(
+                    slot: slot + $0.offset, address: $0.element, weight: 1, connectionsMax: most, share: shares[$0.offset],
+                    percent: percents[$0.offset] ?? 100)
             })
         try waitUntilFollowed(plane.publish(routing, pool: pool))
     }

@@ -21,6 +21,11 @@ struct LayoutTests {
             for listener in 0..<2 {
                 places.append(Place(what: "listener \(worker) \(listener)", offset: layout.listenerOffset(worker: worker, listener: listener)))
             }
+            for slot in 0..<5 {
+                for line in 0..<2 {
+                    places.append(Place(what: "outcomes \(worker) \(slot) \(line)", offset: layout.outcomesOffset(worker: worker, slot: slot) + line * 64))
+                }
+            }
             for pool in 0..<2 {
                 for line in 0..<17 {
                     places.append(Place(what: "lifetimes \(worker) \(pool) \(line)", offset: layout.lifetimesOffset(worker: worker, pool: pool) + line * 64))

@@ -12,6 +12,8 @@ struct RebuiltState: Equatable {
     }
 
     private(set) var backends: [String: Backend] = [:]
+    /// By pool.
+    private(set) var shares: [String: SharesReport] = [:]
     /// Where each open one listens.
     private(set) var listeners: [String: String] = [:]
 
@@ -27,6 +29,7 @@ struct RebuiltState: Equatable {
                     availability: backend.availability.rawValue, drain: backend.drain)
             }
         }
+        for pool in status.pools { shares[pool.name] = pool.shares }
         listeners = Dictionary(uniqueKeysWithValues: status.listeners.map { ($0.name, $0.bind) })
     }
 
@@ -43,6 +46,8 @@ struct RebuiltState: Equatable {
             backends[name, default: Backend()].wish = event.to
             backends[name, default: Backend()].drain = event.drain
         case "leased": backends[name, default: Backend()].drain = event.drain
+        case "shared", "unshared": shares[String(name.dropFirst("pool ".count))] = event.shares
+        case "poolRemoved": shares[String(name.dropFirst("pool ".count))] = nil
         case "probe": backends[name, default: Backend()].probe = event.to
         case "availability": backends[name, default: Backend()].availability = event.to
         case "listenerOpened", "listenerMoved": listeners[String(name.dropFirst("listener ".count))] = event.address
