@@ -18,8 +18,6 @@ package enum ConfigurationCommand: Equatable, Sendable {
     /// All of one kind. `now`: connections are reset, else they are drained.
     case remove([ConfigurationSubject], now: Bool, waiting: RemovalWait)
     case logLevel(LogConfiguration.Level)
-    /// Every listener of the one leads to the other, in one change.
-    case switchTraffic(from: PoolName, to: PoolName)
 }
 
 /// Whether the answer to a removal comes when it is begun or when it is done.
@@ -51,7 +49,6 @@ extension Verb {
             name: "pool set", arguments: "NAME KEY=VALUE... [force=yes]",
             doc: "changes options of a pool, such as health.interval=1s; force=yes: a health check that no backend passes, too", keys: ["force"], takesSettings: true),
         Verb(name: "pool remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "drains its backends first", keys: removalKeys),
-        Verb(name: "pool switch", arguments: "FROM TO", doc: "every listener that leads to FROM leads to TO from now on, all in one change", keys: []),
         Verb(name: "listener add", arguments: "NAME bind=ADDRESS pool=POOL [KEY=VALUE...]", doc: "a new listener", keys: [], takesSettings: true),
         Verb(name: "listener set", arguments: "NAME... KEY=VALUE...", doc: "changes options of a listener, or the same ones of several at once", keys: [], takesSettings: true),
         Verb(name: "listener remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "accepts no more; what it took goes on", keys: removalKeys),
@@ -72,7 +69,6 @@ extension ConfigurationCommand {
         case "config save": self = .save(file: try arguments.text("file", bytesMax: 4095), force: try arguments.flag("force"))
         case "config set": self = .edit(.set(.lbd, try arguments.settings(atLeast: 1)))
         case "log level": self = .logLevel(try arguments.level())
-        case "pool switch": self = .switchTraffic(from: try arguments.pool(), to: try arguments.pool())
         case let name:
             guard let kind = SubjectKind.allCases.first(where: { name.hasPrefix($0.rawValue + " ") }) else { return nil }
             self = try ConfigurationCommand(kind, name.dropFirst(kind.rawValue.count + 1), &arguments)
@@ -117,7 +113,6 @@ extension ConfigurationCommand {
             guard let first = subjects.first else { preconditionFailure("a removal is of something") }
             return first.words("remove") + subjects.dropFirst().map(\.name) + (now ? ["now=yes"] : []) + waiting.words
         case .logLevel(let level): return ["log", "level", level.rawValue]
-        case .switchTraffic(let from, let to): return ["pool", "switch", from.text, to.text]
         }
     }
 }
@@ -138,11 +133,6 @@ extension Arguments {
         } catch {
             throw LineError(description: kind == .backend ? error.description : "'\(word.escapedForOneLine)': \(error.description)")
         }
-    }
-
-    fileprivate mutating func pool() throws(LineError) -> PoolName {
-        guard case .pool(let name) = try subject(.pool) else { preconditionFailure("a pool was asked for") }
-        return name
     }
 
     fileprivate mutating func subjects(_ kind: SubjectKind) throws(LineError) -> [ConfigurationSubject] {

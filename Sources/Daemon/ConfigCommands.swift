@@ -18,7 +18,6 @@ extension CommandHandler {
         case .setListeners(let names, let settings): try await change(names.map { .set(.listener($0), settings) }, by: user, answer)
         case .logLevel(let level):
             try await change([.set(.lbd, [Setting(key: "log.level", value: level.rawValue)])], by: user, answer)
-        case .switchTraffic(let from, let to): try await switchTraffic(from: from, to: to, by: user, answer)
         case .remove(let subjects, let now, let waiting): try await remove(subjects, now: now, waiting, by: user, answer)
         }
     }
@@ -73,12 +72,6 @@ extension CommandHandler {
         let changes = try running.edit(edits, now: now, by: user)
         try await awaitWorkers()
         try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
-    }
-
-    /// In one change: no connection finds one listener switched and the other not. Where all are switched nothing is done.
-    private func switchTraffic(from: PoolName, to: PoolName, by user: String, _ answer: Answer) async throws(Failure) {
-        let listeners = running.wanted.configuration.listeners.filter { $0.pool == from }
-        try await change(listeners.map { .set(.listener($0.name), [Setting(key: "pool", value: to.text)]) }, by: user, answer)
     }
 
     /// Who hears that something was changed finds it so, at every worker.

@@ -6,7 +6,7 @@ import Model
 struct PoolCommand: VerbGroup {
     static let configuration = CommandConfiguration(
         commandName: "pool", abstract: "Adds, changes and removes pools while lbd runs.",
-        subcommands: [AddCommand<PoolKind>.self, SetCommand<PoolKind>.self, RemoveCommand<PoolKind>.self, PoolSwitchCommand.self])
+        subcommands: [AddCommand<PoolKind>.self, SetCommand<PoolKind>.self, RemoveCommand<PoolKind>.self])
 
     @OptionGroup var global: GlobalOptions
 }
