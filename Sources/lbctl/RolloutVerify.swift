@@ -17,7 +17,7 @@ struct RolloutVerifyCommand: Verb {
             """)
 
     @OptionGroup var global: GlobalOptions
-    @OptionGroup var stored: StateOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     @Argument(help: ArgumentHelp("The journal, a file; or the ID of a rollout, or the beginning of one.", valueName: "file"))
     var file: String
