@@ -49,7 +49,7 @@ private func well(_ command: Command) -> [ReplyLine] {
     }
 }
 
-@ControlPlane @ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
+@ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
     try orchestrator([balancer], restart: restart)
 }
 
@@ -175,13 +175,13 @@ private func verb(_ command: Command) -> String {
                 return drained(order.backends, .draining) + [.failure(Failure(.failed, "the drain was ended"))]
             }
             let orchestrator = try orchestrator(balancer)
-            let run = start { await orchestrator.run() }
+            let run = startThrowing { try await orchestrator.run() }
             _ = await arrived.next()
             orchestrator.requestStop()
             for _ in 0..<20 { await pause(for: .milliseconds(1)) }
             #expect(balancer.commands.map(verb) == ["status", "drain"])
             goOn.put(true)
-            #expect(await run.value.nodes[0].fate == .undone)
+            #expect(try await run.value.nodes[0].fate == .undone)
             #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
             try balancer.close()
         }
