@@ -8,19 +8,21 @@ import subprocess
 import time
 
 import proxies
-from proxies import Broken, Process
+from proxies import OTHER, Broken, Process
 
 POOLS, SERVERS = 50, 20
 CALLS = 20  # a round, to measure the CPU of one
 PAUSE = 0.02  # between two calls under load
 
 
+ECHO = "echo"
+
+
 class Lbd:
-    name = "lbd"
     status, status_text = "status output=json", "status"
 
-    def __init__(self, binary):
-        self.command = lambda file: [binary, "--config", file]
+    def __init__(self, kind):
+        self.name, self.command = kind.name, kind.command
 
     @staticmethod
     def configuration(pools, folder):
@@ -64,8 +66,9 @@ class Running(Process):
     """One of them, on both cores, with all its pools."""
 
     def __init__(self, lab, kind, network):
-        self.kind, self.folder = kind, lab.folder / f"control-{kind.name}"
+        self.kind, self.folder = kind, lab.folder / f"control-{kind.name.replace(' ', '-')}"
         self.folder.mkdir()
+        self.socket = self.folder / kind.socket
         self.ports = []
         while len(self.ports) < POOLS:
             port = proxies.free_port()
@@ -83,21 +86,8 @@ class Running(Process):
                 raise Broken(f"{kind.name} does not answer")
 
     def ask(self, line):
-        """Seconds until the whole answer was there, on a connection of its own."""
-        began = time.perf_counter()
-        answer = b""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(str(self.folder / self.kind.socket))
-            connection.sendall(line.encode() + b"\n")
-            while not (answer and self.kind.is_over(answer)):
-                more = connection.recv(1 << 20)
-                if not more:
-                    break
-                answer += more
-        if not answer:
-            raise Broken(f"{self.kind.name} said nothing to '{line}'")
-        return time.perf_counter() - began
+        """Seconds until the whole answer was there."""
+        return ask(self.socket, line, self.kind.is_over)[0]
 
     def changes(self):
         """Without end: a drain and its undrain, of one pool after the other but the first, which has the traffic."""
@@ -115,16 +105,50 @@ class Running(Process):
         return (self.cpu() - before) / len(lines) / 1e6
 
 
-def polled(lab, running, changes):
-    """A slice of load, a status and a change in turn meanwhile: the load's outcome, seconds of both."""
+def ask(path, line, is_over):
+    """Seconds until the whole answer was there, on a connection of its own, and its length."""
+    began = time.perf_counter()
+    answer = b""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(path))
+        connection.sendall(line.encode() + b"\n")
+        while not (answer and is_over(answer)):
+            more = connection.recv(1 << 20)
+            if not more:
+                break
+            answer += more
+    if not answer:
+        raise Broken(f"{path} said nothing to '{line}'")
+    return time.perf_counter() - began, len(answer)
+
+
+class Echo(Process):
+    """Answers with as many bytes as it is asked for, and does nothing else."""
+
+    def __init__(self, lab):
+        self.socket = lab.folder / "echo.sock"
+        super().__init__([lab.folder / "echo", self.socket], set(lab.cores), lab.folder / "echo.log")
+        while not self.socket.exists():
+            self.check()
+            time.sleep(0.005)
+
+    def ask(self, length):
+        return ask(self.socket, str(length), lambda answer: False)[0]
+
+
+def polled(lab, running, changes, echo=None):
+    """A slice of load, a status and a change in turn meanwhile: the load's outcome, seconds of both. With `echo` that is
+    asked instead, for as many bytes."""
     port, statuses, done = running.ports[0], [], []
+    length = ask(running.socket, running.kind.status, running.kind.is_over)[1]
     command = lab.load_command("pingpong", port, 64, max(lab.seconds, 1), 0.05, running.pid)
     with Process(command, lab.cores[1], lab.folder / "load.log", stdout=subprocess.PIPE) as load:
         time.sleep(0.1)
         while load.child.poll() is None:
-            statuses.append(running.ask(running.kind.status))
+            statuses.append(echo.ask(length) if echo else running.ask(running.kind.status))
             time.sleep(PAUSE)
-            done.append(running.ask(next(changes)))
+            done.append(echo.ask(0) if echo else running.ask(next(changes)))
             time.sleep(PAUSE)
         line = load.child.stdout.readline()
     running.check()
@@ -137,7 +161,7 @@ def polled(lab, running, changes):
 
 def control(lab, Result):
     """Results by name."""
-    kinds = [Lbd(lab.kinds["lbd"].command(None)[0]), HAProxy()]
+    kinds = [*(Lbd(lab.kinds[name]) for name in ("lbd", OTHER) if name in lab.kinds), HAProxy()]
     results = {
         "control-status": Result("status of 1,000 backends under load, JSON, median of a round", "ms"),
         "control-status-p99": Result("the slowest hundredth of them", "ms"),
@@ -148,18 +172,24 @@ def control(lab, Result):
         "control-change-cpu": Result("CPU of a drain or undrain", "ms"),
         "control-traffic": Result("p99 of a ping-pong while both are asked, over p99 while nobody asks", "times"),
     }
-    samples = {kind.name: ([], []) for kind in kinds}
+    samples = {name: ([], []) for name in [*(kind.name for kind in kinds), ECHO]}
     running = []
     try:
+        echo = Echo(lab)
+        running.append(echo)
         for network, kind in enumerate(kinds):
             running.append(Running(lab, kind, 10 + network))
-        changes = {one.kind.name: one.changes() for one in running}
+        changes = {one.kind.name: one.changes() for one in running[1:]}
         for round in range(-1, lab.rounds):  # round -1 warms up
             for one in random.sample(running, len(running)):
-                values = one_round(lab, one, changes[one.kind.name], samples[one.kind.name])
-                for name, value in values.items():
+                name = ECHO if one is echo else one.kind.name
+                if one is echo:
+                    values = echo_round(lab, running[1], echo, samples[name])
+                else:
+                    values = one_round(lab, one, changes[name], samples[name])
+                for what, value in values.items():
                     if round >= 0:
-                        results[name].add(one.kind.name, value)
+                        results[what].add(name, value)
     finally:
         for one in running:
             one.__exit__()
@@ -183,6 +213,14 @@ def one_round(lab, one, changes, samples):
         "control-status-text-cpu": one.cpu_of([one.kind.status_text] * CALLS),
         "control-change-cpu": one.cpu_of([next(changes) for _ in range(CALLS)]),
     }
+
+
+def echo_round(lab, beside, echo, samples):
+    """What the same takes of a process that does nothing else, while `beside` has the load."""
+    _, statuses, done = polled(lab, beside, None, echo)
+    samples[0].extend(statuses)
+    samples[1].extend(done)
+    return {"control-status": median(statuses) * 1000, "control-change": median(done) * 1000}
 
 
 def median(values):

@@ -61,7 +61,7 @@ class Result:
     def proxies(self):
         """All that something is known of, in the order to show them."""
         known = {**self.values, **self.more}
-        order = ("lbd", OTHER, *PEERS, SPLICE, DIRECT)
+        order = ("lbd", OTHER, *PEERS, SPLICE, DIRECT, control.ECHO)
         return sorted(known, key=lambda name: (order.index(name.split(",")[0]), int((name.split(", ") + ["0"])[1])))
 
     def add_more(self, proxy, what, value):

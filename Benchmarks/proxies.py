@@ -41,8 +41,8 @@ def install():
 
 
 def build(folder, lbd=None):
-    """Load and backend into the folder, and lbd as it is shipped unless one is given; returns where lbd lies."""
-    for name in ("load", "backend"):
+    """Load, backend and echo into the folder, and lbd as it is shipped unless one is given; returns where lbd lies."""
+    for name in ("load", "backend", "echo"):
         source = REPOSITORY / "Benchmarks" / f"{name}.c"
         subprocess.run(["cc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-o", folder / name, source], check=True)
     if lbd:

@@ -2,6 +2,30 @@
 import Model
 
 extension ConfigurationDocument {
+    /// One after the other; what is removed from one section in a row is so in one step, as it may be thousands of names.
+    func edited(by edits: [ConfigurationEdit]) throws(ConfigurationEditError) -> ConfigurationDocument {
+        var document = self
+        var rest = edits[...]
+        while let edit = rest.first {
+            let together = rest.prefix { $0.removes(beside: edit) }
+            document = try together.count > 1 ? document.removing(together.map(\.subject)) : document.edited(by: edit)
+            rest = rest.dropFirst(max(1, together.count))
+        }
+        return document
+    }
+
+    /// Names of one section.
+    private func removing(_ subjects: [ConfigurationSubject]) throws(ConfigurationEditError) -> ConfigurationDocument {
+        let entries = node(at: subjects[0].path.dropLast())?.entries ?? []
+        var left = Set(entries.map(\.key))
+        for subject in subjects where left.remove(subject.path.last ?? "") == nil {
+            // Or no longer: it was named twice.
+            try (node(at: subject.path) == nil ? self : edited(by: .remove(subject))).find(subject)
+        }
+        let kept = entries.filter { left.contains($0.key) }.map { (key: $0.key, value: $0.value) }
+        return replacing(subjects[0].path.dropLast(), with: .mapping(kept))
+    }
+
     /// The tree only: whether it means something is asked when it is loaded.
     func edited(by edit: ConfigurationEdit) throws(ConfigurationEditError) -> ConfigurationDocument {
         switch edit {
@@ -76,6 +100,17 @@ extension ConfigurationDocument {
         let some = names.isEmpty ? "none" : names.prefix(8).joined(separator: ", ") + (names.count > 8 ? ", ..." : "")
         let nearest = suggestion(for: name, among: names)
         throw ConfigurationEditError("there is no \(noun) '\(name)'" + (nearest.isEmpty ? "; \(noun)s: \(some)" : nearest))
+    }
+}
+
+extension ConfigurationEdit {
+    /// Both remove a name of the same section.
+    fileprivate func removes(beside other: ConfigurationEdit) -> Bool {
+        switch (self, other) {
+        case (.remove(let subject), .remove(let otherSubject)):
+            !subject.path.isEmpty && subject.path.dropLast() == otherSubject.path.dropLast()
+        case (.remove, .set), (.remove, .add), (.set, _), (.add, _): false
+        }
     }
 }
 

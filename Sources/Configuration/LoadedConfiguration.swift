@@ -33,8 +33,7 @@ package struct ConfigurationEditError: Error, Equatable, Sendable, CustomStringC
 extension LoadedConfiguration {
     /// The edits one after the other, then what they touched loaded again and checked against all the rest.
     package func edited(by edits: [ConfigurationEdit]) throws(ConfigurationEditError) -> LoadedConfiguration {
-        var document = document
-        for edit in edits { document = try document.edited(by: edit) }
+        let document = try document.edited(by: edits)
         for edit in edits { try document.checkReferences(after: edit) }
         guard document != self.document else { return self }
         var loader = Loader(findings: Findings(file: "", folder: document.folder), known: KnownSections(self, new: document))

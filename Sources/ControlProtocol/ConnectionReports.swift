@@ -67,8 +67,16 @@ package struct ConnectionsReport: Record, Equatable {
     }
 
     package var lines: [String] {
-        let head = connections.count == total ? counted(total, "connection") : "\(connections.count) of \(counted(total, "connection"))"
-        return [head] + (connections.isEmpty ? [] : StatusTable.table([ConnectionReport.columns] + connections.map(\.row)))
+        [ConnectionsReport.head(connections.count, of: total)] + (connections.isEmpty ? [] : ConnectionsReport.table(connections, isFirst: true))
+    }
+
+    package static func head(_ shown: Int, of total: Int) -> String {
+        shown == total ? counted(total, "connection") : "\(shown) of \(counted(total, "connection"))"
+    }
+
+    /// Of very many a part at a time, whose columns are its own.
+    package static func table(_ connections: [ConnectionReport], isFirst: Bool) -> [String] {
+        StatusTable.table((isFirst ? [ConnectionReport.columns] : []) + connections.map(\.row))
     }
 }
 

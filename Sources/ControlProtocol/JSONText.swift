@@ -59,7 +59,7 @@ private final class JSONWriter {
 }
 
 /// Text so far, and what the next value in it needs before it.
-private struct JSONState {
+struct JSONState {
     var bytes: [UInt8] = []
     private var scope = Scope.value
 
@@ -126,11 +126,16 @@ private struct JSONState {
     mutating func append(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
         let start = bytes.count
-        bytes.append(contentsOf: text.utf8)
-        for index in start..<bytes.count where !JSONState.isPlain(bytes[index]) {
-            escape(from: index)
-            break
+        var isPlain = true
+        let isAtOnce: Void? = text.utf8.withContiguousStorageIfAvailable {
+            bytes.append(contentsOf: $0)
+            isPlain = $0.allSatisfy(JSONState.isPlain)
         }
+        if isAtOnce == nil {
+            bytes.append(contentsOf: text.utf8)
+            isPlain = bytes[start...].allSatisfy(JSONState.isPlain)
+        }
+        if !isPlain { escape(from: start) }
         bytes.append(UInt8(ascii: "\""))
     }
 

@@ -7,6 +7,9 @@ import EventLoop
     /// Hands whole lines to whoever asked; throws when nobody listens any more.
     private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
     private let turns: Turns
+    /// Whoever asked follows it: each record is sent when it is known. Else what is left at the end leaves together with
+    /// the line that says so, as each send may wake somebody in vain.
+    private let isFollowed: Bool
     private var pending: [UInt8] = []
     /// Time that writing the piece in hand has taken.
     private var spent = Duration.zero
@@ -16,9 +19,11 @@ import EventLoop
     /// this size, or when it has taken so long to write.
     private static let pieceSize = 32 * 1024
     private static let pieceTime = Duration.milliseconds(1)
+    private static let linesInPart = 200
 
-    init(_ output: Output, turns: Turns, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
+    init(_ output: Output, isFollowed: Bool, turns: Turns, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
         self.output = output
+        self.isFollowed = isFollowed
         self.turns = turns
         self.send = send
     }
@@ -28,16 +33,16 @@ import EventLoop
     /// What is known at once leaves together.
     func tell(_ records: [some Record]) async throws(Failure) {
         try await add(records)
-        try await flush()
+        if isFollowed { try await flush() }
     }
 
     /// As `tell`, but more follows at once; `flush` ends it.
     func add(_ records: [some Record]) async throws(Failure) {
         for record in records {
-            try await write { bytes in
-                switch output {
-                case .text: for line in record.lines { ReplyLine.data(line).append(to: &bytes) }
-                case .json:
+            switch output {
+            case .text: try await add(record.lines)
+            case .json:
+                try await write { bytes in
                     JSONText.append(record, to: &bytes)
                     bytes.append(0x0A)
                 }
@@ -45,7 +50,17 @@ import EventLoop
         }
     }
 
-    /// A part of a line or some lines; `flush` ends it.
+    private func add(_ all: [String]) async throws(Failure) {
+        for start in stride(from: 0, to: all.count, by: Answer.linesInPart) {
+            try await write { lines(all[start..<min(start + Answer.linesInPart, all.count)], &$0) }
+        }
+    }
+
+    func lines(_ lines: some Sequence<String>, _ bytes: inout [UInt8]) {
+        for line in lines { ReplyLine.data(line).append(to: &bytes) }
+    }
+
+    /// A part of a line or some lines.
     func write(_ part: (inout [UInt8]) -> Void) async throws(Failure) {
         let began = LoopClock().now
         part(&pending)
@@ -62,5 +77,12 @@ import EventLoop
         let piece = pending
         pending = []
         try await send(piece)
+    }
+
+    /// What is still to be sent.
+    func end(with line: ReplyLine) -> [UInt8] {
+        defer { pending = [] }
+        line.append(to: &pending)
+        return pending
     }
 }

@@ -53,7 +53,18 @@ extension CommandHandler {
             }
         }
         try await awaitWorkers()
-        try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes)))
+        try await answer.tell(ChangesRecord(changes, warnings: warnings(after: changes) + healthWarnings(after: changes)))
+    }
+
+    /// Of pools whose new checks nobody has tried, as `pool set` does.
+    private func healthWarnings(after changes: [ConfigurationChange]) -> [String] {
+        var pools: [PoolName] = []
+        for change in changes {
+            guard case .pool(let pool) = change.subject, case .changed(let key, _, _, _) = change.kind, key.hasPrefix("health."), !pools.contains(pool)
+            else { continue }
+            pools.append(pool)
+        }
+        return pools.map { "pool \($0) is judged by other health options now; what was found stays until its probes find otherwise: lbctl status \($0)" }
     }
 
     private func change(_ edits: [ConfigurationEdit], now: Bool = false, by user: String, _ answer: Answer) async throws(Failure) {
@@ -94,7 +105,7 @@ extension CommandHandler {
         // What was removed before and is still held can be waited for, and hurried.
         let standing = subjects.filter { !isOnItsWayOut($0) }
         if !standing.isEmpty { try await change(standing.map(ConfigurationEdit.remove), now: now, by: user, answer) }
-        for subject in subjects where now && !standing.contains(subject) { reconfiguration.hurry(subject) }
+        if now { for subject in Set(subjects).subtracting(standing) { reconfiguration.hurry(subject) } }
         switch waiting {
         case .no: return
         case .untilGone(let deadline): try await waitUntilGone(subjects, deadline: deadline ?? patience ?? .zero, answer)
@@ -102,6 +113,7 @@ extension CommandHandler {
     }
 
     private func isOnItsWayOut(_ subject: ConfigurationSubject) -> Bool {
+        guard reconfiguration.holders(of: subject) != nil else { return false }
         let configuration = running.wanted.configuration
         let isConfigured = switch subject {
         case .lbd: true
@@ -110,7 +122,7 @@ extension CommandHandler {
         case .pool(let name): configuration.pools.contains { $0.name == name }
         case .listener(let name): configuration.listeners.contains { $0.name == name }
         }
-        return !isConfigured && reconfiguration.holders(of: subject) != nil
+        return !isConfigured
     }
 
     /// How long a drain of it waits where the command does not say.

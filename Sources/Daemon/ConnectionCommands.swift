@@ -10,8 +10,7 @@ extension CommandHandler {
         let all = try await surveys.connections(pool: place.pool, slot: place.slot)
         let shown = all.first(order.limit, by: order.sort)
         let peers = try await surveys.peers(of: shown)
-        try await answer.tell(ConnectionsReport(
-            total: all.count, connections: shown.map { explanations.report($0, peer: peers[$0.id]) }))
+        try await answer.tell(shown, of: all.count) { explanations.report($0, peer: peers[$0.id]) }
     }
 
     private func place(of scope: ConnectionScope) throws(Failure) -> (pool: Int?, slot: Int?) {
@@ -40,6 +39,43 @@ extension CommandHandler {
 
     func explain(_ reference: BackendReference, _ answer: Answer) async throws(Failure) {
         try await answer.tell(try await explanations.explain(try find([reference])[0]))
+    }
+}
+
+/// Of a hundred thousand connections the answer takes longer to write than anything else on the control plane may.
+extension Answer {
+    /// About a millisecond.
+    private static let connectionsInPart = 200
+
+    fileprivate func tell(
+        _ shown: [ConnectionSnapshot], of total: Int, report: @ControlPlane (ConnectionSnapshot) -> ConnectionReport
+    ) async throws(Failure) {
+        let (head, tail) = JSONText.around(array: "connections", of: ConnectionsReport(total: total, connections: []))
+        try await write {
+            switch output {
+            case .text: lines([ConnectionsReport.head(shown.count, of: total)], &$0)
+            case .json: $0 += head
+            }
+        }
+        for start in stride(from: 0, to: shown.count, by: Answer.connectionsInPart) {
+            try await write {
+                let part = shown[start..<min(start + Answer.connectionsInPart, shown.count)].map(report)
+                append(part, isFirst: start == 0, to: &$0)
+            }
+        }
+        guard output == .json else { return }
+        try await write { $0 += tail + [0x0A] }
+    }
+
+    private func append(_ part: [ConnectionReport], isFirst: Bool, to bytes: inout [UInt8]) {
+        switch output {
+        case .text: lines(ConnectionsReport.table(part, isFirst: isFirst), &bytes)
+        case .json:
+            for (index, connection) in part.enumerated() {
+                if !isFirst || index > 0 { bytes.append(UInt8(ascii: ",")) }
+                JSONText.append(connection, to: &bytes)
+            }
+        }
     }
 }
 

@@ -21,7 +21,6 @@ import SystemCalls
     private let logger: Logger
     private let turns = Turns()
     private var conversations: [ObjectIdentifier: Conversation] = [:]
-    private var lasting = 0
     /// Announced when one of them has gone.
     private let left = Broadcast()
     private var accepting: Task<Void, Never>?
@@ -152,26 +151,28 @@ import SystemCalls
         let outcome = await withTaskCancellationHandler { await work.value } onCancel: { work.cancel() }
         watch.cancel()
         await watch.value
-        return await peer.say(outcome)
+        return await peer.send(outcome)
     }
 
-    private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> ReplyLine {
-        if request.command.lasts {
+    /// What is still to be sent.
+    private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> [UInt8] {
+        let lasts = request.command.lasts
+        let answer = Answer(request.output, isFollowed: lasts, turns: turns) { bytes throws(Failure) in
+            guard await peer.send(bytes) else { throw Failure(.failed, "the peer is gone") }
+        }
+        if lasts {
+            let lasting = conversations.values.count(where: \.isWaiting)
             guard lasting < ControlServer.lastingMax else {
-                return .failure(Failure(.noAnswer, "busy: \(lasting) control connections wait or follow already; try again"))
+                return answer.end(with: .failure(Failure(.noAnswer, "busy: \(lasting) control connections wait or follow already; try again")))
             }
-            lasting += 1
             peer.wait()
         }
-        defer { if request.command.lasts { lasting -= 1 } }
+        defer { peer.endWait() }
         do throws(Failure) {
-            let answer = Answer(request.output, turns: turns) { bytes throws(Failure) in
-                guard await peer.send(bytes) else { throw Failure(.failed, "the peer is gone") }
-            }
             try await handler.handle(request.command, by: user, answer)
-            return .ok
+            return answer.end(with: .ok)
         } catch {
-            return .failure(error)
+            return answer.end(with: .failure(error))
         }
     }
 }

@@ -10,6 +10,8 @@ import SystemCalls
     private(set) var phase: Phase
     /// It asks one thing after the other since then, without a pause.
     private var busySince: MonotonicTime
+    /// What it asked for may take long, though just now it may be taking a part of the answer.
+    private(set) var isWaiting = false
     private var task: Task<Void, Never>?
 
     enum Phase: Equatable {
@@ -84,7 +86,10 @@ import SystemCalls
         }
     }
 
-    func wait() { phase = .waiting }
+    /// One that may take long is carried out, until `endWait`.
+    func wait() { (phase, isWaiting) = (.waiting, true) }
+
+    func endWait() { isWaiting = false }
 
     func rest() { phase = .resting(since: LoopClock().now) }
 

@@ -131,8 +131,13 @@ import SystemCalls
     /// Connects that the other backends of the pool have taken so far, each since it is one: its slot may have been
     /// somebody else's before.
     private func connects(besides reference: BackendReference) -> UInt64 {
-        let others = table.pool(reference.pool)?.backends.filter { $0.reference != reference } ?? []
-        return others.reduce(0) { $0 &+ table.slots.totals($1.slot).connections }
+        guard let pool = table.pool(reference.pool) else { return 0 }
+        let all = pool.connects(now: LoopClock().now, within: DrainDeadlines.tick) { backends in
+            backends.reduce(0) { $0 &+ table.slots.totals($1.slot).connections }
+        }
+        // It takes none any more, so that its own are the same since they were summed up.
+        let own = table.backend(reference).map { table.slots.totals($0.slot).connections } ?? 0
+        return all - min(all, own)
     }
 
     private func close(_ order: Order, _ given: Pacing) async throws(Failure) {

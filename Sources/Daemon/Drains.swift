@@ -19,6 +19,7 @@ import SystemCalls
         self.saved = saved
         self.explanations = explanations
         deadlines = DrainDeadlines(table: table, surveys: explanations.surveys, plane: explanations.plane, events: events)
+        saved.failed = { [weak table] in table?.reportFailure("wishes are not on the disk: \($0)") }
     }
 
     /// Of a backend that is new in the table: the lease and the deadline that its saved wish came with.
@@ -34,7 +35,7 @@ import SystemCalls
         endings[backend.reference] = nil
         deadlines.forget(backend.reference)
         guard backend.wish != .ready || backend.configuration.wish != .ready else { return }
-        saveOrTell()
+        tellFailure(of: saved.begin([backend], of: table))
     }
 
     /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
@@ -58,7 +59,7 @@ import SystemCalls
         }
         table.publishNow()
         let generation = table.generation
-        try await save()
+        try await save(backends)
         guard await table.followed(generation) else { throw Failure(.failed, "interrupted") }
     }
 
@@ -88,7 +89,7 @@ import SystemCalls
             deadlines.run(backend)
         }
         table.publishNow()
-        try await save()
+        try await save(backends)
     }
 
     func maintain(_ backends: [Backend], owner: String?, reason: String?, by user: String) async throws(Failure) {
@@ -102,7 +103,7 @@ import SystemCalls
             deadlines.run(backend)
         }
         table.publishNow()
-        try await save()
+        try await save(backends)
     }
 
     /// Waits until all are drained, telling every change and each second. Where only such are left that are kept beyond
@@ -185,9 +186,9 @@ import SystemCalls
 
     private func by(_ owner: String, _ user: String) -> String { owner == user ? user : "\(owner) (\(user))" }
 
-    /// What was answered survives a restart of lbd, and of the machine.
-    private func save() async throws(Failure) {
-        do { try await saved.write(table) } catch {
+    /// What was answered survives a restart of lbd, and of the machine a moment later.
+    private func save(_ backends: [Backend]) async throws(Failure) {
+        do { try await saved.write(backends, of: table) } catch {
             throw Failure(.failed, "done, but a restart of lbd would forget it: \(error)")
         }
     }
@@ -226,12 +227,14 @@ import SystemCalls
         }
         deadlines.run(backend)
         table.publishNow()
-        saveOrTell()
+        tellFailure(of: saved.begin([backend], of: table))
     }
 
+    /// Of all backends.
+    func saveOrTell() { tellFailure(of: saved.begin(table)) }
+
     /// Nobody waits for it: a failure goes to the log.
-    func saveOrTell() {
-        let saving = saved.begin(table)
+    private func tellFailure(of saving: Task<SystemError?, Never>) {
         start {
             if let failure = await saving.value { self.table.reportFailure("wishes are not saved: \(failure)") }
         }
@@ -262,13 +265,14 @@ extension DrainRecord {
     private var work: Task<Void, Never>?
 
     init(_ references: [BackendReference], _ table: PoolTable, _ explanations: Explanations) {
-        let judged = Array(references.prefix(Forecasts.countMax))
+        let judged = Dictionary(grouping: references.prefix(Forecasts.countMax), by: \.pool)
         work = start { [weak self] in
             repeat {
-                for reference in judged {
-                    guard let backend = table.backend(reference), !backend.isEmpty else { continue }
+                for (pool, references) in judged {
+                    let open = references.compactMap(table.backend).filter { !$0.isEmpty }
+                    guard !open.isEmpty else { continue }
                     // Without a forecast the wait goes on as well.
-                    do throws(Failure) { self?.known[reference] = try await explanations.forecast(backend) } catch { continue }
+                    do throws(Failure) { self?.known.merge(try await explanations.forecasts(open, of: pool)) { $1 } } catch { continue }
                 }
                 table.changes.announce()
             } while await pause(for: .seconds(1))

@@ -19,7 +19,8 @@ import SystemCalls
     private static let blamedMax = 10
 
     func explain(_ backend: Backend) async throws(Failure) -> ExplainReport {
-        let judged = try await judge(backend)
+        let (pool, all) = try await connections(of: backend.reference.pool)
+        let judged = judge(backend, of: pool, all)
         let oldest = judged.holders.first(Explanations.listed, by: .age)
         let idlest = judged.holders.first(Explanations.listed, by: .idle)
         // All of them, for the sum by address.
@@ -51,22 +52,30 @@ import SystemCalls
     }
 
     /// Who holds it, and how long that will be.
-    func judge(_ backend: Backend) async throws(Failure) -> Judged {
-        guard let pool = table.pool(backend.reference.pool) else { throw Failure(.failed, "pool \(backend.reference.pool) is gone") }
-        let all = try await surveys.connections(pool: pool.index)
-        let holders = all.filter { $0.slot == backend.slot }
-        let time = TimeToEmpty(
-            completed: pool.lifetimes,
-            open: LifetimeCounts(all.lazy.filter { $0.slot != nil }.map(\.age)), holders: holders.map(\.age))
+    private func judge(_ backend: Backend, of pool: Pool, _ all: PoolConnections) -> Judged {
+        let holders = all.bySlot[backend.slot] ?? []
+        let time = TimeToEmpty(completed: pool.lifetimes, open: all.ages, holders: holders.map(\.age))
         var toBlame = holders.filter { time.blames(age: $0.age) }.first(Explanations.blamedMax, by: .age)
         // Where nothing is odd but the curve has no end, the oldest are what it waits for.
         if time.isNever, toBlame.isEmpty { toBlame = holders.first(1, by: .age) }
         return Judged(holders: holders, time: time, toBlame: toBlame)
     }
 
-    func forecast(_ backend: Backend) async throws(Failure) -> TimeToEmptyReport {
-        let judged = try await judge(backend)
-        return report(judged, try await surveys.peers(of: judged.toBlame))
+    private func connections(of name: PoolName) async throws(Failure) -> (Pool, PoolConnections) {
+        guard let pool = table.pool(name) else { throw Failure(.failed, "pool \(name) is gone") }
+        return (pool, PoolConnections(try await surveys.connections(pool: pool.index)))
+    }
+
+    /// Of backends of one pool, whose connections are asked for once.
+    func forecasts(_ backends: [Backend], of name: PoolName) async throws(Failure) -> [BackendReference: TimeToEmptyReport] {
+        let (pool, all) = try await connections(of: name)
+        var judged: [BackendReference: Judged] = [:]
+        for backend in backends {
+            judged[backend.reference] = judge(backend, of: pool, all)
+            await Task.yield()
+        }
+        let peers = try await surveys.peers(of: judged.values.flatMap(\.toBlame))
+        return judged.mapValues { report($0, peers) }
     }
 
     private func report(_ judged: Judged, _ peers: [ConnectionID: IPEndpoint]) -> TimeToEmptyReport {
@@ -146,5 +155,17 @@ import SystemCalls
             ", last probe \(Duration.milliseconds(max(0, Clocks.calendar().milliseconds - at.milliseconds)).spoken) ago"
         } ?? ""
         return "probe \(history.finding.rawValue)" + last + (history.failure.map { ": \($0)" } ?? "")
+    }
+}
+
+/// The connections of a pool that hold a backend.
+private struct PoolConnections {
+    let bySlot: [Int: [ConnectionSnapshot]]
+    let ages: LifetimeCounts
+
+    init(_ all: [ConnectionSnapshot]) {
+        let held = all.filter { $0.slot != nil }
+        bySlot = Dictionary(grouping: held) { $0.slot ?? -1 }
+        ages = LifetimeCounts(held.lazy.map(\.age))
     }
 }

@@ -23,6 +23,8 @@ import Statistics
     /// As last announced: nobody takes new connections.
     var refuses = false
     var retirement = Retirement.none
+    /// Connects of all its backends, as last summed up.
+    private var summed: (connects: UInt64, at: MonotonicTime)?
     /// What the number's histogram stood at when this pool got it.
     private let lifetimesBefore: LifetimeCounts
     private let plane: DataPlane
@@ -45,6 +47,14 @@ import Statistics
 
     /// Of its connections that have ended.
     var lifetimes: LifetimeCounts { plane.statistics.lifetimes(pool: index).since(lifetimesBefore) }
+
+    /// Not older than that: many drains of one pool ask at about the same time.
+    func connects(now: MonotonicTime, within age: Duration, sum: ([Backend]) -> UInt64) -> UInt64 {
+        if let summed, summed.at.duration(to: now) < age { return summed.connects }
+        let connects = sum(backends)
+        summed = (connects, now)
+        return connects
+    }
 
     /// Of its weight.
     func percent(_ backend: Backend) -> Int { shares?.percents[backend.reference.backend] ?? 100 }

@@ -50,6 +50,7 @@ extension PoolTable {
             for backend in pool.backends where !backend.isRemoving { remove(backend) }
             pool.configuration.backends = []
             pool.retirement = .leaving(since: 0)
+            lose(pool)
             mark(pool)
             publishNow()
             pool.retirement = .leaving(since: plane.generation)
@@ -85,6 +86,7 @@ extension PoolTable {
         }
         let names = Set(pool.configuration.backends.map(\.name))
         for backend in pool.backends where !names.contains(backend.reference.backend) && !backend.isRemoving { remove(backend) }
+        if pool.isLosing { lose(pool) }
         let order = Dictionary(uniqueKeysWithValues: pool.configuration.backends.enumerated().map { ($1.name, $0) })
         pool.backends = pool.backends.enumerated()
             .sorted { (order[$0.element.reference.backend] ?? .max, $0.offset) < (order[$1.element.reference.backend] ?? .max, $1.offset) }
@@ -107,7 +109,7 @@ extension PoolTable {
     }
 
     private func announceAdded(_ backend: Backend, saved: SavedWish?, atStart: Bool) {
-        backend.announced = backend.availability
+        note(backend.availability, of: backend)
         events.record(.backendAdded(
             backend.reference, backend.configuration.address, backend.wish, backend.history.finding, backend.announced, atStart: atStart))
         guard let saved else { return }
@@ -158,11 +160,12 @@ extension PoolTable {
 extension PoolTable {
     /// After any news of the workers: what is on its way out goes as far as it can.
     func settle() {
-        for pool in pools where pool.isLosing {
+        for pool in losing where pool.isLosing {
             for former in pool.leaving where former.isEmpty { end(former, of: pool) }
-            for backend in pool.backends where backend.isRemoving && backend.isEmpty { end(backend, of: pool) }
+            end(pool.backends.filter { $0.isRemoving && $0.isEmpty }.map { Ending($0) }, of: pool)
             retire(pool)
         }
+        losing.removeAll { !$0.isLosing }
         slots.settle()
         poolsLeaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
@@ -175,12 +178,18 @@ extension PoolTable {
     func end(_ backends: [Backend], _ addresses: [FormerAddress] = []) {
         let slots = backends.map(\.slot) + addresses.map(\.slot)
         guard !slots.isEmpty else { return }
+        // Looked at before the workers reset them, which they do at once.
+        let held = backends.map { Ending($0) }
         plane.resetConnections(.slots(Set(slots)))
-        for pool in pools {
+        for pool in losing {
             for former in addresses where pool.leaving.contains(where: { $0 === former }) { end(former, of: pool) }
-            for backend in backends where pool.backends.contains(where: { $0 === backend }) { end(backend, of: pool) }
+            end(held.filter { $0.backend.reference.pool == pool.configuration.name }, of: pool)
         }
         settle()
+    }
+
+    private func lose(_ pool: Pool) {
+        if !losing.contains(where: { $0 === pool }) { losing.append(pool) }
     }
 
     private func end(_ former: FormerAddress, of pool: Pool) {
@@ -190,15 +199,19 @@ extension PoolTable {
         changes.announce()
     }
 
-    private func end(_ backend: Backend, of pool: Pool) {
-        let connections = backend.holders
-        pool.backends.removeAll { $0 === backend }
-        byReference[backend.reference] = nil
-        slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
-        backend.beGone(empty: connections == 0)
-        noteRemoved(backend.reference)
-        events.record(.backendRemoved(backend.reference, connections: connections))
-        gone(backend)
+    private func end(_ ending: [Ending], of pool: Pool) {
+        let ending = ending.filter { !$0.backend.isGone }
+        guard !ending.isEmpty else { return }
+        let names = Set(ending.map(\.backend.reference))
+        pool.backends.removeAll { names.contains($0.reference) }
+        for (backend, connections, isEmpty) in ending.map({ ($0.backend, $0.connections, $0.isEmpty) }) {
+            byReference[backend.reference] = nil
+            slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
+            backend.beGone(empty: isEmpty)
+            noteRemoved(backend.reference)
+            events.record(.backendRemoved(backend.reference, connections: connections))
+            gone(backend)
+        }
         changes.announce()
     }
 
@@ -214,8 +227,22 @@ extension PoolTable {
             guard plane.isReleased(pool: pool.index) else { return }
             poolsLeaving.append((pool, plane.forget(pool: pool.index)))
             pools.removeAll { $0 === pool }
+            losing.removeAll { $0 === pool }
             events.record(.poolRemoved(pool.configuration.name))
             changes.announce()
         }
+    }
+}
+
+/// A backend that leaves its pool for good, and what it still holds at that moment.
+@ControlPlane private struct Ending {
+    let backend: Backend
+    let connections: Int
+    let isEmpty: Bool
+
+    init(_ backend: Backend) {
+        self.backend = backend
+        connections = backend.holders
+        isEmpty = backend.isEmpty
     }
 }

@@ -16,6 +16,8 @@ import SystemCalls
     var indices: Numbers
     /// Of pools that are gone, until the generation is settled.
     var poolsLeaving: [(pool: Pool, generation: UInt64)] = []
+    /// Of which something is on its way out, or was.
+    var losing: [Pool] = []
     /// What the change under way has taken out.
     var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
     let plane: DataPlane
@@ -32,6 +34,8 @@ import SystemCalls
     /// Pools whose routing may have to be published anew, and backends whose availability may be news.
     private var dirtyPools: [Int: Pool] = [:]
     private var dirtyBackends: [Backend] = []
+    /// Announced as draining: any news of the workers may say that they are drained.
+    private var emptying: [Backend] = []
     private var publishing: Task<Void, Never>?
     /// Between two publications because of findings: many backends that come up at once are one change of their pool.
     private static let publishingPause = Duration.milliseconds(10)
@@ -122,8 +126,9 @@ import SystemCalls
 
     /// A worker's news: something may be empty now.
     func lookAgain(slot: Int? = nil) {
-        let backends = slot.map { bySlot[$0].map { [$0.backend] } ?? [] } ?? pools.flatMap(\.backends)
+        let backends = slot.map { bySlot[$0].map { [$0.backend] } ?? [] } ?? emptying
         for backend in backends where !backend.isGone && (backend.wish != .ready || backend.isRemoving) { announce(backend) }
+        emptying.removeAll { $0.isGone || $0.announced != .draining }
         changes.announce()
     }
 
@@ -206,7 +211,13 @@ import SystemCalls
         let availability = backend.availability
         guard availability != backend.announced else { return }
         events.record(.availability(backend.reference, from: backend.announced, to: availability))
+        note(availability, of: backend)
+    }
+
+    /// As it is told now.
+    func note(_ availability: Availability, of backend: Backend) {
         backend.announced = availability
+        if availability == .draining { emptying.append(backend) }
     }
 
     /// Hands the workers the pool's routing where it differs from what they follow.

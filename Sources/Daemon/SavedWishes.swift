@@ -1,4 +1,5 @@
-// What operators wish of backends, kept over a restart of lbd: one small file, replaced atomically.
+// What operators wish of backends, kept over a restart of lbd: a small file whose first line holds all wishes, and each
+// further one those that have changed since, `null` for one that is as in the configuration again.
 import ControlProtocol
 import EventLoop
 import FoundationEssentials
@@ -25,14 +26,34 @@ struct SavedWishesError: Error, CustomStringConvertible {
     /// and theirs again. A node that was drained does not come back because a file has lacked it for a while. Nil: the
     /// file was not read yet.
     private(set) var unclaimed: [BackendReference: SavedWish]?
+    /// Of `latest` those that the next write has to tell; nil: all.
+    private var changed: Set<BackendReference>?
+    private let file: PreallocatedFile
     /// The write that has begun, and the one that follows it for all who have asked meanwhile.
     private var writing: Task<SystemError?, Never>?
     private var next: Task<SystemError?, Never>?
+    /// Between what is written and what the disk has.
+    private var unsynced = Unsynced.nothing
+    /// Told when the disk has refused what was written before.
+    var failed: @ControlPlane (SystemError) -> Void = { _ in }
+
+    private enum Unsynced {
+        case nothing
+        /// All that was written before the sync under way.
+        case syncing
+        /// Something was written since.
+        case more
+    }
 
     /// A file of more than this is not ours: some thousand backends take 300 bytes each.
     private static let bytesMax = 16 * 1024 * 1024
+    /// For changes, some thousand of them: then it is written whole once more.
+    private nonisolated static let room = 256 * 1024
 
-    init(stateDirectory: String) { path = Files.resolve("wishes.json", in: stateDirectory) }
+    init(stateDirectory: String) {
+        path = Files.resolve("wishes.json", in: stateDirectory)
+        file = PreallocatedFile(path: path)
+    }
 
     fileprivate struct Entry: Codable {
         var wish: Wish
@@ -59,62 +80,151 @@ struct SavedWishesError: Error, CustomStringConvertible {
             guard error.isMissingFile else { throw error }
             return [:]
         }
-        do {
-            let entries = try JSONDecoder().decode([String: Entry].self, from: Data(content))
-            let wishes = Dictionary(uniqueKeysWithValues: try entries.map { (try BackendReference($0.key), $0.value.saved) })
-            unclaimed = unclaimed ?? wishes
-            return wishes
-        } catch {
+        guard let saved = SavedWishes.wishes(in: content) else {
             throw SavedWishesError(description: "\(path) is damaged: it is not what lbd writes there; mend it, or remove it to begin with the configuration's wishes")
+        }
+        unclaimed = unclaimed ?? saved
+        return saved
+    }
+
+    /// Nil: it is damaged. A last line that is not whole was being written when the machine went down: nobody has been
+    /// told that it was saved.
+    private static func wishes(in content: [UInt8]) -> [BackendReference: SavedWish]? {
+        // Somebody may have written it anew by hand, on several lines.
+        if let whole = changes(in: content[...]) { return Dictionary(uniqueKeysWithValues: whole).compactMapValues(\.self) }
+        let isBlank = { (byte: UInt8) in byte == 0x20 }
+        let lines = content.split(separator: 0x0A).filter { !$0.allSatisfy(isBlank) }
+        var wishes: [BackendReference: SavedWish] = [:]
+        for (index, line) in lines.enumerated() {
+            guard let changes = changes(in: line) else {
+                guard index > 0, index == lines.count - 1 else { return nil }
+                break
+            }
+            for (reference, wish) in changes { wishes[reference] = wish }
+        }
+        return wishes
+    }
+
+    private static func changes(in line: ArraySlice<UInt8>) -> [(BackendReference, SavedWish?)]? {
+        do {
+            return try JSONDecoder().decode([String: Entry?].self, from: Data(line)).map { (try BackendReference($0.key), $0.value?.saved) }
+        } catch {
+            return nil
         }
     }
 
     /// The backend is configured now: its wish goes with it, and ends with its removal.
     func claim(_ reference: BackendReference) { unclaimed?[reference] = nil }
 
-    /// Returns when the wishes of now are on the disk.
-    func write(_ table: PoolTable) async throws(SystemError) {
-        if let failure = await begin(table).value { throw failure }
+    // MARK: Writing
+
+    /// Returns when the wishes of now would outlive this process, however it ends. The disk has them a moment later: should
+    /// the machine itself go down within that moment, they are as before.
+    func write(_ backends: [Backend], of table: PoolTable) async throws(SystemError) {
+        if let failure = await begin(backends, of: table).value { throw failure }
     }
 
-    /// Takes the wishes of now. The disk is waited for beside the loop: it may take long, and probes and other
-    /// conversations go on. Who asks while it writes shares the next write.
+    /// Takes the wishes of now of these backends. The disk is waited for beside the loop: it may take long, and probes and
+    /// other conversations go on. Who asks while it writes shares the next write.
+    func begin(_ backends: [Backend], of table: PoolTable) -> Task<SystemError?, Never> {
+        guard latest != nil else { return begin(table) }
+        for backend in backends {
+            latest?[backend.reference] = SavedWish(of: backend)
+            changed?.insert(backend.reference)
+        }
+        return begin()
+    }
+
+    /// Takes those of all. Those of backends that were removed are dropped.
     func begin(_ table: PoolTable) -> Task<SystemError?, Never> {
-        latest = wishes(of: table)
+        var wishes = unclaimed ?? [:]
+        for backend in table.pools.flatMap(\.backends) { wishes[backend.reference] = SavedWish(of: backend) }
+        (latest, changed) = (wishes, nil)
+        return begin()
+    }
+
+    private func begin() -> Task<SystemError?, Never> {
         if let next { return next }
         let before = writing
         let task = start { () async -> SystemError? in
             _ = await before?.value
             self.next = nil
-            return await self.replace(with: self.text)
+            return await self.save()
         }
         (next, writing) = (task, task)
         return task
     }
 
-    private func replace(with text: [UInt8]) async -> SystemError? {
+    private func save() async -> SystemError? {
         do throws(SystemError) {
-            try await inBackground { [path] () throws(SystemError) in try Files.replace(path, with: text) }
+            if !(try await append()) { try await replace() }
             return nil
         } catch {
+            changed = nil
             return error
         }
     }
 
-    /// Those of backends that were removed are dropped.
-    private func wishes(of table: PoolTable) -> [BackendReference: SavedWish] {
-        var wishes = unclaimed ?? [:]
-        for backend in table.pools.flatMap(\.backends) where backend.wish != .ready || backend.configuration.wish != .ready {
-            wishes[backend.reference] = SavedWish(wish: backend.wish, drain: backend.drain, leaseUntil: backend.leaseUntil)
+    /// False: it has to be written whole.
+    private func append() async throws(SystemError) -> Bool {
+        guard let changed else { return false }
+        let line = text(of: changed.map { ($0, latest?[$0]) })
+        guard file.hasRoom(for: line.count) else { return false }
+        self.changed = []
+        do throws(SystemError) {
+            try await inBackground { [file] () throws(SystemError) in try file.append(line) }
+            sync()
+            return true
+        } catch {
+            if error.isMissingFile { return false }
+            throw error
         }
-        return wishes
     }
 
-    private var text: [UInt8] {
-        let entries = (latest ?? [:]).map { ($0.key.description, Entry($0.value)) }
+    private func sync() {
+        switch unsynced {
+        case .nothing:
+            unsynced = .syncing
+            start { await self.syncAll() }
+        case .syncing: unsynced = .more
+        case .more: return
+        }
+    }
+
+    private func syncAll() async {
+        repeat {
+            unsynced = .syncing
+            do throws(SystemError) {
+                try await inBackground { [file] () throws(SystemError) in try file.sync() }
+            } catch {
+                // What stands there is not known: next time all of it is written.
+                changed = nil
+                failed(error)
+            }
+        } while unsynced == .more
+        unsynced = .nothing
+    }
+
+    private func replace() async throws(SystemError) {
+        let all = text(of: (latest ?? [:]).map { ($0.key, $0.value) })
+        changed = []
+        try await inBackground { [file] () throws(SystemError) in try file.replace(with: all, room: SavedWishes.room) }
+    }
+
+    /// A line.
+    private func text(of wishes: [(BackendReference, SavedWish?)]) -> [UInt8] {
+        let entries = wishes.map { ($0.0.description, $0.1.map(Entry.init)) }
         var text: [UInt8] = []
         JSONText.append(Dictionary(uniqueKeysWithValues: entries), to: &text)
-        return text
+        return text + [0x0A]
+    }
+}
+
+extension SavedWish {
+    /// Nil: there is nothing to keep.
+    @ControlPlane fileprivate init?(of backend: Backend) {
+        guard !backend.isGone, backend.wish != .ready || backend.configuration.wish != .ready else { return nil }
+        self.init(wish: backend.wish, drain: backend.drain, leaseUntil: backend.leaseUntil)
     }
 }
 

@@ -41,11 +41,10 @@ import Statistics
         return slot
     }
 
-    /// Routing from `outSince` on does not name it. Connections may hold it still.
+    /// Routing from `outSince` on does not name it. Connections may hold it still. `settle` comes next.
     func release(_ slot: Int, pool: Int, outSince: UInt64) {
         plane.statistics.tickets(slot: slot).watch(true)
         leaving.append(Leaving(slot: slot, pool: pool, stage: .held(since: outSince)))
-        settle()
     }
 
     /// Some slot that was a backend of the pool still has a ticket out.

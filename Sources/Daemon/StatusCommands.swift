@@ -13,13 +13,15 @@ extension CommandHandler {
         case .text: try await answer.tellTable(report)
         case .json: try await answer.tellJSON(report)
         }
-        try await answer.flush()
     }
 }
 
 /// The values are of one moment. They are written in parts: that of thousands of backends takes longer than anything
 /// else on the control plane may.
 extension Answer {
+    /// Some ten microseconds.
+    private static let backendsInPart = 16
+
     fileprivate func tellTable(_ report: StatusReport) async throws(Failure) {
         try await write { lines(StatusTable.head(report), &$0) }
         for pool in report.pools { try await write { lines(StatusTable.lines(pool), &$0) } }
@@ -39,16 +41,14 @@ extension Answer {
         outline.backends = []
         let (head, tail) = JSONText.around(array: "backends", of: outline)
         try await write { $0 += isFirst ? head : [UInt8(ascii: ",")] + head }
-        for (index, backend) in pool.backends.enumerated() {
+        for start in stride(from: 0, to: pool.backends.count, by: Answer.backendsInPart) {
             try await write {
-                if index > 0 { $0.append(UInt8(ascii: ",")) }
-                JSONText.append(backend, to: &$0)
+                for index in start..<min(start + Answer.backendsInPart, pool.backends.count) {
+                    if index > 0 { $0.append(UInt8(ascii: ",")) }
+                    JSONText.append(pool.backends[index], to: &$0)
+                }
             }
         }
         try await write { $0 += tail }
-    }
-
-    private func lines(_ lines: [String], _ bytes: inout [UInt8]) {
-        for line in lines { ReplyLine.data(line).append(to: &bytes) }
     }
 }

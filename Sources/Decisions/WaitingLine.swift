@@ -78,11 +78,11 @@ package struct WaitingLine<Waiter> {
         return true
     }
 
-    /// Everyone `isMeant` means leaves; in the order in which they came.
-    package mutating func removeAll(where isMeant: (Waiter) -> Bool) -> [Waiter] {
+    /// The first `countMax` that `isMeant` means leave; in the order in which they came.
+    package mutating func remove(countMax: Int, where isMeant: (Waiter) -> Bool) -> [Waiter] {
         var removed: [Waiter] = []
         var row = first
-        while row != WaitingLine.none {
+        while row != WaitingLine.none, removed.count < countMax {
             let next = rows[Int(row)].next
             if let waiter = rows[Int(row)].waiter, isMeant(waiter) {
                 removed.append(waiter)

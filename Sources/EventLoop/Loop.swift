@@ -64,18 +64,28 @@ package final class Loop: SerialExecutor, TaskExecutor {
 
     private var isOnLoop: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
 
-    /// The jobs that are waiting now, then whatever descriptors and timers are ready.
+    /// So long one job after the other runs before descriptors and timers are looked at, which takes two system calls.
+    private static let lookPause = Duration.microseconds(100)
+
+    /// The jobs that are waiting now and those that follow from them, then whatever descriptors and timers are ready.
     private func round(while status: ExitStatus) {
+        let began = Clocks.monotonic()
+        var more = true
+        repeat { more = runJobs() } while more && status.isRunning && began.duration(to: Clocks.monotonic()) < Loop.lookPause
+        guard status.isRunning else { return }
+        let result = event_base_loop(base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0))
+        precondition(result >= 0, "libevent's loop failed: \(SystemError.words(for: errno))")
+    }
+
+    /// Whether there are more by now.
+    private func runJobs() -> Bool {
         let batch = jobs.withLock { waiting in
             let batch = waiting
             waiting.removeAll(keepingCapacity: true)
             return batch
         }
         for job in batch { job.runSynchronously(isolatedTo: asUnownedSerialExecutor(), taskExecutor: asUnownedTaskExecutor()) }
-        guard status.isRunning else { return }
-        let more = jobs.withLock { !$0.isEmpty }
-        let result = event_base_loop(base, EVLOOP_ONCE | (more ? EVLOOP_NONBLOCK : 0))
-        precondition(result >= 0, "libevent's loop failed: \(SystemError.words(for: errno))")
+        return jobs.withLock { !$0.isEmpty }
     }
 
     private func watchWakeup() -> UnsafeMutablePointer<event> {

@@ -18,7 +18,7 @@ import SystemCalls
     let fleet: BalancerFleet
     let recorder: JournalRecorder
     /// Where restarts run.
-    let folder: RolloutFolder
+    package let folder: RolloutFolder
     /// What becomes a runner.
     let runner: [String]
     private let progress: @ControlPlane (Progress) -> Void

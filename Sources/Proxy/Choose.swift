@@ -133,7 +133,7 @@ extension WorkerHandle {
 
     /// A new routing of the pool is to be followed from now on, instead of `old`.
     func prepareBalancing(pool: Int, _ route: Route, insteadOf old: Route?) {
-        if route.header.holdsBack { route.heldBack.carryOn(from: old?.heldBack, worker: state.index, using: &state.generator) }
+        if route.header.holdsBack { route.heldBack.carryOn(from: old, worker: state.index, using: &state.generator) }
         switch route.header.balance {
         case .leastConnections:
             let table = RouteTable(

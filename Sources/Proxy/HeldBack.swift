@@ -98,18 +98,17 @@ struct HeldBack: @unchecked Sendable {
 
     /// A worker goes over from an older block: the credits of those that are in both go on. Others begin with any
     /// part of one, so that workers do not march in step.
-    func carryOn(from old: HeldBack?, worker: Int, using generator: inout some RandomNumberGenerator) {
+    func carryOn(from old: Route?, worker: Int, using generator: inout some RandomNumberGenerator) {
         for place in 0..<entries.count {
-            let before = old?.amount(ofSlot: entries[place].slot, worker: worker)
+            let index = old?.index(ofSlot: Int(entries[place].slot))
+            let before = index.flatMap { old?.heldBack.amount($0, worker: worker) }
             credit(worker, place).pointee = ReturnCredit(amount: before ?? Double.random(in: 0..<1, using: &generator))
         }
     }
 
-    private func amount(ofSlot slot: Int32, worker: Int) -> Double? {
-        for place in 0..<entries.count where entries[place].slot == slot {
-            return credit(worker, place).pointee.amount(at: choice(worker), growth: entries[place].growth)
-        }
-        return nil
+    private func amount(_ index: Int, worker: Int) -> Double? {
+        guard !isEmpty, let place = place(index) else { return nil }
+        return credit(worker, place).pointee.amount(at: choice(worker), growth: entries[place].growth)
     }
 
     private func place(_ index: Int) -> Int? {

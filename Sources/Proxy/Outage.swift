@@ -139,8 +139,38 @@ extension WorkerHandle {
     func meetOutage(pool: Int, _ route: Route) {
         switch route.header.outage {
         case .hold: queue(of: pool).slowDown()
-        case .refuse: for waiter in queue(of: pool).removeAll(of: state.index) { waiter.connection.close(.noBackend) }
-        case .divert: for waiter in queue(of: pool).removeAll(of: state.index) { waiter.connection.resumeChoice() }
+        case .refuse, .divert: handle(.errand(LineDispersal(pool)))
         }
+    }
+
+    /// Some of those in line go their way; false: there are no more, or they may stay after all.
+    fileprivate func disperseLine(of pool: Int, countMax: Int) -> Bool {
+        guard isRouted(pool), case let header = route(of: pool).header, header.targetCount == 0 else { return false }
+        var dispersed: [PoolQueue.Waiter] = []
+        switch header.outage {
+        case .hold: return false
+        case .refuse:
+            dispersed = queue(of: pool).remove(of: state.index, countMax: countMax)
+            for waiter in dispersed { waiter.connection.close(.noBackend) }
+        case .divert:
+            dispersed = queue(of: pool).remove(of: state.index, countMax: countMax)
+            for waiter in dispersed { waiter.connection.resumeChoice() }
+        }
+        return dispersed.count == countMax
+    }
+}
+
+/// One worker's share of a line, in parts as with all errands: thousands of ends at once would hold up everybody else.
+private final class LineDispersal: Errand {
+    /// About 2 ms.
+    private static let partMax = 50
+
+    let progress = ErrandProgress(workers: 1)
+    private let pool: Int
+
+    init(_ pool: Int) { self.pool = pool }
+
+    func perform(from position: Int, on worker: WorkerHandle) -> Int? {
+        worker.disperseLine(of: pool, countMax: LineDispersal.partMax) ? position : nil
     }
 }

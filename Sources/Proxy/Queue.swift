@@ -109,11 +109,11 @@ final class PoolQueue: Sendable {
         return true
     }
 
-    /// All of one worker's, in line no longer.
-    func removeAll(of worker: Int) -> [Waiter] {
+    /// The first of one worker's, in line no longer.
+    func remove(of worker: Int, countMax: Int) -> [Waiter] {
         state.withLock { state in
             defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
-            let removed = state.line.removeAll { $0.worker == worker }
+            let removed = state.line.remove(countMax: countMax) { $0.worker == worker }
             noteHeld(-removed.count { $0.isHeld })
             return removed
         }

@@ -56,6 +56,8 @@ package struct RolloutMachine: Sendable {
         nodes = order.plan.steps.map { Verdict.Node(backend: $0.backend, fate: .untouched, times: StepTimes()) }
     }
 
+    /// Those that are waited for to become empty.
+    package var draining: [BackendReference] { hands.filter { $0.state == .draining }.map(\.backend) }
     var plan: Plan { order.plan }
     var policy: Policy { order.policy }
     var isOver: Bool { phase == .ended }

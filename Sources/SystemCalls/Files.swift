@@ -19,15 +19,19 @@ package enum Files {
 
     /// Writes beside, fsyncs, renames: a reader sees the old content or the new, never a part.
     package static func replace(_ path: String, with content: [UInt8], mode: mode_t = 0o640) throws(SystemError) {
+        _ = try replacement(of: path, with: content, mode: mode)
+    }
+
+    /// The same; the new file is still open.
+    static func replacement(of path: String, with content: [UInt8], mode: mode_t = 0o640) throws(SystemError) -> Descriptor {
         let beside = path + ".new"
-        do {
-            let file = try open(beside, O_WRONLY | O_CREAT | O_TRUNC, mode)
-            try write(content, to: file.number, on: beside)
-            try checked("fsync", on: beside) { fsync(file.number) }
-        }
+        let file = try open(beside, O_WRONLY | O_CREAT | O_TRUNC, mode)
+        try write(content, to: file.number, on: beside)
+        try checked("fsync", on: beside) { fsync(file.number) }
         try checked("rename", on: path) { rename(beside, path) }
         let folder = try open(Files.folder(of: path), O_RDONLY | O_DIRECTORY)
         try checked("fsync", on: path) { fsync(folder.number) }
+        return file
     }
 
     package static func open(_ path: String, _ flags: Int32, _ mode: mode_t = 0) throws(SystemError) -> Descriptor {

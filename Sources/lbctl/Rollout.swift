@@ -55,11 +55,6 @@ struct PoolPart: Sendable, Equatable {
     func count(of whole: Int) -> Int { isPercentage ? max(1, whole * number / 100) : number }
 }
 
-struct StateOptions: ParsableArguments, Sendable {
-    @Option(help: ArgumentHelp("Where the journals are. (default: $XDG_STATE_HOME/sluice/rollouts, else ~/.local/state/sluice/rollouts)", valueName: "folder"))
-    var state: String?
-}
-
 struct RolloutOptions: ParsableArguments, Sendable {
     static let readyTimeout = Duration.seconds(60)
     static let restartTimeout = Duration.seconds(120)

@@ -98,9 +98,14 @@ struct PreparedRollout: Sendable {
         throw Failure(.failed, "how \(step.backend) is restarted: there is no program '\(name.escapedForOneLine)' that may be run here; nothing was touched")
     }
 
+    /// Whoever resumes may stand in another folder.
+    private static func absolute(_ path: String) -> String {
+        do throws(SystemError) { return Files.resolve(path, in: try Files.workingFolder()) } catch { return path }
+    }
+
     func order(id: String, owner: String) -> RolloutOrder {
         RolloutOrder(
-            id: id, owner: owner, balancers: balancers.map(\.control), plan: plan, limits: limits, policy: policy,
+            id: id, owner: owner, balancers: balancers.map { PreparedRollout.absolute($0.control) }, plan: plan, limits: limits, policy: policy,
             commandLine: CommandLine.arguments, proof: proof)
     }
 }

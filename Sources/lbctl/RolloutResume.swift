@@ -16,14 +16,14 @@ struct RolloutResumeCommand: Verb {
             """)
 
     @OptionGroup var global: GlobalOptions
-    @OptionGroup var state: StateOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     @Argument(help: ArgumentHelp("Which, or the beginning of its name. (default: the last that did not end)", valueName: "id"))
     var id: String?
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            guard let (journal, content) = try open(try RolloutStore.chosen(state.state)) else {
+            guard let (journal, content) = try open(try stored.store()) else {
                 console.message("lbctl: no rollout is unfinished")
                 return .done
             }
@@ -33,7 +33,6 @@ struct RolloutResumeCommand: Verb {
                 console.message("lbctl: rollout \(journal.folder.id) has ended; nothing is left to do")
                 return .done
             }
-            console.message("rollout \(journal.folder.id) goes on")
             let board = RolloutBoard(console)
             return try await Orchestrator(resuming: lines, journal: journal, progress: board.take).carryOut(global, console)
         } catch {
@@ -62,12 +61,8 @@ struct RolloutResumeCommand: Verb {
     }
 
     private static func read(_ content: JournalContent, _ journal: Journal) throws(Failure) -> [JournalLine] {
-        var lines: [JournalLine] = []
-        for (index, line) in content.lines.enumerated() {
-            do throws(JournalError) { lines.append(try JournalText.read(line)) } catch {
-                throw Failure(.refused, "\(journal.folder.journal):\(index + 1): \(error)")
-            }
+        do throws(JournalDamage) { return try content.records() } catch {
+            throw Failure(.refused, "nothing is done by a journal that is damaged: \(journal.folder.journal): \(error)")
         }
-        return lines
     }
 }

@@ -22,11 +22,11 @@ struct RolloutRunCommand: Verb {
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: RolloutOptions
-    @OptionGroup var state: StateOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            let store = try RolloutStore.chosen(state.state)
+            let store = try stored.store()
             let prepared = try await PreparedRollout(options, at: global.balancers)
             guard prepared.obstacles.isEmpty else {
                 console.message("lbctl: refused, as it would not be safe; nothing was touched:")
@@ -59,6 +59,12 @@ extension Orchestrator {
         let signals: StopSignals
         do throws(SystemError) { signals = try StopSignals(requestStop) } catch { throw Failure(.failed, "nothing was touched: \(error)") }
         defer { signals.cancel() }
+        let server: RolloutServer
+        do throws(SystemError) { server = try RolloutServer(folder, self) } catch {
+            throw Failure(.failed, "nothing was touched: nobody could ask how it stands: \(error)")
+        }
+        defer { server.close() }
+        console.message("rollout \(order.id); from another terminal: \(global.program) rollout status \(order.id)")
         let verdict: Verdict
         do throws(SystemError) { verdict = try await run() } catch {
             throw Failure(.failed, "the journal cannot be written, so nothing more is done: \(error); what is drained comes back when its lease of "

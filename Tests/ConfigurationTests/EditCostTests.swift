@@ -42,4 +42,21 @@ struct EditCostTests {
         #expect(costs[100] < whole / 10, "median \(costs[100]) s, the whole \(whole) s")
         expectRoundTrip(current)
     }
+
+    @Test("thousands of backends removed by one command cost no more than loading them: not each of them a copy of all")
+    func removal() throws {
+        let backends = (1...4000).map { "      b\($0): 10.0.\($0 / 250).\($0 % 250 + 1):80\n" }.joined()
+        let start = cpu()
+        let all = try loaded("control: a\nlisteners:\n  web: { bind: 127.0.0.1:1, pool: web }\npools:\n  web:\n    backends:\n\(backends)")
+        let whole = cpu() - start
+        let pool = PoolName(unchecked: "web")
+        let names = (1...4000).filter { $0 % 10 != 0 }
+        let edits = names.map { ConfigurationEdit.remove(.backend(BackendReference(pool: pool, backend: BackendName(unchecked: "b\($0)")))) }
+        let before = cpu()
+        let edited = try all.edited(by: edits)
+        let cost = cpu() - before
+        #expect(edited.configuration.pools[0].backends.count == 400)
+        #expect(cost < whole * 2, "\(cost) s, the whole \(whole) s")
+        #expect(throws: ConfigurationEditError.self) { try all.edited(by: [edits[0], edits[1], edits[0]]) }
+    }
 }

@@ -38,7 +38,9 @@ struct WaitingLineTests {
         let first = line.serve()?.place
         let leftAfterServed = line.leave(places[0])
         #expect(first == places[0] && !leftAfterServed)
-        let removed = line.removeAll { $0 == 2 }
+        let none = line.remove(countMax: 0) { $0 == 2 }
+        #expect(none.isEmpty)
+        let removed = line.remove(countMax: 9) { $0 == 2 }
         let last = line.serve()?.waiter
         #expect(removed == [2] && last == 3 && line.isEmpty)
     }

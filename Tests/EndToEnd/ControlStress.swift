@@ -156,7 +156,7 @@ import Testing
         try baseline.isBack(balancer, within: .seconds(20))
         #expect(try balancer.status().pid == balancer.process)
         let workers = try balancer.status().workers
-        #expect(try ProcessTable.threads(balancer.process) == workers + 1)
+        try ProcessTable.awaitThreads(workers + 1, of: balancer.process)
         let grown = try ProcessTable.residentKiB(balancer.process) - baseline.residentKiB
         #expect(grown < 24 * 1024 * Scale.patience, "resident memory grew by \(grown) KiB")
         try balancer.rests(max: 60)

@@ -33,6 +33,14 @@ import Testing
         #expect(try set("health.expect=221").status == 0)
     }
 
+    @Test("a reload tries nothing, and says what to watch")
+    func reloaded() throws {
+        let text = try String(contentsOfFile: lab.path("lbd.yaml"), encoding: .utf8)
+        try lab.write("lbd.yaml", text.replacing("fall: 2", with: "fall: 3"))
+        let end = try balancer.lbctl("config", "reload")
+        #expect(end.status == 0 && end.errors.contains("warning: pool web is judged by other health options now"), "\(end)")
+    }
+
     @Test("one that some backend passes is made, and so is what asks nothing new")
     func made() throws {
         #expect(try set("health.check=banner", "health.expect=web-1").status == 0)

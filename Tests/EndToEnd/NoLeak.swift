@@ -50,7 +50,7 @@ import Testing
         try run(balancer, content, NoLeak.connections, seed: NoLeak.seed)
         try awaitNothingOpen(balancer)
         try baseline.isBack(balancer, "seed \(NoLeak.seed)")
-        #expect(try ProcessTable.threads(balancer.process) == workers + 1)
+        try ProcessTable.awaitThreads(workers + 1, of: balancer.process)
         let grown = try ProcessTable.residentKiB(balancer.process) - memory
         #expect(grown < 16 * 1024 * Scale.patience, "resident memory grew by \(grown) KiB")
         let status = try balancer.status()

@@ -45,7 +45,7 @@ import Testing
         let status = try balancer.status()
         #expect(status.listeners[0].connectionsTotal == UInt64(opened), "clients opened \(opened)")
         #expect(opened > 300, "the soak did next to nothing: \(opened) connections")
-        #expect(try ProcessTable.threads(balancer.process) == workers + 1)
+        try ProcessTable.awaitThreads(workers + 1, of: balancer.process)
         let complaints = balancer.program.errors.split(separator: "\n").filter { $0.contains(" error ") }
         #expect(complaints.isEmpty, "\(complaints.prefix(5))")
     }

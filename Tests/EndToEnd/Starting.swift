@@ -78,7 +78,7 @@ import Testing
         let balancer = try Balancer(lab, configuration)
         #expect(try balancer.census(20) == ["web-1": 20])
         #expect(try balancer.lbctl("drain", "web/web-1", "--wait").status == 0)
-        #expect(try ProcessTable.threads(balancer.process) == workers + 1)
+        try ProcessTable.awaitThreads(workers + 1, of: balancer.process)
         #expect(try balancer.status().workers == workers)
     }
 

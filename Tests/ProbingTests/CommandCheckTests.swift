@@ -109,8 +109,15 @@ import Testing
             let hanging = (0..<60).map { _ in
                 start { await CommandCheck.run(["sleep", "600"], for: ProbeTarget(slow, at: address), timeout: .seconds(600)) }
             }
+            var isCut = false
+            let impatience = start {
+                guard await pause(for: .seconds(30)) else { return }
+                isCut = true
+                for task in hanging { task.cancel() }
+            }
             let result = await CommandCheck.run(["true"], for: ProbeTarget(quick, at: address), timeout: .seconds(60))
-            #expect(result == .success)
+            #expect(result == .success && !isCut)
+            impatience.cancel()
             for task in hanging { task.cancel() }
             for task in hanging { #expect(await task.value == .inconclusive(reason: "command: cancelled")) }
         }
@@ -134,6 +141,28 @@ import Testing
         // What starts after all is ended.
         #expect(try await noChildIsLeft())
         #expect(try await run([program]) == .success)
+    }
+
+    /// Fault: probes that wait without end for places which never become free find nothing, and a dead pool counts as up.
+    @Test func whereAllPlacesAreStuckTheCheckHasFailed() async throws {
+        let folder = try TemporaryFolder()
+        let program = folder.file("check")
+        do {
+            let file = try Files.open(program, O_WRONLY | O_CREAT, 0o755)
+            try Files.write(Array("#!/bin/sh\nexit 0\n".utf8), to: file.number)
+        }
+        let lease = try FileLease(on: program)
+        let target = ProbeTarget(try BackendReference("stuck/web-1"), at: try Endpoint("127.0.0.1:9001"))
+        let check = { @ControlPlane @Sendable in await CommandCheck.run([program], for: target, timeout: .milliseconds(200)) }
+        try await onLoop {
+            let first = (0..<16).map { _ in start { await check() } }
+            for task in first { #expect(await task.value == .failure(reason: "command: not done within 200 ms: its program is still not loaded")) }
+            #expect(await check() == .failure(
+                reason: "command: not started: 16 earlier ones of the pool hang in the kernel and cannot be killed"))
+        }
+        lease.end()
+        #expect(try await noChildIsLeft())
+        #expect(try await onLoop { await check() } == .success)
     }
 
     /// Fault: a check inherits the limit that lbd raised for itself, and one that closes every number below it never ends.

@@ -55,6 +55,15 @@ enum ProcessTable {
 
     static func threads(_ process: pid_t) throws -> Int { try threadNumbers(process).count }
 
+    /// Waits until it has so many: one that has written to the disk stays a moment for more.
+    static func awaitThreads(_ count: Int, of process: pid_t) throws {
+        var seen = 0
+        try eventually(within: .seconds(20), "\(count) threads; there are \(seen)") {
+            seen = try threads(process)
+            return seen == count
+        }
+    }
+
     /// Without the thread sanitizer's own, which wakes ten times a second. It alone blocks every signal that can be.
     private static func threadNumbers(_ process: pid_t) throws -> [String] {
         let threads = try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/task")

@@ -1,0 +1,30 @@
+// A backend's JSON, written by hand for speed. Fault: a field that the hand forgot, or wrote otherwise than everywhere else.
+import Model
+import TestSupport
+import Testing
+
+@testable import ControlProtocol
+
+struct BackendJSONTests {
+    @Test("the same text as by way of Codable, whatever is known of the backend", arguments: 0..<64)
+    func same(seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
+        let lease = DrainLease(
+            owner: "a \"b\"", reason: "disk\n", since: Timestamp(milliseconds: 1), lease: .seconds(3), deadline: Timestamp(milliseconds: 5),
+            atDeadline: .close)
+        let backend = BackendReport(
+            name: "b-\(seed)", address: ["127.0.0.1:80", "[::1]:9", "/run/a\\\"b é\u{1}"].randomElement(using: &random)!,
+            wish: Wish.allCases.randomElement(using: &random)!, probe: [.unknown, .up, .down].randomElement(using: &random)!,
+            availability: [.available, .warming, .draining, .maintenance].randomElement(using: &random)!,
+            connections: .random(in: 0...9_999, using: &random), connectionsMax: Bool.random(using: &random) ? 7 : nil,
+            connectionsTotal: .random(in: 0 ... .max, using: &random), connectFailures: 1, resets: 2, bytesToBackend: .max, bytesToClient: 0,
+            weight: 3, share: Bool.random(using: &random) ? 40 : nil, backup: .random(using: &random), probeSequence: 12,
+            probedAt: Bool.random(using: &random) ? "1970-01-01T00:00:00.000Z" : nil,
+            probeFailure: Bool.random(using: &random) ? "connect: \"refused\"" : nil, drain: Bool.random(using: &random) ? DrainReport(lease) : nil,
+            removing: .random(using: &random))
+        var bytes = Array("before".utf8)
+        JSONText.append(backend, to: &bytes)
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(text == "before" + JSONText.line([backend]).dropFirst().dropLast())
+    }
+}

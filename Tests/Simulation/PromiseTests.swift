@@ -1,0 +1,78 @@
+// The promises by themselves: journals of a machine that breaks them, which only the count without a machine can notice.
+import Model
+import Testing
+
+@testable import Rollout
+
+@Suite struct PromiseTests {
+    private let order: RolloutOrder
+
+    init() throws { order = try simulated(seed: 5, faults: false).order.single }
+
+    private func breaches(_ events: [(isInput: Bool, event: JournalEvent)]) -> [String] {
+        var promises = JournalPromises(order)
+        return events.flatMap { $0.isInput ? promises.take(input: $0.event) : promises.take(action: $0.event) }
+    }
+
+    private func action(_ name: String, _ backend: String) -> (isInput: Bool, event: JournalEvent) {
+        var event = JournalEvent(name: name)
+        event.backend = backend
+        event.direction = name == "restart" ? "forward" : nil
+        return (false, event)
+    }
+
+    private func answer(_ name: String, _ backend: String, _ result: String) -> (isInput: Bool, event: JournalEvent) {
+        var event = JournalEvent(name: name)
+        event.backend = backend
+        event.result = result
+        return (true, event)
+    }
+
+    private func drained(_ backend: String) -> [(isInput: Bool, event: JournalEvent)] {
+        [action("drain", backend), answer("drain", backend, "drained"), action("confirm", backend), answer("confirm", backend, "drained")]
+    }
+
+    private func restarted(_ backend: String) -> [(isInput: Bool, event: JournalEvent)] {
+        drained(backend) + [action("restart", backend), answer("restart", backend, "restarted")]
+    }
+
+    @Test func aStepThatKeepsThem() {
+        #expect(breaches(restarted("web/web-1") + [
+            action("probe", "web/web-1"), answer("probe", "web/web-1", "up"), action("undrain", "web/web-1"), answer("undrain", "web/web-1", "done"),
+        ]) == [])
+    }
+
+    @Test func twoOutAtOnce() {
+        #expect(breaches([action("drain", "web/web-1"), action("drain", "web/web-2")]) == ["2 are out at once, and 1 may be"])
+    }
+
+    @Test func aRestartBeforeItIsEmpty() {
+        let found = ["web/web-1 is restarted, and nothing says that it was empty and ours"]
+        #expect(breaches([action("drain", "web/web-1"), action("restart", "web/web-1")]) == found)
+        // What was empty before a kill need not be so after it.
+        #expect(breaches(drained("web/web-1") + [(true, JournalEvent(name: "resumed")), action("restart", "web/web-1")]) == found)
+    }
+
+    @Test func aSecondRestart() {
+        let again = restarted("web/web-1") + [action("probe", "web/web-1"), answer("probe", "web/web-1", "up"), action("undrain", "web/web-1"), answer("undrain", "web/web-1", "done")]
+        #expect(breaches(again + restarted("web/web-1")) == ["web/web-1 is restarted a second time"])
+    }
+
+    @Test func anUndrainWithoutAProbe() {
+        #expect(breaches(restarted("web/web-1") + [action("undrain", "web/web-1")])
+            == ["web/web-1 is undrained after its restart, and no probe has said up"])
+    }
+
+    @Test func anAnswerWithoutAQuestion() {
+        #expect(breaches([answer("drain", "web/web-1", "drained")]) == ["an answer to 'drain' web/web-1, which was not asked"])
+    }
+}
+
+extension RolloutOrder {
+    /// One at a time.
+    fileprivate var single: RolloutOrder {
+        var order = self
+        order.policy = Policy()
+        return order
+    }
+}
