@@ -7,7 +7,7 @@ import Rollout
 
 extension Orchestrator {
     func look(without: [BackendReference], after: Duration) async -> RolloutMachine.LookEnd {
-        if after > .zero { await pause(for: after) }
+        if after > .zero { await EventLoop.pause(for: after) }
         do throws(Failure) {
             let reports = try await fleet.reports(of: order.plan.pool)
             return .pool(try PoolSnapshot(reading: reports), capacity: .notProvable(text: ""))
@@ -43,12 +43,12 @@ extension Orchestrator {
                 guard let now = snapshot[backend] else { return .failed(reason: "is no longer in its pool") }
                 if now.availability != .warming { return now.availability.isUsable ? .up : .failed(reason: "is \(now.availability.rawValue) now") }
             } catch { return .failed(reason: "may not be well: \(error.message)") }
-            guard await pause(for: .milliseconds(200)) else { return .up }
+            guard await EventLoop.pause(for: .milliseconds(200)) else { return .up }
         }
     }
 
     func watch(_ backends: [BackendReference], for duration: Duration) async -> RolloutMachine.JudgeEnd {
-        if duration > .zero { await pause(for: duration) }
+        if duration > .zero { await EventLoop.pause(for: duration) }
         return .good(text: "")
     }
 }
