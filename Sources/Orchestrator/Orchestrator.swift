@@ -30,6 +30,7 @@ import SystemCalls
     private var drains: [BackendReference: DrainInHand] = [:]
     /// What is being waited for, by backend; nil: by the whole rollout.
     private var work: [BackendReference?: Task<Void, Never>] = [:]
+    private(set) lazy var observer = RolloutObserver(fleet, order) { [self] reason in put(.judgedBad(reason: reason)) }
     /// Restarts that a person does.
     private var byHand: [BackendReference: Inbox<RolloutMachine.RestartEnd>] = [:]
 
@@ -86,8 +87,19 @@ import SystemCalls
             return endedBefore
         }
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
+        for backend in machine.restarted { observer.note(back: backend, isNew: true) }
         put(isResumed ? .resumed : .begin)
-        defer { leave() }
+        do throws(SystemError) {
+            let verdict = try await handleAll()
+            await leave()
+            return verdict
+        } catch {
+            await leave()
+            throw error
+        }
+    }
+
+    private func handleAll() async throws(SystemError) -> Verdict {
         while true {
             switch await inbox.next() {
             case .seen(let sight): try await recorder.append([.seen(sight)], at: recorder.elapsed)
@@ -105,7 +117,11 @@ import SystemCalls
         let ordered = actions.compactMap { JournalEvent($0).map(JournalRecord.Content.action) }
         let end = verdict.map { [JournalRecord.Content.ended(JournalEnd($0))] } ?? []
         try await recorder.append([.input(JournalEvent(input))] + ordered + end, at: elapsed)
-        for action in actions { carryOut(action) }
+        for action in actions {
+            observe(action)
+            carryOut(action)
+        }
+        observer.note(next: machine.next.map { [$0] } ?? [])
         return verdict
     }
 
@@ -123,10 +139,23 @@ import SystemCalls
         return true
     }
 
-    private func leave() {
+    private func leave() async {
         for task in work.values { task.cancel() }
-        let drains = drains.values
-        start { for drain in drains { await drain.stopRenewals() } }
+        for drain in drains.values { await drain.stopRenewals() }
+        await observer.end()
+    }
+
+    private func observe(_ action: RolloutMachine.Action) {
+        switch action {
+        case .drain(let backend, _):
+            observer.note(out: backend)
+            observer.begin()
+        case .tell(let backend?, .back): observer.note(back: backend, isNew: machine.restarted.contains(backend))
+        case .tell(let backend?, .undone): observer.note(back: backend, isNew: false)
+        case .tell, .look, .version, .confirm, .retake, .findRestart, .restart, .probe, .undrain, .warm, .hold, .abandonRestart, .watch,
+            .proveStandby, .switchTraffic, .end:
+            return
+        }
     }
 }
 

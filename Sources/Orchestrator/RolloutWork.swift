@@ -10,7 +10,9 @@ extension Orchestrator {
         if after > .zero { await EventLoop.pause(for: after) }
         do throws(Failure) {
             let reports = try await fleet.reports(of: order.plan.pool)
-            return .pool(try PoolSnapshot(reading: reports), capacity: .notProvable(text: ""))
+            let snapshot = try PoolSnapshot(reading: reports)
+            guard let measured = await fleet.measured(order.plan.pool) else { return .pool(snapshot, capacity: .notProvable(text: "")) }
+            return .pool(snapshot, capacity: RolloutMachine.Capacity(measured, without: without))
         } catch {
             return .failed(reason: error.message)
         }
@@ -47,9 +49,21 @@ extension Orchestrator {
         }
     }
 
+    /// Ends early where they are found to be worse.
     func watch(_ backends: [BackendReference], for duration: Duration) async -> RolloutMachine.JudgeEnd {
-        if duration > .zero { await EventLoop.pause(for: duration) }
-        return .good(text: "")
+        let clock = LoopClock()
+        let end = clock.now.advanced(by: duration)
+        while true {
+            guard let verdict = await observer.read() else {
+                if duration > .zero { await EventLoop.pause(for: clock.now.duration(to: end)) }
+                return .good(text: "the balancers do not measure, so nobody can say")
+            }
+            if case .worse(let findings) = verdict.outcome { return .bad(reason: findings.map(\.text).joined(separator: "; ")) }
+            let left = clock.now.duration(to: end)
+            guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
+                return .good(text: verdict.lines.joined(separator: "; "))
+            }
+        }
     }
 }
 

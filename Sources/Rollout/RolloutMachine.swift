@@ -58,6 +58,12 @@ package struct RolloutMachine: Sendable {
 
     /// Those that are waited for to become empty.
     package var draining: [BackendReference] { hands.filter { $0.state == .draining }.map(\.backend) }
+    /// Those with the new release.
+    package var restarted: [BackendReference] {
+        restartedOrder.map { plan.steps[$0].backend }.filter { backend in nodes.contains { $0.backend == backend && $0.fate == .restarted } }
+    }
+    /// Whose turn comes next.
+    package var next: BackendReference? { cause == nil ? (wave.first ?? rest.first).map { plan.steps[$0].backend } : nil }
     var plan: Plan { order.plan }
     var policy: Policy { order.policy }
     var isOver: Bool { phase == .ended }
@@ -239,19 +245,18 @@ extension RolloutMachine {
     }
 
     private func watch() -> [Action] {
-        let isBaked = isFirstWave && policy.canary > 0 && policy.bake > .zero
         let restarted = restartedOrder.map { plan.steps[$0].backend }
-        return (isBaked ? [.tell(nil, .watching(for: policy.bake))] : []) + [.watch(restarted, for: isBaked ? policy.bake : .zero)]
+        return (isBaking ? [.tell(nil, .watching(for: policy.bake))] : []) + [.watch(restarted, for: isBaking ? policy.bake : .zero)]
     }
+
+    private var isBaking: Bool { isFirstWave && policy.canary > 0 && policy.bake > .zero }
 
     private mutating func watched(_ end: JudgeEnd) -> [Action] {
         guard phase == .watching else { return [] }
         switch end {
         case .good(let text):
-            phase = .stepping
-            isWaveOpen = false
-            isFirstWave = false
-            return text.isEmpty ? [] : [.tell(nil, .judged(text))]
+            defer { (phase, isWaveOpen, isFirstWave) = (.stepping, false, false) }
+            return isBaking ? [.tell(nil, .judged(text))] : []
         case .bad(let reason):
             cause = cause ?? .badRelease(reason: reason)
             return []

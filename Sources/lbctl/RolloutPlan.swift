@@ -12,10 +12,11 @@ struct RolloutPlanCommand: Verb {
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: RolloutOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            let prepared = try await PreparedRollout(options, at: global.balancers)
+            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: stored))
             if global.isJSON {
                 console.data(JSONText.line(PlanReport(prepared)))
             } else {
@@ -42,6 +43,12 @@ private struct PlanReport: Encodable {
     let leftOut: [String]
     /// Why it would be refused now.
     let obstacles: [String]
+    /// The proof and the prediction, for people.
+    let forecast: [String]
+    let outcome: String?
+    /// Seconds, as likely as not and nine times of ten.
+    let p50: Double?
+    let p90: Double?
     let drainDeadline: Double
     let restartTimeout: Double
     let readyTimeout: Double
@@ -52,6 +59,10 @@ private struct PlanReport: Encodable {
         steps = plan.steps.map { Step(backend: $0.backend.description, address: $0.address.description, restart: $0.restart.text, rollback: $0.rollback?.text) }
         leftOut = plan.leftOut.map(\.description)
         obstacles = prepared.obstacles
+        forecast = prepared.forecast?.lines ?? []
+        outcome = prepared.forecast?.proof.outcome.rawValue
+        p50 = prepared.forecast?.prediction.whole.median.inSeconds
+        p90 = prepared.forecast?.prediction.whole.ninetieth.inSeconds
         drainDeadline = prepared.limits.drain.inSeconds
         restartTimeout = prepared.limits.restart.inSeconds
         readyTimeout = prepared.limits.ready.inSeconds
@@ -72,7 +83,7 @@ extension PreparedRollout {
         lines += plan.out.filter { !plan.leftOut.contains($0) }.map {
             "  out already: \($0) takes no connections now, so while another is restarted there are two out"
         }
-        lines += proof
+        lines += forecast?.lines ?? []
         let obstacles = obstacles
         guard !obstacles.isEmpty else { return lines }
         return lines + ["it would be refused now, with exit status \(ExitStatus.refused.rawValue):"] + obstacles.map { "  \($0)" }

@@ -13,9 +13,11 @@ struct PreparedRollout: Sendable {
     let limits: RolloutLimits
     let policy: Policy
     let balancers: [Balancer]
-    let proof: [String]
+    /// Nil where the balancers do not measure, or the load is not the pool's to carry.
+    let forecast: RolloutForecast?
+    private let requiresProof: Bool
 
-    @ControlPlane init(_ options: RolloutOptions, at balancers: [Balancer]) async throws(Failure) {
+    @ControlPlane init(_ options: RolloutOptions, at balancers: [Balancer], earlier: EarlierTimes) async throws(Failure) {
         self.balancers = balancers
         let statuses = try await PreparedRollout.statuses(balancers)
         let pools = try statuses.map { status throws(Failure) in try PreparedRollout.pool(options.pool, in: status) }
@@ -32,7 +34,8 @@ struct PreparedRollout: Sendable {
             restart: options.restartTimeout ?? pools[0].restart.map { seconds($0.timeout) } ?? RolloutOptions.restartTimeout,
             ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
         policy = try PreparedRollout.policy(options, plan, statuses[0])
-        proof = []
+        requiresProof = options.requireProof
+        forecast = await RolloutForecast(plan, policy, limits, at: balancers, restarts: earlier.restarts, readies: earlier.readies)
     }
 
     /// Of each balancer, all of it: one that does not answer ends the rollout here.
@@ -81,8 +84,23 @@ struct PreparedRollout: Sendable {
             let count = plan.steps.count
             let tooMany = policy.unavailableMax >= count && count > 1
                 ? ["\(policy.unavailableMax) may be out at once, and pool \(plan.pool) has \(count) backends: nobody would be left to serve"] : []
-            return plan.obstacles.map(\.description) + tooMany
+            return plan.obstacles.map(\.description) + tooMany + unproved
         }
+    }
+
+    private var unproved: [String] {
+        guard let forecast else { return requiresProof ? ["not provable: the balancers do not measure what the backends carry"] : [] }
+        switch forecast.proof.outcome {
+        case .proved: return []
+        case .notProvable: return requiresProof ? [forecast.proof.headline(forecast.window)] : []
+        case .refused: return [forecast.proof.headline(forecast.window)]
+        }
+    }
+
+    /// What to say before it begins all the same; nil: nothing.
+    var warning: String? {
+        guard case .rolling = policy.strategy, let forecast, forecast.proof.outcome == .notProvable else { return nil }
+        return forecast.proof.lines(window: forecast.window).joined(separator: "\n")
     }
 
     /// Programs that are not there are found before the first drain.
@@ -106,7 +124,7 @@ struct PreparedRollout: Sendable {
     func order(id: String, owner: String) -> RolloutOrder {
         RolloutOrder(
             id: id, owner: owner, balancers: balancers.map { PreparedRollout.absolute($0.control) }, plan: plan, limits: limits, policy: policy,
-            commandLine: CommandLine.arguments, proof: proof)
+            commandLine: CommandLine.arguments, proof: forecast?.lines ?? [])
     }
 }
 

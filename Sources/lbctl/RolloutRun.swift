@@ -27,13 +27,14 @@ struct RolloutRunCommand: Verb {
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
             let store = try stored.store()
-            let prepared = try await PreparedRollout(options, at: global.balancers)
+            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: stored))
             guard prepared.obstacles.isEmpty else {
                 console.message("lbctl: refused, as it would not be safe; nothing was touched:")
                 for obstacle in prepared.obstacles { console.message("  \(obstacle)") }
                 return .refused
             }
             try prepared.checkPrograms()
+            if let warning = prepared.warning { console.message("lbctl: warning: \(warning)") }
             return try await begin(prepared, store, console)
         } catch {
             console.message("lbctl: \(error)")

@@ -49,7 +49,7 @@ private func well(_ command: Command) -> [ReplyLine] {
     }
 }
 
-@ControlPlane @ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
+@ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
     try orchestrator([balancer], restart: restart)
 }
 
@@ -71,14 +71,20 @@ private func verb(_ command: Command) -> String {
     }
 }
 
+/// Without the questions of the observer, which come when they come.
+@ControlPlane private func orders(_ balancer: ScriptedBalancer) -> [String] { balancer.commands.map(verb).filter { $0 != "other" } }
+
 @Suite struct OrchestratorTests {
     @Test func aWholeRolloutInOrder() async throws {
         try await onLoop {
             let balancer = try ScriptedBalancer("whole", answer: well)
-            let verdict = try await (try orchestrator(balancer)).run()
+            let orchestrator = try orchestrator(balancer)
+            let verdict = try await orchestrator.run()
             #expect(verdict.cause == nil)
             let step = ["status", "drain", "status", "renew", "probe", "renew", "undrain", "status"]
-            #expect(balancer.commands.map(verb) == step + step + ["status"])
+            #expect(orders(balancer) == step + step + ["status"])
+            let records = orchestrator.recorder.records
+            guard case .begun = records.first?.content, case .ended = records.last?.content else { return #expect(Bool(false), "\(records)") }
             try balancer.close()
         }
     }
@@ -88,7 +94,7 @@ private func verb(_ command: Command) -> String {
             let balancer = try ScriptedBalancer("failed", answer: well)
             let verdict = try await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.nodes[0].fate == .held)
-            #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew", "hold"])
+            #expect(orders(balancer) == ["status", "drain", "status", "renew", "hold"])
             try balancer.close()
         }
     }
@@ -102,7 +108,7 @@ private func verb(_ command: Command) -> String {
             }
             let verdict = try await (try orchestrator(balancer, restart: ["false"])).run()
             #expect(verdict.cause == .drainLost(verdict.nodes[0].backend, reason: "undrain by ann"))
-            #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew"])
+            #expect(orders(balancer) == ["status", "drain", "status", "renew"])
             try balancer.close()
         }
     }
@@ -118,7 +124,7 @@ private func verb(_ command: Command) -> String {
             }
             let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.nodes[0].fate == .drainLost(restartBegan: true, reason: "undrain by ann"))
-            #expect(balancer.commands.map(verb) == ["status", "drain", "status", "renew", "probe", "renew"])
+            #expect(orders(balancer) == ["status", "drain", "status", "renew", "probe", "renew"])
             try balancer.close()
         }
     }
@@ -145,7 +151,7 @@ private func verb(_ command: Command) -> String {
             }
             let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.nodes[0].fate == .undone)
-            #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
+            #expect(orders(balancer) == ["status", "drain", "undrain"])
             try balancer.close()
         }
     }
@@ -159,7 +165,7 @@ private func verb(_ command: Command) -> String {
             }
             let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.cause == .refused("drained by alice"))
-            #expect(balancer.commands.map(verb) == ["status", "drain"])
+            #expect(orders(balancer) == ["status", "drain"])
             try balancer.close()
         }
     }
@@ -175,15 +181,61 @@ private func verb(_ command: Command) -> String {
                 return drained(order.backends, .draining) + [.failure(Failure(.failed, "the drain was ended"))]
             }
             let orchestrator = try orchestrator(balancer)
-            let run = start { await orchestrator.run() }
+            let run = startThrowing { try await orchestrator.run() }
             _ = await arrived.next()
             orchestrator.requestStop()
             for _ in 0..<20 { await pause(for: .milliseconds(1)) }
-            #expect(balancer.commands.map(verb) == ["status", "drain"])
+            #expect(orders(balancer) == ["status", "drain"])
             goOn.put(true)
-            #expect(await run.value.nodes[0].fate == .undone)
-            #expect(balancer.commands.map(verb) == ["status", "drain", "undrain"])
+            let verdict = try await run.value
+            #expect(verdict.nodes[0].fate == .undone)
+            #expect(orders(balancer) == ["status", "drain", "undrain"])
             try balancer.close()
+        }
+    }
+
+    /// Empty at one of two balancers is not empty: the restart waits for the other.
+    @Test func aStepsDrainCountsWhenAllBalancersSayEmpty() async throws {
+        try await onLoop {
+            let goOn = Inbox<Bool>(), arrived = Inbox<Bool>()
+            let quick = try ScriptedBalancer("quick", answer: well)
+            let slow = try ScriptedBalancer("slow") { command in
+                guard case .drain(let order) = command, !order.renews, order.backends[0].backend.text == "web-1" else { return well(command) }
+                arrived.put(true)
+                _ = await goOn.next()
+                return well(command)
+            }
+            let orchestrator = try orchestrator([quick, slow])
+            let run = startThrowing { try await orchestrator.run() }
+            _ = await arrived.next()
+            for _ in 0..<20 { await pause(for: .milliseconds(1)) }
+            #expect(!orders(quick).contains("renew"))
+            goOn.put(true)
+            let verdict = try await run.value
+            #expect(verdict.cause == nil)
+            #expect(orders(quick) == orders(slow))
+            try quick.close()
+            try slow.close()
+        }
+    }
+
+    /// One of two balancers has its drain refused: what the other took is given back, and nothing is restarted.
+    @Test func aDrainThatOneOfTwoRefusesIsUndoneAtTheOther() async throws {
+        try await onLoop {
+            let taking = try ScriptedBalancer("taking", answer: well)
+            let refusing = try ScriptedBalancer("refusing") { command in
+                switch command {
+                case .drain, .undrain: return [.failure(Failure(.refused, "drained by alice"))]
+                default: return well(command)
+                }
+            }
+            let verdict = try await (try orchestrator([taking, refusing], restart: ["false"])).run()
+            #expect(verdict.nodes[0].fate == .untouched)
+            #expect(orders(taking) == ["status", "drain", "undrain"])
+            guard case .refused(let reason) = verdict.cause else { return #expect(Bool(false), "\(verdict)") }
+            #expect(reason.contains(refusing.path))
+            try taking.close()
+            try refusing.close()
         }
     }
 
@@ -196,7 +248,7 @@ private func verb(_ command: Command) -> String {
             }
             let verdict = try await (try orchestrator(balancer)).run()
             #expect(verdict.cause == nil)
-            #expect(balancer.commands.map(verb).count { $0 == "undrain" } == 3)
+            #expect(orders(balancer).count { $0 == "undrain" } == 3)
             try balancer.close()
         }
     }

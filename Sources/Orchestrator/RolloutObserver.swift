@@ -1,0 +1,123 @@
+// What goes on beside the steps: restarted backends are compared with the others, and new connections prefer them.
+import ControlClient
+import ControlProtocol
+import EventLoop
+import Model
+import Rollout
+
+/// Asks once a second, from the first restarted backend to the end of the rollout. A balancer that measures nothing (an
+/// older lbd) is asked once.
+@ControlPlane final class RolloutObserver {
+    private static let interval = Duration.seconds(1)
+
+    private let fleet: BalancerFleet
+    private let order: RolloutOrder
+    private let badRelease: @ControlPlane @Sendable (String) -> Void
+    private let clock = LoopClock()
+    private var watch = ReleaseWatch()
+    private var restarted: Set<BackendReference> = []
+    private var out: Set<BackendReference> = []
+    private var next: Set<BackendReference> = []
+    private var preferred: [BackendReference: Int] = [:]
+    private var renewed: MonotonicTime?
+    private var task: Task<Void, Never>?
+
+    init(_ fleet: BalancerFleet, _ order: RolloutOrder, badRelease: @escaping @ControlPlane @Sendable (String) -> Void) {
+        self.fleet = fleet
+        self.order = order
+        self.badRelease = badRelease
+    }
+
+    func begin() {
+        guard task == nil else { return }
+        task = start { [self] in
+            repeat { guard await read() != nil else { return } } while await pause(for: RolloutObserver.interval)
+        }
+    }
+
+    /// All of the weights are given back; where that fails they come back when the lease ends.
+    func end() async {
+        task?.cancel()
+        await task?.value
+        guard !preferred.isEmpty else { return }
+        do throws(Failure) {
+            try await fleet.perform(.unshare(order.plan.pool, owner: order.owner, force: false), decoding: SharesRecord.self)
+        } catch { return }
+    }
+
+    func note(out backend: BackendReference) {
+        out.insert(backend)
+        next.remove(backend)
+        watch.note(out: backend)
+    }
+
+    func note(back backend: BackendReference, isNew: Bool) {
+        out.remove(backend)
+        guard isNew else { return }
+        restarted.insert(backend)
+        watch.note(restarted: backend, at: clock.now)
+    }
+
+    func note(next backends: [BackendReference]) { next = Set(backends) }
+
+    /// The verdict after a fresh reading; nil: nobody measures.
+    func read() async -> ReleaseVerdict? {
+        guard let measured = await fleet.measured(order.plan.pool) else { return nil }
+        for (backend, outcomes) in measured.outcomes { watch.read(backend, outcomes) }
+        let verdict = watch.verdict(at: clock.now)
+        if !restarted.isEmpty, case .worse(let findings) = verdict.outcome {
+            badRelease(findings.map(\.text).joined(separator: "; "))
+        }
+        if case .rolling = order.policy.strategy { await prefer(measured) }
+        return verdict
+    }
+
+    private func prefer(_ measured: PoolMeasurement) async {
+        guard !restarted.isEmpty || !next.isEmpty else { return }
+        let nodes = measured.nodes.map { Preference.Node($0, standing(of: $0.backend), now: measured.loads[$0.backend] ?? Load()) }
+        let shares = Preference(nodes, load: measured.load).shares
+        let isDue = renewed.map { $0.duration(to: clock.now) >= Lease.renewal } ?? true
+        guard shares != preferred || isDue, !shares.isEmpty else { return }
+        let order = ShareOrder(
+            shares.sorted { $0.key < $1.key }.map { ShareOrder.Share($0.key, percent: $0.value) }, owner: order.owner,
+            reason: "rolling restart of pool \(order.plan.pool)", lease: Lease.length)
+        do throws(Failure) {
+            try await fleet.perform(.share(order), decoding: SharesRecord.self)
+            preferred = shares
+            renewed = clock.now
+        // Only the clients' comfort: they move once more where it fails.
+        } catch { return }
+    }
+
+    private func standing(of backend: BackendReference) -> Preference.Standing {
+        if out.contains(backend) { return .out }
+        if restarted.contains(backend) { return .restarted }
+        return next.contains(backend) ? .next : .ahead
+    }
+}
+
+extension BalancerFleet {
+    /// What all of them have measured; nil where one does not say.
+    func measured(_ pool: PoolName, ages: Bool = false) async -> PoolMeasurement? {
+        let reports = Collected<MeasureReport>()
+        do throws(Failure) {
+            try await perform(.measure(pool, ages: ages), decoding: MeasureReport.self) { reports.values[$0] = $1 }
+        } catch { return nil }
+        let all = balancers.indices.compactMap { reports.values[$0] }
+        guard all.count == balancers.count else { return nil }
+        do { return try PoolMeasurement(all) } catch { return nil }
+    }
+}
+
+extension RolloutMachine.Capacity {
+    /// Whether the others carry what the pool carries, without these.
+    init(_ measured: PoolMeasurement, without: [BackendReference]) {
+        let proof = CapacityProof(measured.nodes, out: without, load: measured.load)
+        let text = proof.headline(measured.window)
+        switch proof.outcome {
+        case .proved: self = .carries(text: text)
+        case .notProvable: self = .notProvable(text: text)
+        case .refused: self = .fails(text: text)
+        }
+    }
+}

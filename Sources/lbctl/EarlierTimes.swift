@@ -1,0 +1,30 @@
+// How long restarts took in earlier rollouts of a pool: what a prediction goes by.
+import ControlProtocol
+import EventLoop
+import Model
+import Orchestrator
+import Rollout
+import SystemCalls
+
+struct EarlierTimes: Sendable {
+    /// The last so many rollouts; what was before them need not be true any more.
+    private static let rolloutsMax = 20
+
+    private(set) var restarts: [Duration] = []
+    private(set) var readies: [Duration] = []
+
+    /// What cannot be read is not counted: a prediction without it is weaker, not wrong.
+    @ControlPlane init(of pool: PoolName, in stored: RolloutStoreOptions) {
+        let folders: [RolloutFolder]
+        do { folders = try stored.store().folders() } catch { return }
+        for folder in folders.reversed().filter({ $0.id.contains("-\(pool)-") }).prefix(EarlierTimes.rolloutsMax) { take(folder) }
+    }
+
+    @ControlPlane private mutating func take(_ folder: RolloutFolder) {
+        do {
+            guard let last = try JournalContent(reading: folder.journal).lines.last, case .ended(let end) = try JournalText.record(last).content else { return }
+            restarts += end.nodes.compactMap(\.restart).map(Duration.init(inSeconds:))
+            readies += end.nodes.compactMap(\.ready).map(Duration.init(inSeconds:))
+        } catch { return }
+    }
+}
