@@ -219,7 +219,7 @@ extension Declared {
     static let backends = Section("backends", .named(noun: "backend", example: "web-1"), "each is one server", [
         entry(address), entry(weight), entry(backendConnectionsMax), entry(backup), entry(wish), .section(capacity),
     ])
-    static let capacity = Section("capacity", .one,
+    static let capacity = Section("capacity", .oneOrNone,
         "what a backend can carry, each as far as it is known: of its own, else of its pool; for a rollout's proof, nothing is held back by it", [
             entry(capacityConnections), entry(capacityConnects), entry(capacityBytes),
         ])

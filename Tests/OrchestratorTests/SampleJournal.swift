@@ -33,7 +33,7 @@ struct SampleJournal {
                 name: try BackendName($0.element), address: try Endpoint("127.0.0.1:900\($0.offset + 1)"), wish: .ready, availability: .available,
                 drainOwner: nil)
         }
-        let plan = try Plan(pool: PoolSnapshot(name: pool, backends: backends), restart: try CommandTemplate([command, "{backend}"]))
+        let plan = try Plan(pool: PoolSnapshot(name: pool, backends: backends), restart: .command([command, "{backend}"]))
         let limits = RolloutLimits(drain: .seconds(300), restart: .seconds(120), ready: .seconds(60))
         let order = RolloutOrder(
             id: "20261121T180000Z-web-1a2b", owner: "rollout-web", balancers: ["run/lbd.sock"], plan: plan, limits: limits,
