@@ -11,7 +11,7 @@ struct RolloutListCommand: Verb {
         commandName: "list", abstract: "Prints the rollouts whose journals there are, the last one last.")
 
     @OptionGroup var global: GlobalOptions
-    @OptionGroup var stored: StateOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     func perform(_ console: Console) async -> ExitStatus {
         await about(console) { () throws(Failure) in

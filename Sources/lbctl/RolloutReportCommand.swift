@@ -16,7 +16,7 @@ struct RolloutReportCommand: Verb {
             """)
 
     @OptionGroup var global: GlobalOptions
-    @OptionGroup var stored: StateOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     @Flag(help: "Writes a page of HTML into FILE.")
     var html = false

@@ -6,12 +6,21 @@ import Model
 import Orchestrator
 import SystemCalls
 
-extension StateOptions {
+struct RolloutStoreOptions: ParsableArguments, Sendable {
+    @Option(help: ArgumentHelp(
+        "The folder of the rollouts' journals. (default: $XDG_STATE_HOME/sluice/rollouts, else ~/.local/state/sluice/rollouts)",
+        valueName: "folder"))
+    var state: String?
+
+    func validate() throws {
+        guard state != "" else { throw ValidationError("--state needs the path of a folder") }
+    }
+
     func store() throws(Failure) -> RolloutStore { try RolloutStore.chosen(state) }
 }
 
 struct RolloutChoice: ParsableArguments, Sendable {
-    @OptionGroup var stored: StateOptions
+    @OptionGroup var stored: RolloutStoreOptions
 
     @Argument(help: ArgumentHelp("Which rollout: its ID, or the beginning of one. (default: the one that runs, else the last)", valueName: "id"))
     var id: String?
@@ -19,7 +28,7 @@ struct RolloutChoice: ParsableArguments, Sendable {
     /// The named one; without a name the one that runs, else the last.
     func folder() throws(Failure) -> RolloutFolder { try RolloutChoice.folder(id, in: stored) }
 
-    static func folder(_ id: String?, in stored: StateOptions) throws(Failure) -> RolloutFolder {
+    static func folder(_ id: String?, in stored: RolloutStoreOptions) throws(Failure) -> RolloutFolder {
         let store = try stored.store()
         if let id { return try store.folder(id) }
         let all: [RolloutFolder], running: [RolloutFolder]
