@@ -220,7 +220,9 @@ extension Orchestrator {
             switch news {
             case .lost(let reason): put(.drainLost(backend, reason: reason))
             case .note(let text): tell(backend, .note(text))
-            case .connections(let count, let waited): tell(backend, .connections(count, waited: waited))
+            case .connections(let count, let waited):
+                tell(backend, .connections(count, waited: waited))
+                note(JournalSight(backend: backend.description, connections: count))
             }
         }
         drains[backend] = drain

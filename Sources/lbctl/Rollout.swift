@@ -13,7 +13,7 @@ struct RolloutCommand: VerbGroup {
         subcommands: [
             RolloutPlanCommand.self, RolloutRunCommand.self, RolloutResumeCommand.self, RolloutStatusCommand.self, RolloutPauseCommand.self,
             RolloutContinueCommand.self, RolloutDoneCommand.self, RolloutAbortCommand.self, RolloutListCommand.self, RolloutShowCommand.self,
-            RolloutReportCommand.self,
+            RolloutReportCommand.self, RolloutVerifyCommand.self,
         ])
 
     @OptionGroup var global: GlobalOptions

@@ -51,7 +51,7 @@ struct RequestLineTests {
     /// control plane for a good part of a second.
     @Test func longestLineCostsLittle() throws {
         let longest = [UInt8](repeating: UInt8(ascii: "a"), count: RequestLine.bytesMax)
-        let taken = try ContinuousClock().measure { for _ in 0..<10 { _ = try RequestLine.words(longest) } }
+        let taken = try processorTime { for _ in 0..<10 { _ = try RequestLine.words(longest) } }
         #expect(taken < .seconds(2), "ten lines took \(taken)")
     }
 

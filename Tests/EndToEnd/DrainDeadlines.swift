@@ -1,5 +1,5 @@
-// At a drain's deadline lbd does what was ordered: keeps, closes at a pace, or resets. Complaints: a wait for zero that
-// ends in a kill (7), and connections that are closed all at once and come back as a storm (10).
+// At a drain's deadline lbd does what was ordered: keeps, closes at a pace, or resets. Complaint: a wait for zero that
+// ends in a kill (7).
 import ControlProtocol
 import Foundation
 import Glibc
@@ -163,13 +163,23 @@ import Testing
         let server = try TestServer.named("web-1", lab)
         let file = try lab.write("lbd.yaml", ConfigurationText([("web-1", server)]).yaml(control: "lbd.sock"))
         let first = try Balancer(lab, file: file)
-        #expect(try first.command("drain web/web-1 owner=tool lease=3s").code == .done)
-        let until = try #require(try first.backend("web-1").drain?.leaseUntil)
+        #expect(try first.command("drain web/web-1 owner=tool lease=5s").code == .done)
+        let until = try DrainDeadlines.date(#require(try first.backend("web-1").drain?.leaseUntil))
         observe(for: .milliseconds(1200))
         try first.stop()
         let second = try Balancer(lab, file: file)
-        #expect(try second.backend("web-1").drain?.leaseUntil?.prefix(21) == until.prefix(21), "to the tenth of a second")
-        try second.backend("web-1", within: .seconds(3)) { $0.wish == .ready }
+        // A machine that is slow to start it may find the lease over already.
+        if let kept = try second.backend("web-1").drain?.leaseUntil {
+            #expect(try abs(DrainDeadlines.date(kept).timeIntervalSince(until)) < 0.1, "\(kept) instead of \(until)")
+        } else {
+            #expect(until < .now, "the lease was forgotten")
+        }
+        try second.backend("web-1", within: .seconds(4)) { $0.wish == .ready }
+        #expect(until < .now, "it ended too early")
+    }
+
+    private static func date(_ text: String) throws -> Date {
+        try Date(text, strategy: Date.ISO8601FormatStyle(includingFractionalSeconds: true))
     }
 
     @Test("a reader that has stopped is ended after all others, and the drain ends")
@@ -185,70 +195,6 @@ import Testing
         #expect(end.status == 0, "\(end)")
         #expect(try client.toEnd().ending == .reset, "bytes were lost and it was told as a clean end")
         try balancer.tells("closed 1 connection since the drain's deadline, 1 of them by a reset, no quiet moment having come; none is left")
-    }
-
-    @Test("complaint 10: those who are closed at the deadline come back at once, and the others see no storm")
-    func storm() throws {
-        let count = Scale.of(600, full: 9000), rate = Scale.of(200, full: 400)
-        let arrivals = Mutex<[ContinuousClock.Instant]>([])
-        let first = try TestServer(lab) { try $0.echoToEnd() }
-        let second = try TestServer(lab) { peer in
-            arrivals.withLock { $0.append(.now) }
-            try peer.echoToEnd()
-        }
-        let text = ConfigurationText([("web-1", first), ("web-2", second)], ["drain: { at-deadline: close, close-rate: \(rate) }"])
-        let balancer = try Balancer(lab, text)
-        #expect(try balancer.command("drain web/web-2").code == .done)
-        let endpoint = try balancer.endpoint()
-        let held = try (0..<count).map { _ in try Peer(connecting: endpoint) }
-        try balancer.backend("web-1", within: .seconds(60)) { $0.connections == count }
-        #expect(try balancer.command("undrain web/web-2").code == .done)
-        let again = Mutex<[Peer]>([])
-        let clients = Background {
-            // Each comes back as soon as it is closed.
-            var open = held
-            let deadline = ContinuousClock.now + .seconds(120)
-            while !open.isEmpty, ContinuousClock.now < deadline {
-                var watched = open.map { pollfd(fd: $0.number, events: Int16(POLLIN), revents: 0) }
-                poll(&watched, nfds_t(watched.count), 50)
-                let ended = open.indices.filter { watched[$0].revents != 0 }
-                for index in ended.reversed() {
-                    open.remove(at: index).close()
-                    let peer = try Peer(connecting: endpoint)
-                    again.withLock { $0.append(peer) }
-                }
-            }
-        }
-        #expect(try balancer.command("drain web/web-1 wait=yes deadline=1200ms", within: .seconds(120)).code == .done)
-        try clients.result(within: .seconds(120))
-        try eventually(within: .seconds(20), "all to be back") { arrivals.withLock { $0.count } == count }
-        let times = arrivals.withLock { $0 }.sorted()
-        var busiest = 0, start = 0
-        for (index, time) in times.enumerated() {
-            while time - times[start] >= .seconds(1) { start += 1 }
-            busiest = max(busiest, index - start + 1)
-        }
-        #expect(busiest <= rate * 12 / 10, "\(busiest) connects in the busiest second, \(rate) is the budget")
-    }
-
-    @Test("drain --wait answers within 20 ms of the last close: told, not polled")
-    func told() throws {
-        let balancer = try balancer()
-        var best = Duration.seconds(60)
-        // Other programs hold the processor up for longer than that, now and then: one of a few shows what lbd needs.
-        for _ in 0..<5 {
-            let held = try balancer.connection(to: "web-1")
-            let conversation = try ControlConversation(balancer.control)
-            try conversation.send("drain web/web-1 wait=yes\n")
-            try balancer.backend("web-1") { $0.availability == .draining }
-            _ = try conversation.line()
-            let closed = ContinuousClock.now
-            held.close()
-            #expect(try conversation.reply().code == .done)
-            best = min(best, ContinuousClock.now - closed)
-            #expect(try balancer.command("undrain web/web-1").code == .done)
-        }
-        #expect(best < .milliseconds(20) * Scale.patience, "\(best.spoken)")
     }
 
     @Test("while it waits JSON tells the deadline, what happens then, and when it will be empty")
@@ -309,7 +255,7 @@ import Testing
 
 extension Balancer {
     /// Waits for an event with such words.
-    fileprivate func tells(_ words: String, at location: SourceLocation = #_sourceLocation) throws {
+    func tells(_ words: String, at location: SourceLocation = #_sourceLocation) throws {
         try eventually(within: .seconds(10), "an event that says: \(words)", at: location) {
             try command("events").data.contains { $0.contains(words) }
         }
