@@ -110,9 +110,9 @@ extension BalancerFleet {
 }
 
 extension RolloutMachine.Capacity {
-    /// Whether the others carry what the pool carries, without these.
-    init(_ measured: PoolMeasurement, without: [BackendReference]) {
-        let proof = CapacityProof(measured.nodes, out: without, load: measured.load)
+    /// Whether the others carry what the pool carries, without these. `connections`: as they are now; measured is once a second.
+    init(_ measured: PoolMeasurement, connections: Int, without: [BackendReference]) {
+        let proof = CapacityProof(measured.nodes, out: without, load: measured.load.orMore(Load(connections: Double(connections))))
         let text = proof.headline(measured.window)
         switch proof.outcome {
         case .proved: self = .carries(text: text)

@@ -12,7 +12,7 @@ extension Orchestrator {
             let reports = try await fleet.reports(of: order.plan.pool)
             let snapshot = try PoolSnapshot(reading: reports)
             guard let measured = await fleet.measured(order.plan.pool) else { return .pool(snapshot, capacity: .notProvable(text: "")) }
-            return .pool(snapshot, capacity: RolloutMachine.Capacity(measured, without: without))
+            return .pool(snapshot, capacity: RolloutMachine.Capacity(measured, connections: snapshot.connections, without: without))
         } catch {
             return .failed(reason: error.message)
         }

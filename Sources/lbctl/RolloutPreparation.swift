@@ -35,7 +35,8 @@ struct PreparedRollout: Sendable {
             ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
         policy = try PreparedRollout.policy(options, plan, statuses[0])
         requiresProof = options.requireProof
-        forecast = await RolloutForecast(plan, policy, limits, at: balancers, restarts: earlier.restarts, readies: earlier.readies)
+        forecast = await RolloutForecast(
+            plan, policy, limits, at: balancers, connections: snapshot.connections, restarts: earlier.restarts, readies: earlier.readies)
     }
 
     /// Of each balancer, all of it: one that does not answer ends the rollout here.
