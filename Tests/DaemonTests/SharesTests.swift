@@ -36,7 +36,8 @@ struct SharesTests {
             let endpoint = try await onLoop { try lbd.endpoint() }
             try await onLoop { try await lbd.share(["a/1": 0, "a/2": 100]) }
             let first = try SharesTests.census(endpoint, 40)
-            #expect(first == ["2": 20, "3": 20])
+            // A routing that is published meanwhile begins the round anew.
+            #expect(first["1"] == nil && (first["2"] ?? 0) + (first["3"] ?? 0) == 40 && abs((first["2"] ?? 0) - 20) <= 2, "\(first)")
             try await onLoop {
                 try lbd.apply {
                     $0.pools[0].slowStart = .seconds(1)
