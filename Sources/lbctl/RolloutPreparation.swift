@@ -137,7 +137,7 @@ private struct Ways {
 
     init(_ options: RolloutOptions, _ pool: PoolReport) throws(Failure) {
         if let given = options.restart {
-            restart = .command(given.words)
+            restart = options.shell ? .shell(given.text) : .command(given.words)
         } else if let configured = pool.restart {
             restart = configured.way
         } else {
