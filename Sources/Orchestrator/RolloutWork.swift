@@ -54,13 +54,14 @@ extension Orchestrator {
         let clock = LoopClock()
         let end = clock.now.advanced(by: duration)
         while true {
-            guard let verdict = await observer.read() else {
+            guard let (verdict, worse) = await observer.read() else {
                 if duration > .zero { await EventLoop.pause(for: clock.now.duration(to: end)) }
                 return .good(text: "the balancers do not measure, so nobody can say")
             }
-            if case .worse(let findings) = verdict.outcome { return .bad(reason: findings.map(\.text).joined(separator: "; ")) }
+            if let worse { return .bad(reason: worse) }
             let left = clock.now.duration(to: end)
             guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
+                if duration > .zero { observer.noteBaked() }
                 return .good(text: verdict.lines.joined(separator: "; "))
             }
         }
