@@ -38,6 +38,7 @@ extension CapacityProof {
         let load = part.quantity.amount(part.load)
         switch part.finding {
         case .carried(let most, _) where most == .infinity: return "\(load)"
+        case .carried where carriers.allSatisfy({ $0.limit(of: part.quantity) == nil }): return "\(load), no more than they were seen to carry"
         case .carried(let most, let first):
             let reserve = part.quantity.amount(most - part.load)
             return "\(load) of \(part.quantity.amount(most)): reserve \(reserve) (\(percent(part.reserve ?? 0)))" + (first.map { ", \($0) would be the first at its limit" } ?? "")

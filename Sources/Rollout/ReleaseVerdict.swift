@@ -109,13 +109,15 @@ extension ReleaseVerdict.Quantity {
         }
     }
 
-    /// How many took that long or longer.
+    /// How many took that long or longer; below a millisecond it is the machine's load that tells them apart.
     private func slow(_ counts: [UInt64]) -> [Split] {
         let total = counts.reduce(0, +)
         var below: UInt64 = 0
-        return (1..<counts.count).map { bucket in
+        return (1..<counts.count).compactMap { bucket in
             below += counts[bucket - 1]
-            return Split(name: "\(FirstByteBuckets.start(of: bucket).spoken) or longer", count: .init(total - below, of: total))
+            let start = FirstByteBuckets.start(of: bucket)
+            guard start >= .milliseconds(1) else { return nil }
+            return Split(name: "\(start.spoken) or longer", count: .init(total - below, of: total))
         }
     }
 
