@@ -168,6 +168,28 @@ struct SharesTests {
         }
     }
 
+    /// Fault: the lease of a pool that was gone ended later on, and was told of whoever had its name by then.
+    @Test("a pool takes its shares with it")
+    func goneWithTheirPool() async throws {
+        let servers = try ["1", "2"].map(named)
+        defer { for server in servers { server.stop() } }
+        let at = servers.map(\.endpoint)
+        try await DaemonUnderTest.with({ try configuration(in: $0, ["a": [at[0]], "b": [at[1]]]) }) { lbd in
+            try await onLoop {
+                try await lbd.share(["a/1": 0], lease: .milliseconds(500))
+                let before = lbd.daemon.reconfiguration.current
+                try lbd.apply {
+                    $0.listeners.removeFirst()
+                    $0.pools.removeFirst()
+                }
+                try await lbd.settle()
+                try lbd.apply { $0 = before }
+                await pause(for: .milliseconds(800))
+                #expect(lbd.events("unshared").isEmpty && lbd.status().pools.contains { $0.name == "a" && $0.shares == nil })
+            }
+        }
+    }
+
     @Test("several listeners go to another pool at once, and back")
     func redirected() async throws {
         let servers = try ["1", "2"].map(named)
