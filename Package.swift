@@ -59,7 +59,7 @@ let package = Package(
             "Configuration", "Decisions", "Model", logging,
         ]),
         module("ControlClient", ["ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
-        module("Orchestrator", ["Rollout", "Decisions", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
+        module("Orchestrator", ["Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
 
         program("lbd", ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model", argumentParser, logging]),
         program("lbctl", [

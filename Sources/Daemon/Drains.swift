@@ -38,7 +38,7 @@ import SystemCalls
         tellFailure(of: saved.begin([backend], of: table))
     }
 
-    /// Takes the backends out of rotation, all or none. Returns when no worker can send them anything new.
+    /// Takes the backends out of rotation, all or none. Returns when nobody who comes from then on is sent to them.
     func drain(_ backends: [Backend], _ order: DrainOrder, by user: String) async throws(Failure) {
         let owner = order.owner ?? user
         for backend in backends {
@@ -60,7 +60,8 @@ import SystemCalls
         table.publishNow()
         let generation = table.generation
         try await save(backends)
-        guard await table.followed(generation) else { throw Failure(.failed, "interrupted") }
+        let pools = Set(backends.map(\.reference.pool)).compactMap(table.pool)
+        guard await table.holds(generation, in: pools) else { throw Failure(.failed, "interrupted") }
     }
 
     /// When the drain's deadline is, and what happens then. The same drain once more that does not say so leaves both as

@@ -59,6 +59,14 @@ import Statistics
     /// Of its weight.
     func percent(_ backend: Backend) -> Int { shares?.percents[backend.reference.backend] ?? 100 }
 
+    /// Its clients may wait for a backend (see Proxy/Queue).
+    var hasLine: Bool {
+        switch configuration.whenNone {
+        case .hold: true
+        case .refuse, .divert: configuration.backends.contains { $0.connectionsMax != nil }
+        }
+    }
+
     var isRemoving: Bool {
         switch retirement {
         case .none: false

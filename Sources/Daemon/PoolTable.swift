@@ -140,6 +140,13 @@ import SystemCalls
         return true
     }
 
+    /// Waits until nobody who comes from now on meets what was before in these pools. Workers read their mail before they
+    /// begin a connection, so what was posted holds for all who come after; only who waits in line may be handed a
+    /// backend by a worker that has not read it.
+    func holds(_ generation: UInt64, in pools: some Sequence<Pool>) async -> Bool {
+        pools.contains(where: \.hasLine) ? await followed(generation) : true
+    }
+
     var generation: UInt64 { plane.generation }
 
     /// Something that no command asked for has failed: for the log.

@@ -48,7 +48,7 @@ import SystemCalls
     private func publish(_ pool: Pool) async throws(Failure) {
         table.mark(pool)
         table.publishNow()
-        guard await table.followed(table.generation) else { throw Failure(.failed, "interrupted") }
+        guard await table.holds(table.generation, in: CollectionOfOne(pool)) else { throw Failure(.failed, "interrupted") }
     }
 
     private func checkOwner(of pool: Pool, _ owner: String, force: Bool, verb: String) throws(Failure) {

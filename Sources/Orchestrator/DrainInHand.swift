@@ -42,7 +42,7 @@ import Rollout
         taken = fleet.balancers.map { _ in Inbox() }
         let end = await fleet.first(except: { $0 == .drained }) { await self.drain(at: $0, deadline: deadline) }
         // Where one has refused, there is nothing of ours at that one; at the others there is.
-        if case .refused = end { await release() }
+        if case .refused = end { await release(at: await ordered()) }
         return end ?? .drained
     }
 
@@ -107,7 +107,7 @@ import Rollout
             try await fleet.perform(.drain(order(lease: Lease.length)), decoding: DrainRecord.self)
         } catch {
             guard error.code == .refused else { return .failed(reason: error.message) }
-            await release()
+            await release(at: Array(fleet.balancers.indices))
             return .lost(reason: error.message)
         }
         for index in fleet.balancers.indices { keepLease(at: index) }
@@ -143,11 +143,12 @@ import Rollout
     }
 
     /// What is ours of a drain that counts for nothing; who refuses has none of ours.
-    private func release() async {
+    private func release(at indices: [Int]) async {
         await stopRenewals()
-        _ = await fleet.each { index in
+        let some = BalancerFleet(balancers: indices.map { fleet.balancers[$0] })
+        _ = await some.each { index in
             do throws(Failure) {
-                let balancer = PatientBalancer(balancer: self.fleet.balancers[index])
+                let balancer = PatientBalancer(balancer: some.balancers[index])
                 try await balancer.perform(.undrain([self.backend], owner: self.owner, force: false), decoding: WishRecord.self)
             } catch {
                 guard error.code != .refused else { return }

@@ -20,6 +20,8 @@ import Rollout
     private var next: Set<BackendReference> = []
     private var preferred: [BackendReference: Int] = [:]
     private var renewed: MonotonicTime?
+    private var hasPreferred = false
+    private var isBaked = false
     private var task: Task<Void, Never>?
 
     init(_ fleet: BalancerFleet, _ order: RolloutOrder, badRelease: @escaping @ControlPlane @Sendable (String) -> Void) {
@@ -60,20 +62,35 @@ import Rollout
 
     func note(next backends: [BackendReference]) { next = Set(backends) }
 
-    /// The verdict after a fresh reading; nil: nobody measures.
-    func read() async -> ReleaseVerdict? {
+    /// The first wave was watched for its time: from now on the restarted ones are preferred.
+    func noteBaked() { isBaked = true }
+
+    /// After a fresh reading; nil: nobody measures.
+    func read() async -> (verdict: ReleaseVerdict, worse: String?)? {
         guard let measured = await fleet.measured(order.plan.pool) else { return nil }
         for (backend, outcomes) in measured.outcomes { watch.read(backend, outcomes) }
         let verdict = watch.verdict(at: clock.now)
-        if !restarted.isEmpty, case .worse(let findings) = verdict.outcome {
-            badRelease(findings.map(\.text).joined(separator: "; "))
-        }
+        let worse = restarted.isEmpty ? nil : worse(verdict)
+        if let worse { badRelease(worse) }
         if case .rolling = order.policy.strategy { await prefer(measured) }
-        return verdict
+        return (verdict, worse)
+    }
+
+    /// What a release is stopped for: failures, whoever gets how much. How fast it answers and how long its connections live
+    /// depends on how many it gets too, so that counts only where the restarted ones were not preferred.
+    private func worse(_ verdict: ReleaseVerdict) -> String? {
+        guard case .worse(let findings) = verdict.outcome else { return nil }
+        let counting = findings.filter { finding in
+            switch finding.quantity {
+            case .connectFailures, .backendResets: true
+            case .timeToFirstByte, .lifetime, .bytes: order.policy.bake > .zero && !hasPreferred
+            }
+        }
+        return counting.isEmpty ? nil : counting.map(\.text).joined(separator: "; ")
     }
 
     private func prefer(_ measured: PoolMeasurement) async {
-        guard !restarted.isEmpty || !next.isEmpty else { return }
+        guard !restarted.isEmpty || !next.isEmpty, order.policy.bake == .zero || isBaked else { return }
         let nodes = measured.nodes.map { Preference.Node($0, standing(of: $0.backend), now: measured.loads[$0.backend] ?? Load()) }
         let shares = Preference(nodes, load: measured.load).shares
         let isDue = renewed.map { $0.duration(to: clock.now) >= Lease.renewal } ?? true
@@ -82,6 +99,7 @@ import Rollout
             shares.sorted { $0.key < $1.key }.map { ShareOrder.Share($0.key, percent: $0.value) }, owner: order.owner,
             reason: "rolling restart of pool \(order.plan.pool)", lease: Lease.length)
         do throws(Failure) {
+            hasPreferred = true
             try await fleet.perform(.share(order), decoding: SharesRecord.self)
             preferred = shares
             renewed = clock.now
@@ -110,9 +128,9 @@ extension BalancerFleet {
 }
 
 extension RolloutMachine.Capacity {
-    /// Whether the others carry what the pool carries, without these.
-    init(_ measured: PoolMeasurement, without: [BackendReference]) {
-        let proof = CapacityProof(measured.nodes, out: without, load: measured.load)
+    /// Whether the others carry what the pool carries, without these. `connections`: as they are now; measured is once a second.
+    init(_ measured: PoolMeasurement, connections: Int, without: [BackendReference]) {
+        let proof = CapacityProof(measured.nodes, out: without, load: measured.load.orMore(Load(connections: Double(connections))))
         let text = proof.headline(measured.window)
         switch proof.outcome {
         case .proved: self = .carries(text: text)

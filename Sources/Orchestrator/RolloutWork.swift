@@ -12,7 +12,7 @@ extension Orchestrator {
             let reports = try await fleet.reports(of: order.plan.pool)
             let snapshot = try PoolSnapshot(reading: reports)
             guard let measured = await fleet.measured(order.plan.pool) else { return .pool(snapshot, capacity: .notProvable(text: "")) }
-            return .pool(snapshot, capacity: RolloutMachine.Capacity(measured, without: without))
+            return .pool(snapshot, capacity: RolloutMachine.Capacity(measured, connections: snapshot.connections, without: without))
         } catch {
             return .failed(reason: error.message)
         }
@@ -54,13 +54,14 @@ extension Orchestrator {
         let clock = LoopClock()
         let end = clock.now.advanced(by: duration)
         while true {
-            guard let verdict = await observer.read() else {
+            guard let (verdict, worse) = await observer.read() else {
                 if duration > .zero { await EventLoop.pause(for: clock.now.duration(to: end)) }
                 return .good(text: "the balancers do not measure, so nobody can say")
             }
-            if case .worse(let findings) = verdict.outcome { return .bad(reason: findings.map(\.text).joined(separator: "; ")) }
+            if let worse { return .bad(reason: worse) }
             let left = clock.now.duration(to: end)
             guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
+                if duration > .zero { observer.noteBaked() }
                 return .good(text: verdict.lines.joined(separator: "; "))
             }
         }

@@ -122,9 +122,13 @@ struct ListenerHandle {
             turnAway(accepted, worker)
             return .accepted
         }
-        let pool = worker.gate(of: listener).pool
-        if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener, pool: pool) { return .accepted }
-        worker.begin(client: accepted, from: peer, listener: listener, pool: pool)
+        if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener) { return .accepted }
+        // A client that came after an order must not meet what was before it. At the close the mail is being read.
+        if !pointer.pointee.isClosing, worker.state.mailbox.hasMail {
+            worker.state.unbegun.append((accepted, listener))
+        } else {
+            worker.begin(client: accepted, from: peer, listener: listener)
+        }
         return .accepted
     }
 
@@ -277,8 +281,17 @@ extension WorkerHandle {
         return false
     }
 
+    /// Those that were accepted while mail waited: it has been read. Whether their addresses are asked for may be new.
+    func beginAccepted() {
+        guard !state.unbegun.isEmpty else { return }
+        let accepted = state.unbegun
+        state.unbegun = []
+        for (client, listener) in accepted { begin(client: client, from: Sockets.peerAddress(of: client), listener: listener) }
+    }
+
     /// The tickets are taken; the connection begins its life on this worker.
-    func begin(client: Int32, from peer: IPEndpoint?, listener: Int, pool: Int) {
+    func begin(client: Int32, from peer: IPEndpoint?, listener: Int) {
+        let pool = gate(of: listener).pool
         let connection = newConnection()
         connection.record.phase = .connecting
         connection.record.client.descriptor = client

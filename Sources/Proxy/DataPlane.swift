@@ -154,7 +154,7 @@ package final class DataPlane {
         send(ClosingOrder(connections, manner, workers: workers.count))
     }
 
-    private func send<Asked: Errand>(_ errand: Asked) -> Asked {
+    func send<Asked: Errand>(_ errand: Asked) -> Asked {
         for mailbox in mailboxes { mailbox.post(.errand(errand)) }
         return errand
     }

@@ -17,7 +17,7 @@ enum WorkerMessage: Sendable {
     /// A ticket that a listener of this worker has waited for is its own now.
     case admit(listener: Int, holding: ConnectionLimit)
     /// A connection that another worker accepted; its tickets are taken.
-    case adopt(client: Int32, listener: Int, pool: Int)
+    case adopt(client: Int32, listener: Int)
     case closeListeners(generation: UInt64)
     case closeConnections
     case errand(any Errand)
@@ -50,6 +50,8 @@ enum WorkerMessage: Sendable {
 /// One worker's inbox. Locked only to post and to take a batch, never per byte or per readiness event.
 final class Mailbox: Sendable {
     private let messages = Mutex<[WorkerMessage]>([])
+    /// Written under the lock of the messages.
+    private let mail = Atomic<Bool>(false)
     private let wakeup: Wakeup
     /// Highest generation whose routing the worker follows.
     private let acknowledged = Atomic<UInt64>(0)
@@ -59,8 +61,13 @@ final class Mailbox: Sendable {
     /// Readable when there is something to take.
     var descriptor: Int32 { wakeup.number }
 
+    /// What the worker accepts from here on is begun after it has read the message: so a routing holds for every client
+    /// that comes after it was posted, however busy the worker is.
     func post(_ message: WorkerMessage) {
-        messages.withLock { $0.append(message) }
+        messages.withLock {
+            $0.append(message)
+            mail.store(true, ordering: .sequentiallyConsistent)
+        }
         wakeup.signal()
     }
 
@@ -68,9 +75,12 @@ final class Mailbox: Sendable {
         wakeup.clear()
         return messages.withLock { waiting in
             defer { waiting = [] }
+            mail.store(false, ordering: .sequentiallyConsistent)
             return waiting
         }
     }
+
+    var hasMail: Bool { mail.load(ordering: .sequentiallyConsistent) }
 
     /// Releasing: whoever reads the generation also sees every ticket that was taken under an earlier one.
     func acknowledge(_ generation: UInt64) { acknowledged.store(generation, ordering: .releasing) }

@@ -8,7 +8,7 @@
 // backend's ticket too), and by tickets on their way to somebody who waits in its line. It is free when (1) every worker has
 // acknowledged that no listener and no other pool's routing names it and that its own is empty, (2) no backend of it holds a ticket, (3) each worker has said through
 // `PoolRelease` that none of its connections names it, which it counts by itself, and (4) every worker has acknowledged
-// `forgetPool`. A connection on its way to another worker (`adopt`) lies in its mailbox before `retirePool`, because of (1).
+// `forgetPool`. A connection that lies in a mailbox (`adopt`) names its listener alone, and gets the pool that it has by then.
 //
 // A backend's slot is free when (1) every worker follows a routing without it, (2) its tickets are back, and (3) every
 // worker has acknowledged a fence after that: then no news of it is to come. A connection may remember the slot as one

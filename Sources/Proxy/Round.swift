@@ -15,8 +15,7 @@ extension WorkerHandle {
             let handle = ListenerHandle(worker: self, descriptor: descriptor, listener: listener, handsOn: handsOn)
             state.listeners.append(handle)
             if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(errno) }
-        case .adopt(let client, let listener, let pool):
-            begin(client: client, from: nil, listener: listener, pool: pool)
+        case .adopt(let client, let listener): begin(client: client, from: nil, listener: listener)
         case .admit(let listener, let ticket):
             // The socket that waited may have been closed meanwhile, and the listener have another one.
             guard let handle = state.listeners.first(where: { $0.listener == listener && $0.waitsFor == ticket }) else { return giveBack(ticket) }
@@ -31,8 +30,11 @@ extension WorkerHandle {
             (state.processNotice, state.hasNotices) = (LimitNotice(), false)
             settleReports(atOnce: true)
         case .closeConnections:
+            beginAccepted()
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .errand(let errand):
+            // It means all that were accepted before it.
+            beginAccepted()
             state.errands.append(RunningErrand(errand))
             errand.arrived(at: self)
         case .closeListener(let listener, _): closeListener(listener)
@@ -89,10 +91,10 @@ extension WorkerHandle {
     func report(_ report: WorkerReport) { state.reports.post(report) }
 
     /// Gives an accepted Unix connection to the workers in turn; false: it is this one's turn.
-    func handOn(_ client: Int32, listener: Int, pool: Int) -> Bool {
+    func handOn(_ client: Int32, listener: Int) -> Bool {
         state.nextPeer = (state.nextPeer + 1) % state.peers.count
         guard state.nextPeer != state.index else { return false }
-        state.peers[state.nextPeer].post(.adopt(client: client, listener: listener, pool: pool))
+        state.peers[state.nextPeer].post(.adopt(client: client, listener: listener))
         return true
     }
 

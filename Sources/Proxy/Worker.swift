@@ -41,6 +41,8 @@ struct WorkerState {
     var releases: [Int: PoolRelease] = [:]
     var generator: SplitMix64
     var listeners: [ListenerHandle] = []
+    /// Accepted while mail waited, by listener: they begin when it has been read.
+    var unbegun: [(client: Int32, listener: Int)] = []
     var acceptPause = AcceptPause.none
     var processNotice = LimitNotice()
     /// Some limit was reached, and its end not said yet; or a report was put off.
@@ -199,6 +201,7 @@ struct WorkerHandle: @unchecked Sendable {
             generation = message.generation ?? generation
             handle(message)
         }
+        beginAccepted()
         guard let generation else { return }
         state.mailbox.acknowledge(generation)
         report(.acknowledged)

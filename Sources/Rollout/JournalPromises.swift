@@ -24,6 +24,8 @@ struct JournalPromises {
     private var open: Set<String> = []
     /// Restarted, and no probe has said up since.
     private var unproved: Set<String> = []
+    /// Those that were not so before the last restart was ordered.
+    private var provedBefore: Set<String> = []
     /// By backend and direction; taken back where it turned out never to have started.
     private var given: Set<String> = []
     /// Of the restart that was ordered last.
@@ -65,7 +67,8 @@ struct JournalPromises {
         if !given.insert(name).inserted { breaches.append("\(backend) is restarted a second time") }
         direction[backend] = event.direction
         standing[backend] = .restarting
-        unproved.insert(backend)
+        // Healthy until it has really started.
+        if unproved.insert(backend).inserted { provedBefore.insert(backend) } else { provedBefore.remove(backend) }
         restarts += 1
         return breaches
     }
@@ -108,7 +111,7 @@ struct JournalPromises {
         case ("findRestart", "neverStarted"):
             given.remove(backend + " " + (direction[backend] ?? ""))
             restarts -= 1
-            if given.isDisjoint(with: RolloutMachine.Direction.allCases.map { backend + " " + $0.rawValue }) { unproved.remove(backend) }
+            if provedBefore.contains(backend) { unproved.remove(backend) }
             standing[backend] = .draining
         case ("probe", "up"): if now == .restarted { unproved.remove(backend) }
         case ("undrain", "done"): standing[backend] = .inRotation

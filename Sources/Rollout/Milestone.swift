@@ -21,7 +21,6 @@ package enum Milestone: Equatable, Sendable {
     /// The others cannot do without it now.
     case waitingForCapacity(String)
     case postponing(String)
-    case notProvable(String)
     /// Its new release is bad: it goes back.
     case failed(Verdict.Cause)
     case rollingBack(RestartWay)
@@ -54,7 +53,6 @@ package enum Milestone: Equatable, Sendable {
         case .holding(let cause): "stays drained: \(cause.short)"
         case .waitingForCapacity(let text): "waiting, as the others cannot do without it now: \(text)"
         case .postponing(let text): "putting it back until the others can do without it: \(text)"
-        case .notProvable(let text): "warning: \(text)"
         case .failed(let cause): "going back to the release before: \(cause.short)"
         case .rollingBack(let way): "rolling back: \(way.text)"
         case .notRolledBack(let reason): "is not rolled back: \(reason)"

@@ -378,7 +378,7 @@ extension NodeStep {
         case .unknown(let reason): return hold(failed(.restarting, reason), now)
         case .neverStarted:
             if let lost { return drainLost(lost) }
-            if let cause, failure == nil { return putBack(.undone(cause), now) }
+            if let cause, failure == nil, direction == .forward { return putBack(.undone(cause), now) }
             return isAbandoned ? hold(.abandoned(backend, .restarting), now) : drain(now)
         }
     }

@@ -11,6 +11,8 @@ package struct PoolSnapshot: Equatable, Sendable {
         self.backends = backends
     }
 
+    package var connections: Int { backends.reduce(0) { $0 + $1.connections } }
+
     package subscript(_ backend: BackendReference) -> BackendSnapshot? {
         backends.first { BackendReference(pool: name, backend: $0.name) == backend }
     }

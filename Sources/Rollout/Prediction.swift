@@ -96,6 +96,12 @@ package struct Prediction: Equatable, Sendable {
     private static let samples = 8
     private static let gamesOfASample = 50
 
+    /// The same games each time: of the same pool twice, the same is predicted.
+    package init(_ batches: [[Work]], _ experience: Experience, _ terms: Terms) {
+        var generator = SplitMix64(seed: 1)
+        self.init(batches, experience, terms, using: &generator)
+    }
+
     /// `batches`: one after the other; the steps of each go on at the same time.
     package init(_ batches: [[Work]], _ experience: Experience, _ terms: Terms, using generator: inout some RandomNumberGenerator) {
         let batches = batches.map { $0.filter { $0.phase != .done } }.filter { !$0.isEmpty }

@@ -54,8 +54,22 @@ extension RolloutMachine {
             if let obstacle = isOnStandby ? Obstacle(toIdle: step, in: pool) : Obstacle(to: step, in: pool) {
                 return stayed(index, obstacle.description)
             }
+            let left = leftOut
+            guard isOnStandby || left.count < policy.unavailableMax else {
+                return stayed(index, "\(left.map(\.description).joined(separator: ", ")) is out, and no more may be")
+            }
             return begin(index, .rollback, now)
         }
+    }
+
+    /// Drained by us, and not to come back by themselves at once.
+    private var leftOut: [BackendReference] {
+        nodes.filter { node in
+            switch node.fate {
+            case .held, .leased, .unclear: true
+            case .untouched, .restarted, .rolledBack, .outAgain, .drainLost, .undone: false
+            }
+        }.map(\.backend)
     }
 
     private mutating func stayed(_ index: Int, _ reason: String) -> [Action] {

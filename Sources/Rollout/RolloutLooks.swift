@@ -23,9 +23,7 @@ extension RolloutMachine {
         case .carries: return begin(index, .forward, now)
         case .notProvable(let text):
             guard !policy.requiresProof else { return halt(.refused(text), now) }
-            let told = warned == nil && !text.isEmpty ? [Action.tell(nil, .notProvable(text))] : []
-            warned = text
-            return told + begin(index, .forward, now)
+            return begin(index, .forward, now)
         case .fails(let text):
             // Before anything was touched it is a refusal; from then on the load is waited for.
             guard nodes.contains(where: { $0.fate != .untouched }) || !hands.isEmpty || shortOf != nil else {

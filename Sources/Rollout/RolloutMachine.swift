@@ -45,8 +45,6 @@ package struct RolloutMachine: Sendable {
     package internal(set) var shortOf: String?
     /// All traffic goes to the standby.
     var isOnStandby = false
-    /// What was said about a capacity that nobody knows; said once.
-    var warned: String?
 
     /// `order`: with a plan without obstacles.
     package init(_ order: RolloutOrder) {

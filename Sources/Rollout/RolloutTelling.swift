@@ -29,7 +29,9 @@ extension RolloutHistory {
         self.end = end
         for node in end.nodes {
             change(node.backend) {
-                $0.close(end.done ? .well : .failed(end.reason ?? ""), at: record.elapsed)
+                // One that is kept out has failed before.
+                let isKeptOut = $0.openSpan?.phase == .held
+                $0.close(end.done || isKeptOut ? .well : .failed(end.reason ?? ""), at: record.elapsed)
                 $0.fate = .ended(node.state, detail: node.detail)
             }
         }

@@ -99,7 +99,8 @@ struct ReportPage {
     }
 
     private var story: String {
-        let rows = history.entries.map { entry in
+        // What was proved has a place of its own.
+        let rows = history.entries.filter { $0.sequence > 0 || !history.begin.proof.contains($0.text) }.map { entry in
             ["\(entry.sequence)", String(entry.at.rfc3339.dropFirst(11).prefix(8)), "+" + entry.elapsed.spoken, entry.backend ?? "", mark(entry.weight) + entry.text]
         }
         return HTMLText.table(["Record", "UTC", "Since the beginning", "Backend", "What"], rows, kind: "story")

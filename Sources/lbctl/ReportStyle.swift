@@ -9,7 +9,7 @@ enum ReportStyle {
         @media (prefers-color-scheme: dark) { :root {
           --paper: #0f1318; --text: #e6edf3; --soft: #9aa7b4; --line: #333c46; --panel: #171d24;
           --drain: #3f7fae; --restart: #c98500; --ready: #a89d1f; --warm: #3f8f5f; --watch: #55616b; --rollback: #a5568a; --held: #a14a4a;
-          --ink: #fff; --hatch: rgba(0,0,0,.45); --good: #56d3a0; --bad: #ff8a80; --warn: #ffc857; --curve: #6cb6ff; --out: rgba(150,160,170,.22); } }
+          --ink: #fff; --halo: rgba(0,0,0,.8); --hatch: rgba(0,0,0,.45); --good: #56d3a0; --bad: #ff8a80; --warn: #ffc857; --curve: #6cb6ff; --out: rgba(150,160,170,.22); } }
         * { box-sizing: border-box; }
         body { margin: 0 auto; padding: 1.5rem; max-width: 70rem; background: var(--paper); color: var(--text); font: 15px/1.5 system-ui, sans-serif; }
         h1 { font-size: 1.5rem; margin: 0 0 .25rem; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 2rem 0 .5rem; }

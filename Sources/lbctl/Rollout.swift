@@ -55,6 +55,17 @@ struct PoolPart: Sendable, Equatable {
     func count(of whole: Int) -> Int { isPercentage ? max(1, whole * number / 100) : number }
 }
 
+/// The text of `--restart`, and the words that it is without a shell.
+struct RestartText: Sendable {
+    let text: String
+    let words: [String]
+
+    init(_ text: String) throws {
+        self.text = text
+        words = try Word.command(text).words
+    }
+}
+
 struct RolloutOptions: ParsableArguments, Sendable {
     static let readyTimeout = Duration.seconds(60)
     static let restartTimeout = Duration.seconds(120)
@@ -66,8 +77,11 @@ struct RolloutOptions: ParsableArguments, Sendable {
         help: ArgumentHelp(
             "How to restart one backend: a program and its arguments, quoted as in a shell but not run by one. {pool}, {backend}, {address}, {host} and {port} are filled in. (default: the pool's restart command in the configuration)",
             valueName: "command"),
-        transform: Word.command)
-    var restart: CommandTemplate?
+        transform: RestartText.init)
+    var restart: RestartText?
+
+    @Flag(help: "The text of --restart is run by sh -c; what is filled in is quoted for it.")
+    var shell = false
 
     @Option(
         help: ArgumentHelp(
@@ -113,6 +127,7 @@ struct RolloutOptions: ParsableArguments, Sendable {
     var readyTimeout: Duration?
 
     func validate() throws {
+        guard !shell || restart != nil else { throw ValidationError("--shell is about the text of --restart: give it too") }
         guard (maxUnavailable ?? 1) >= 1 else { throw ValidationError("--max-unavailable is at least 1") }
         guard (canary ?? 1) >= 1 else { throw ValidationError("--canary is at least 1") }
         guard bake == nil || canary != nil else { throw ValidationError("--bake is how long the first wave is watched: give --canary N too") }

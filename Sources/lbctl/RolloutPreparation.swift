@@ -35,7 +35,8 @@ struct PreparedRollout: Sendable {
             ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
         policy = try PreparedRollout.policy(options, plan, statuses[0])
         requiresProof = options.requireProof
-        forecast = await RolloutForecast(plan, policy, limits, at: balancers, restarts: earlier.restarts, readies: earlier.readies)
+        forecast = await RolloutForecast(
+            plan, policy, limits, at: balancers, connections: snapshot.connections, restarts: earlier.restarts, readies: earlier.readies)
     }
 
     /// Of each balancer, all of it: one that does not answer ends the rollout here.
@@ -136,7 +137,7 @@ private struct Ways {
 
     init(_ options: RolloutOptions, _ pool: PoolReport) throws(Failure) {
         if let given = options.restart {
-            restart = .command(given.words)
+            restart = options.shell ? .shell(given.text) : .command(given.words)
         } else if let configured = pool.restart {
             restart = configured.way
         } else {

@@ -134,7 +134,7 @@ enum RandomEdit {
     static func value(of option: OptionDescription, _ random: inout SeededGenerator) -> String {
         let bounds = option.bounds.split(separator: " ").map(String.init)
         switch option.type {
-        case "duration", "whole number": return [bounds[0], bounds[2], bounds[2]].randomElement(using: &random)!
+        case "duration", "whole number", "size": return [bounds[0], bounds[2], bounds[2]].randomElement(using: &random)!
         case "auto or number": return ["auto", bounds[0], bounds[2]].randomElement(using: &random)!
         case "word": return bounds.filter { $0 != "|" }.randomElement(using: &random)!
         case "true or false": return ["true", "false"].randomElement(using: &random)!

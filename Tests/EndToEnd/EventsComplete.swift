@@ -28,6 +28,8 @@ import Testing
             if step.isMultiple(of: 3) { try expectSame(balancer, follower, "step \(step), after \(act), seed \(SeededRandom.seedOfThisRun)") }
         }
         for backend in backends { try backend.live() }
+        // Whoever has it last.
+        #expect(try balancer.command("ready web/web-1 owner=keeper force=yes").code == .done)
         #expect(try balancer.command("drain web/web-1 owner=keeper reason=\"over the restart\" lease=1h").code == .done)
         try expectSame(balancer, follower, "at the end")
 

@@ -17,7 +17,7 @@ import Testing
     @Test("measure: loads, peaks, capacities, ages and outcomes; options change at run time")
     func measures() throws {
         let first = try TestServer.named("web-1", lab), second = try TestServer.named("web-2", lab)
-        let balancer = try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)], ["capacity: { connections: 500, bytes-per-second: 1MiB }"]))
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)], ["capacity: { connections: 500, bytes-per-second: 1MiB }"], workers: 1))
         try balancer.becomesAvailable()
         let clients = try (0..<8).map { _ in try balancer.connect() }
         for client in clients { #expect(try client.line().hasPrefix("web-")) }

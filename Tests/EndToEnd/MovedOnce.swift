@@ -49,8 +49,7 @@ import Testing
         for (index, name) in names.prefix(6).enumerated() {
             if prefers { try prefer(balancer, out: name, next: index < 5 ? names[index + 1] : nil, restarted: restarted) }
             #expect(try balancer.command("drain web/\(name) deadline=0s at-deadline=reset wait=yes owner=test").code == .done)
-            try crowd.settles()
-            #expect(crowd.now.allSatisfy { $0.backend != name })
+            try crowd.settles(without: name)
             #expect(try balancer.command("undrain web/\(name) owner=test").code == .done)
             restarted.insert(name)
         }

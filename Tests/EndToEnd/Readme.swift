@@ -26,7 +26,7 @@ import Testing
         let script = try runnable()
         #expect(script.contains("lbctl rollout run"), "the README has lost its examples:\n\(script)")
         let products = URL(fileURLWithPath: try Installed.product("lbd")).deletingLastPathComponent().path
-        let file = try lab.write("readme.sh", "set -e\nexport PATH=\"\(products):$PATH\"\n\(Readme.patience)\n\(script)\nkill %?lbd\nwait %?lbd\n")
+        let file = try lab.write("readme.sh", "set -e\nexport PATH=\"\(products):$PATH\" XDG_STATE_HOME=\"\(lab.path("state"))\"\n\(Readme.patience)\n\(script)\nkill %?lbd\nwait %?lbd\n")
         let end = try lab.run(["bash", "-m", file], within: .seconds(120))
         #expect(end.status == 0, "\(end)")
         #expect(end.output.contains("3 of 3 backends of pool web restarted"), "\(end)")

@@ -20,7 +20,7 @@ enum Arrows {
             "Probing", "Proxy", "Statistics", "EventLoop", "SystemCalls", "ControlProtocol", "Configuration", "Decisions", "Model",
         ],
         "ControlClient": ["ControlProtocol", "EventLoop", "SystemCalls", "Model"],
-        "Orchestrator": ["Rollout", "Decisions", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"],
+        "Orchestrator": ["Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"],
         "lbd": ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model"],
         "lbctl": [
             "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "EventLoop", "SystemCalls", "Model",

@@ -26,6 +26,12 @@ import Testing
         #expect(run.options.restart?.words == ["ssh", "{host}", "a b", "c d"])
     }
 
+    @Test func aShellsLineStaysOneText() throws {
+        let run = try #require(try Lbctl.parseAsRoot(["rollout", "run", "web", "--shell", "--restart", "a 'b c' | d"]) as? RolloutRunCommand)
+        #expect(run.options.shell && run.options.restart?.text == "a 'b c' | d")
+        #expect(throws: (any Error).self) { try Lbctl.parseAsRoot(["rollout", "run", "web", "--shell"]) }
+    }
+
     @Test(arguments: [
         ["drain", "web"], ["drain"], ["drain", "web/a", "--at-deadline", "now"], ["close", "4711"], ["connections", "--limit", "0"], ["explain", "web"], ["drain", "web/a", "--wait", "--deadline", "-1s"],
         ["rollout", "run"], ["rollout", "run", "web", "--restart", "x {bakend}"], ["rollout", "run", "web", "--restart", ""],

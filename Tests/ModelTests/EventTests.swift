@@ -9,9 +9,6 @@ struct EventTests {
         let backend = try web1()
         let endpoint = try Endpoint("127.0.0.1:80")
         let lease = DrainLease(owner: "ann", reason: nil, since: Timestamp(milliseconds: 0), lease: .seconds(90))
-        let shares = PoolShares(
-            owner: "ann", reason: "rollout", since: Timestamp(milliseconds: 0), lease: .seconds(90), until: Timestamp(milliseconds: 90_000),
-            percents: [BackendName(unchecked: "web-1"): 0, BackendName(unchecked: "web-2"): 100])
         let expected: [(Event.Change, String, String, String)] = [
             (.started(version: "0.1", process: 7), "lbd", "started", "started, version 0.1, pid 7"),
             (.listenerOpened(try ListenerName("l"), endpoint), "listener l", "listenerOpened", "listens on 127.0.0.1:80"),
@@ -30,10 +27,6 @@ struct EventTests {
             (.wishKept(backend, .drain, drain: lease, overrides: true), "web/web-1", "wishKept",
                 "starts in drain: saved wish of ann since 1970-01-01T00:00:00.000Z, overrides the file"),
             (.wishKept(backend, .drain, drain: nil, overrides: false), "web/web-1", "wishKept", "starts in drain: saved wish"),
-            (.shared(try PoolName("web"), shares, isRenewal: false), "pool web", "shared",
-                "of new connections the backends get web-1 0 %, by ann for 1 m 30 s, until 1970-01-01T00:01:30.000Z: rollout"),
-            (.unshared(try PoolName("web"), by: "ann", reason: nil), "pool web", "unshared",
-                "the backends get all of their weights of new connections again, by ann"),
             (.leased(backend, lease, until: Timestamp(milliseconds: 90_000)), "web/web-1", "leased",
                 "lease of ann for 1 m 30 s, until 1970-01-01T00:01:30.000Z"),
             (.backendAdded(backend, endpoint, .ready, .unknown, .available, atStart: true),
@@ -80,6 +73,16 @@ struct EventTests {
             #expect(change.kind == kind)
             #expect(change.text == text)
         }
+    }
+
+    @Test func textsOfShares() throws {
+        let shares = PoolShares(
+            owner: "ann", reason: "rollout", since: Timestamp(milliseconds: 0), lease: .seconds(90), until: Timestamp(milliseconds: 90_000),
+            percents: [BackendName(unchecked: "web-1"): 0, BackendName(unchecked: "web-2"): 100])
+        let set = Event.Change.shared(try PoolName("web"), shares, isRenewal: false), ended = Event.Change.unshared(try PoolName("web"), by: "ann", reason: nil)
+        #expect(set.subject == "pool web" && set.kind == "shared" && ended.subject == "pool web" && ended.kind == "unshared")
+        #expect(set.text == "of new connections the backends get web-1 0 %, by ann for 1 m 30 s, until 1970-01-01T00:01:30.000Z: rollout")
+        #expect(ended.text == "the backends get all of their weights of new connections again, by ann")
     }
 
     @Test func textsOfChanges() throws {

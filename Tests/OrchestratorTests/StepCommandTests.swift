@@ -243,6 +243,26 @@ private func isGone(_ process: pid_t) -> Bool {
         #expect(lab.runs == 0)
     }
 
+    /// Whoever resumes may put the node back into rotation: a runner that was on its way must not begin after that.
+    @Test func whatIsFoundNotToHaveBegunCannotBeginAnyMore() async throws {
+        let lab = lab
+        let found = try await onLoop { await StepCommand(folder: lab.folder.path, program: lab.program).find() }
+        #expect(found == nil)
+        // Its folder is gone, and with it the place to begin in.
+        let late = try ChildProcess(starting: lab.words(lab.counting()), output: nil, leading: .session)
+        let end = try await onLoop { try await late.ended() }
+        #expect(end == .exited(status: RunnerExit.notBegun.rawValue))
+        #expect(lab.runs == 0)
+    }
+
+    @Test func whatWasBegunIsFound() async throws {
+        #expect(try await lab.run(lab.counting("exit 3")) == .failed(reason: "exit status 3", output: ""))
+        let lab = lab
+        let found = try await onLoop { await StepCommand(folder: lab.folder.path, program: lab.program).find() }
+        #expect(found == .failed(reason: "exit status 3", output: ""))
+        #expect(lab.runs == 1)
+    }
+
     /// No room for the mark: the command is not started, and it is said why.
     @Test func withoutRoomItIsNotStarted() async throws {
         let program = ["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"] + lab.program

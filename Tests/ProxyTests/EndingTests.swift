@@ -59,15 +59,15 @@ struct EndingTests {
             }
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint], halfClosed: .milliseconds(500), transport: PoolTransport(splice: splice))
+            try plane.route([backend.endpoint], halfClosed: .milliseconds(1500), transport: PoolTransport(splice: splice))
             let client = try BlockingSocket.connect(to: try plane.listen())
             try Sockets.set(client.number, level: SOL_SOCKET, option: SO_RCVBUF, to: 32 * 1024)
             try client.send("x")
             var bytes: [UInt8] = []
-            // Twice the timeout and more.
+            // Twice the timeout and more; a busy machine may hold the reader up for a part of it.
             for _ in 0..<30 {
                 bytes += client.receive(exactly: 16 * 1024)
-                poll(nil, 0, 50)
+                poll(nil, 0, 120)
             }
             let (rest, end) = client.receiveAll()
             #expect(isSame(bytes + rest, data) && end == .reset, "\(bytes.count + rest.count) bytes, then \(end)")

@@ -45,6 +45,15 @@ final class TestPlane {
         try waitUntilFollowed(plane.publish(routing, pool: pool))
     }
 
+    /// Does not wait until the workers follow; the generation of the routing.
+    func publish(_ backends: [Endpoint], slot: Int) -> UInt64 {
+        plane.publish(
+            PoolRouting(
+                balance: .roundRobin, timeouts: PoolTimeouts(connect: .seconds(5), idle: .seconds(60), halfClosed: .seconds(60)), connectRetries: 3,
+                targets: backends.map { PoolRouting.Target(slot: slot, address: $0, weight: 1) }),
+            pool: 0)
+    }
+
     func listen(
         _ endpoint: Endpoint = .ipv4(0x7F00_0001, port: 0), listener: Int = 0, connectionsMax: Int? = nil,
         rules: ListenerRules = ListenerRules(), tcp: TCPOptions = TCPOptions()

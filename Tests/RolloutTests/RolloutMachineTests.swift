@@ -366,7 +366,7 @@ private struct Unexpected: Error {}
             .restartEnded(first, .restarted), .probed(first, .up), .undrained(first, .done), .warmed(first, .up),
         ] as [RolloutMachine.Input] { last = machine.handle(input, now: now) }
         #expect(last.last == .watch([first], for: .seconds(9)))
-        #expect(machine.handle(.watched(.good(text: "")), now: now) == [lookBefore("web-2")])
+        #expect(machine.handle(.watched(.good(text: "fine")), now: now) == [.tell(nil, .judged("fine")), lookBefore("web-2")])
     }
 
     @Test func pausedNothingIsBegunUntilContinued() throws {

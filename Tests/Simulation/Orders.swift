@@ -34,7 +34,7 @@ extension Process {
         }
         let out = world.servers.indices.count { index in world.balancers.contains { world.holds[$0][index]?.owner == Process.owner } }
         mostOut = max(mostOut, out)
-        if out > outMax { throw Broken("\(out) are out, \(outMax) may be") }
+        if out > outMax { throw Broken("\(out) are out, \(outMax) may be\(tail)") }
     }
 
     private var outMax: Int { order.policy.strategy == .rolling ? order.policy.unavailableMax : order.plan.steps.count }
@@ -111,8 +111,8 @@ extension Process {
     private mutating func undrain(_ backend: BackendReference) throws {
         let index = world.index(backend)
         let server = world.servers[index]
-        if server.generation > 0, probed[index] != server.generation, !disturbed.contains(index), failedBefore(index) == false {
-            guard journalSaysUp(backend) else { throw Broken("\(backend) is undrained before a probe after its restart") }
+        if server.generation > 0, probed[index] != server.generation, !disturbed.contains(index) {
+            guard journalSaysUp(backend) else { throw Broken("\(backend) is undrained before a probe after its restart\(tail)") }
         }
         waits[index] = nil
         renewing.remove(index)
@@ -128,14 +128,15 @@ extension Process {
         post(.undrained(backend, .done), after: delay())
     }
 
-    /// Of an earlier step of this run: the node is well, and its next restart was not begun.
-    private func failedBefore(_ index: Int) -> Bool { false }
-
     private func journalSaysUp(_ backend: BackendReference) -> Bool {
+        var neverStarted = 0
         for record in journal.reversed() {
             switch record.content {
             case .input(let event) where event.backend == backend.description && event.name == "probe" && event.result == "up": return true
-            case .action(let event) where event.backend == backend.description && event.name == "restart": return false
+            case .input(let event) where event.backend == backend.description && event.result == "neverStarted": neverStarted += 1
+            case .action(let event) where event.backend == backend.description && event.name == "restart":
+                guard neverStarted > 0 else { return false }
+                neverStarted -= 1
             case .begun, .input, .action, .seen, .ended: continue
             }
         }
@@ -181,7 +182,7 @@ extension Process {
     }
 
     private mutating func abandon(_ backend: BackendReference) {
-        pending.removeAll { if case .restartEnded = $0.input { true } else { false } }
+        pending.removeAll { if case .restartEnded(backend, _) = $0.input { true } else { false } }
         post(.restartEnded(backend, .failed(reason: "interrupted", output: "")), after: delay())
     }
 

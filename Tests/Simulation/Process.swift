@@ -76,8 +76,8 @@ struct Process {
     }
 
     /// For a message: what happened last.
-    private var tail: String {
-        journal.suffix(14).map { record in
+    var tail: String {
+        journal.suffix(40).map { record in
             switch record.content {
             case .input(let event): "\n  < \(event.name) \(event.backend ?? "") \(event.result ?? "") \(event.reason ?? "")"
             case .action(let event): "\n  > \(event.name) \(event.backend ?? "")"

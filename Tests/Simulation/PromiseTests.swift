@@ -7,7 +7,7 @@ import Testing
 @Suite struct PromiseTests {
     private let order: RolloutOrder
 
-    init() throws { order = try simulated(seed: 5, faults: false).order.single }
+    init() throws { order = try smallest().order.single }
 
     private func breaches(_ events: [(isInput: Bool, event: JournalEvent)]) -> [String] {
         var promises = JournalPromises(order)

@@ -58,7 +58,7 @@ private func randomOrder(_ count: Int, balancers: Int, _ random: inout SeededRan
     /// Every fault at once, kills among them.
     @Test func everyRolloutKeepsItsPromises() throws {
         var done = 0, kills = 0
-        let seeds = seeds(2000)
+        let seeds = seeds(5000)
         for seed in seeds {
             let process = try run(seed, faults: true)
             if process.verdict?.cause == nil { done += 1 }

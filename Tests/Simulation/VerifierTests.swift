@@ -4,10 +4,20 @@ import Model
 import Rollout
 import Testing
 
+/// Of two backends, one after the other: every change to every line of it is tried.
+func smallest(writesText: Bool = false) throws -> Process {
+    for seed in UInt64(1)...1000 {
+        let process = try simulated(seed: seed, faults: false, writesText: writesText)
+        let order = process.order
+        if order.plan.steps.count == 2, order.policy.strategy == .rolling, order.policy.canary == 0, order.policy.batch == 1 { return process }
+    }
+    throw Broken("no seed makes a small rollout")
+}
+
 @Suite struct VerifierTests {
     private let real: [JournalRecord]
 
-    init() throws { real = try simulated(seed: 5, faults: false, writesText: true).journal }
+    init() throws { real = try smallest(writesText: true).journal }
 
     /// As they lie on the disk: each record says what it says, the values are of the lines as they are.
     private func lines(_ records: [JournalRecord]) -> [JournalLine] {

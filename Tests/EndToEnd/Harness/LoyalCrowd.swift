@@ -31,8 +31,10 @@ final class LoyalCrowd: Sendable {
 
     func stop() { stopping.raise() }
 
-    /// Everybody is connected, and has been told by whom.
-    func settles() throws { try eventually(within: .seconds(30), "every client to be connected") { now.allSatisfy { $0.backend != nil } } }
+    /// Everybody is connected, and has been told by whom; by nobody of this name.
+    func settles(without cut: String? = nil) throws {
+        try eventually(within: .seconds(30), "every client to be connected") { now.allSatisfy { $0.backend != nil && $0.backend != cut } }
+    }
 
     var meanMoves: Double { Double(now.reduce(0) { $0 + $1.moves }) / Double(now.count) }
     var mostMoves: Int { now.map(\.moves).max() ?? 0 }
