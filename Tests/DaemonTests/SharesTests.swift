@@ -176,16 +176,18 @@ struct SharesTests {
         let at = servers.map(\.endpoint)
         try await DaemonUnderTest.with({ try configuration(in: $0, ["a": [at[0]], "b": [at[1]]]) }) { lbd in
             try await onLoop {
-                try await lbd.share(["a/1": 0], lease: .milliseconds(500))
+                try await lbd.share(["a/1": 0], lease: .seconds(1))
                 let before = lbd.daemon.reconfiguration.current
                 try lbd.apply {
                     $0.listeners.removeFirst()
                     $0.pools.removeFirst()
                 }
                 try await lbd.settle()
+                // None, but on a machine that was too busy for the pool to go before.
+                let ends = lbd.events("unshared").count
                 try lbd.apply { $0 = before }
-                await pause(for: .milliseconds(800))
-                #expect(lbd.events("unshared").isEmpty && lbd.status().pools.contains { $0.name == "a" && $0.shares == nil })
+                await pause(for: .milliseconds(1300))
+                #expect(lbd.events("unshared").count == ends && lbd.status().pools.contains { $0.name == "a" && $0.shares == nil })
             }
         }
     }
