@@ -420,6 +420,29 @@ private struct Unexpected: Error {}
         #expect(fates(verdict) == [.rolledBack, .rolledBack, .untouched, .untouched])
     }
 
+    /// Killed while the pool was looked at: whose turn it was goes back all the same.
+    @Test func oneThatWasAboutToGoBackDoesSoAfterAKill() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        let step: [Said] = [
+            .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted), .probed(.up),
+            .undrained(.done),
+        ]
+        #expect(driven.give([.begin] + step + [.other(.judgedBad(reason: "5 % resets"))]) == [lookBefore("web-1")])
+        #expect(driven.give(.other(.resumed)) == [lookBefore("web-1")])
+        #expect(fates(try verdict(driven.give(step)))[0] == .rolledBack)
+    }
+
+    /// Nothing new is begun after a stop, whoever was looked at for its turn.
+    @Test func aStopWhileThePoolIsLookedAtBeginsNoRollback() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        let step: [Said] = [
+            .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained), .restartEnded(.restarted), .probed(.up),
+            .undrained(.done),
+        ]
+        _ = driven.give([.begin] + step + [.other(.judgedBad(reason: "5 % resets")), .stopRequested])
+        #expect(fates(try verdict(driven.give(.looked(.pool(pool)))))[0] == .restarted)
+    }
+
     @Test func aReleaseThatDidNotChangeStopsTheRollout() throws {
         var driven = try Driven(pool, version: ["version"])
         #expect(driven.give([.begin, .looked(.pool(pool))]) == [.version(reference("web-1"))])
@@ -471,6 +494,22 @@ private struct Unexpected: Error {}
         _ = driven.give(.stopRequested)
         _ = driven.give(.other(.undrained(reference("web-1"), .done)))
         #expect(driven.give(.other(.undrained(reference("web-2"), .done))) == [.switchTraffic(to: pool.name)])
+    }
+
+    /// No client is sent to a pool one of which has fallen again: all traffic stays where it is served.
+    @Test func trafficStaysAtTheStandbyWhereARestartedOneHasFallen() throws {
+        var driven = try driven(switchesBack: true)
+        _ = driven.give([.begin, .other(.standbyProved(.up)), .other(.switched(.done)), .looked(.pool(pool)), .looked(.pool(pool))])
+        for name in ["web-1", "web-2"] {
+            let node = reference(name)
+            _ = driven.give(.other(.drainEnded(node, .drained)))
+            _ = driven.give([
+                .other(.looked(.whenEmpty(node), .pool(pool, capacity: .carries(text: "")))), .other(.confirmed(node, .drained)),
+                .other(.restartEnded(node, .restarted)), .other(.probed(node, .up)), .other(.undrained(node, .done)),
+            ])
+        }
+        let verdict = try verdict(driven.give(.looked(.pool(RolloutTests.pool([backend(1, .down), backend(2, .down)])))))
+        #expect(verdict.cause == .failed(reference("web-1"), .serving, reason: "is down now", output: ""))
     }
 
     @Test func aStandbyThatIsNotUpIsRefused() throws {
