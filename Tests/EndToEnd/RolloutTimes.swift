@@ -13,14 +13,19 @@ import Testing
     @Test("four nodes: drains and boots, and 0.5 s a node besides")
     func overhead() throws {
         let balancer = try pool(health: "health: { check: connect, interval: 2s, timeout: 1s, rise: 2, fall: 2 }")
-        var best: JournalTimes?
-        for _ in 0..<3 where best.map({ $0.overhead > .milliseconds(500) * RolloutTimes.names.count }) ?? true {
-            try rollOut(balancer)
+        let most = Duration.milliseconds(500) * RolloutTimes.names.count
+        var tries: [(overhead: Duration, told: String)] = []
+        repeat {
+            try lab.write("boots", "")
+            try rollOut(balancer, by: timedRestart())
             let times = try JournalTimes(balancer)
-            if times.overhead < best?.overhead ?? .seconds(1000) { best = times }
-        }
-        let times = try #require(best)
-        #expect(times.overhead <= .milliseconds(500) * RolloutTimes.names.count, "\(times.overhead.spoken) besides drains and boots: \(times)")
+            let boots = try String(contentsOfFile: lab.path("boots"), encoding: .utf8).split(separator: "\n").compactMap { Int64($0) }
+            #expect(boots.count == RolloutTimes.names.count)
+            let overhead = times.whole - times.drains - .nanoseconds(boots.reduce(0, +))
+            tries.append((overhead, "\(overhead.spoken) besides drains and boots; \(times)"))
+        } while tries.count < 3 && tries.allSatisfy { $0.overhead > most }
+        let isQuick = tries.contains { $0.overhead <= most }
+        #expect(isQuick, "\(tries.map(\.told).joined(separator: "\n"))")
     }
 
     /// Guards against predictions that nobody can plan by: the first knows of no restart, the later ones of those before.
@@ -34,9 +39,9 @@ import Testing
         }
         var runs: [(predicted: Plan, times: JournalTimes)] = []
         for _ in 0..<Scale.of(1, full: 5) {
-            let plan = try balancer.lbctl("rollout", "plan", "web", "--restart", restart(), "-o", "json").succeeded()
+            let plan = try balancer.lbctl("rollout", "plan", "web", "--restart", "\(Nginx.restartScript(lab)) {backend}", "-o", "json").succeeded()
             let predicted = try JSONDecoder().decode(Plan.self, from: Data(plan.output.utf8))
-            try rollOut(balancer)
+            try rollOut(balancer, by: Nginx.restartScript(lab))
             runs.append((predicted, try JournalTimes(balancer)))
         }
         let told = runs.map { "P50 \($0.predicted.p50) s, P90 \($0.predicted.p90) s, took \($0.times)" }.joined(separator: "\n")
@@ -64,9 +69,18 @@ import Testing
         return balancer
     }
 
-    private func restart() throws -> String { "\(try Nginx.restartScript(lab)) {backend}" }
+    /// Notes how long a boot took, in nanoseconds: what starting the command costs is not the boot's.
+    private func timedRestart() throws -> String {
+        try lab.write("timed-restart", """
+            #!/bin/sh
+            from=$(date +%s%N)
+            "\(try Nginx.restartScript(lab))" "$1" || exit 1
+            echo $(($(date +%s%N) - from)) >> "\(lab.folder)/boots"
 
-    private func rollOut(_ balancer: Balancer) throws {
-        try balancer.lbctl("rollout", "run", "web", "--restart", restart(), within: .seconds(120)).succeeded()
+            """)
+    }
+
+    private func rollOut(_ balancer: Balancer, by script: String) throws {
+        try balancer.lbctl("rollout", "run", "web", "--restart", "\(script) {backend}", within: .seconds(120)).succeeded()
     }
 }

@@ -34,8 +34,8 @@ struct JournalTimes: CustomStringConvertible {
         self.parts = parts
     }
 
-    /// Neither until the nodes were empty nor while their restart commands ran.
-    var overhead: Duration { whole - (parts["drain"] ?? .zero) - (parts["restart"] ?? .zero) }
+    /// From each order to drain until the node was empty.
+    var drains: Duration { parts["drain"] ?? .zero }
 
     var description: String {
         "\(whole.spoken), of that " + parts.sorted { $0.value > $1.value }.map { "\($0.key) \($0.value.spoken)" }.joined(separator: ", ")
