@@ -217,7 +217,8 @@ extension Orchestrator {
         let before = drains[backend]
         start { await before?.stopRenewals() }
         let drain = DrainInHand(
-            backend, at: fleet, owner: order.owner, reason: "rolling restart of pool \(order.plan.pool)", atDeadline: order.limits.atDeadline
+            backend, at: fleet, owner: order.owner, reason: "rolling restart of pool \(order.plan.pool)", atDeadline: order.limits.atDeadline,
+            restartLimit: order.limits.restart
         ) { [self] news in
             switch news {
             case .lost(let reason): put(.drainLost(backend, reason: reason))
