@@ -77,8 +77,10 @@ import SystemCalls
     /// Unique enough among the rollouts that a balancer may see within a lease.
     package static func newOwner() -> String {
         let time = Clocks.calendar().rfc3339.filter { $0.isASCII && ($0.isNumber || $0 == "T") }.prefix(15)
-        return "rollout-\(time)-\(Processes.own)"
+        return "\(ownerPrefix)\(time)-\(Processes.own)"
     }
+
+    package nonisolated static let ownerPrefix = "rollout-"
 
     /// To its end. Throws where the journal can no longer be written: then nothing more is done, and leases end.
     package func run() async throws(SystemError) -> Verdict {
@@ -88,6 +90,7 @@ import SystemCalls
         }
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
+        observer.begin()
         put(isResumed ? .resumed : .begin)
         do throws(SystemError) {
             let verdict = try await handleAll()
@@ -149,7 +152,6 @@ import SystemCalls
         switch action {
         case .drain(let backend, _):
             observer.note(out: backend)
-            observer.begin()
         case .tell(let backend?, .back): observer.note(back: backend, isNew: machine.restarted.contains(backend))
         case .tell(let backend?, .undone): observer.note(back: backend, isNew: false)
         case .tell, .look, .version, .confirm, .retake, .findRestart, .restart, .probe, .undrain, .warm, .hold, .abandonRestart, .watch,
