@@ -70,12 +70,12 @@ private struct PostgresReplica {
             return ends
         }
         lab.atEnd { stopping.raise() }
-        try awaitLoad(balancer)
+        try awaitLoad(balancer, benches)
         for _ in 0..<Scale.of(1, full: 5) {
             let end = try balancer.lbctl("rollout", "run", "web", "--restart", "\(PostgresReplica.script(lab)) {backend} restart", within: .seconds(120))
             #expect(end.status == 0, "\(end)")
         }
-        try awaitLoad(balancer)
+        try awaitLoad(balancer, benches)
         stopping.raise()
         for end in try benches.result() {
             #expect(try end.line("number of transactions actually") == "number of transactions actually processed: 100/100", "\(end)")
@@ -86,10 +86,12 @@ private struct PostgresReplica {
         #expect(try balancer.status().pools[0].backends.allSatisfy { $0.wish == .ready && $0.connectFailures == 0 })
     }
 
-    /// Waits until every server has taken some more connections than now, besides its probes.
-    private func awaitLoad(_ balancer: Balancer) throws {
+    /// Waits until every server has taken some more connections than now.
+    private func awaitLoad(_ balancer: Balancer, _ benches: Background<[ProgramEnd]>) throws {
         let now = try balancer.status().pools[0].backends.map(\.connectionsTotal)
         try eventually(within: .seconds(30), "load on every server") {
+            // It ends by itself at its first failure only.
+            if benches.isFinished { _ = try benches.result() }
             let later = try balancer.status().pools[0].backends.map(\.connectionsTotal)
             return zip(now, later).allSatisfy { $1 >= $0 + 10 }
         }
