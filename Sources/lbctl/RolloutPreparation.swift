@@ -36,7 +36,7 @@ struct PreparedRollout: Sendable {
         policy = try PreparedRollout.policy(options, plan, statuses[0])
         requiresProof = options.requireProof
         forecast = await RolloutForecast(
-            plan, policy, limits, at: balancers, connections: snapshot.connections, restarts: earlier.restarts, readies: earlier.readies)
+            plan, policy, limits, at: balancers, connections: snapshot.connections, earlier: earlier)
     }
 
     /// Of each balancer, all of it: one that does not answer ends the rollout here.
@@ -80,7 +80,7 @@ struct PreparedRollout: Sendable {
     /// Why it must not begin now; empty when it may.
     var obstacles: [String] {
         switch policy.strategy {
-        case .hotStandby: return []
+        case .hotStandby: return unproved
         case .rolling:
             let count = plan.steps.count
             let tooMany = policy.unavailableMax >= count && count > 1
@@ -100,7 +100,7 @@ struct PreparedRollout: Sendable {
 
     /// What to say before it begins all the same; nil: nothing.
     var warning: String? {
-        guard case .rolling = policy.strategy, let forecast, forecast.proof.outcome == .notProvable else { return nil }
+        guard let forecast, forecast.proof.outcome == .notProvable else { return nil }
         return forecast.proof.lines(window: forecast.window).joined(separator: "\n")
     }
 
