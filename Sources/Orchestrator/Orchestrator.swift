@@ -21,6 +21,8 @@ import SystemCalls
     package let folder: RolloutFolder
     /// What becomes a runner.
     let runner: [String]
+    /// What is predicted by, besides this rollout's own.
+    let earlier: EarlierTimes
     private let progress: @ControlPlane (Progress) -> Void
     private let inbox = Inbox<Post>()
     private(set) var machine: RolloutMachine
@@ -31,12 +33,15 @@ import SystemCalls
     /// What is being waited for, by backend; nil: by the whole rollout.
     private var work: [BackendReference?: Task<Void, Never>] = [:]
     private(set) lazy var observer = RolloutObserver(fleet, order) { [self] reason in put(.judgedBad(reason: reason)) }
+    private var forecasts: Task<Void, Never>?
+    /// When the watch that goes on did.
+    private(set) var watchBegan: MonotonicTime?
     /// Restarts that a person does.
     private var byHand: [BackendReference: Inbox<RolloutMachine.RestartEnd>] = [:]
 
     /// A rollout that begins.
     package init(
-        _ order: RolloutOrder, journal: Journal, runner: [String] = StepCommand.ownProgram,
+        _ order: RolloutOrder, journal: Journal, runner: [String] = StepCommand.ownProgram, earlier: EarlierTimes = EarlierTimes(),
         progress: @escaping @ControlPlane (Progress) -> Void
     ) {
         self.runner = runner
@@ -46,6 +51,7 @@ import SystemCalls
         folder = journal.folder
         machine = RolloutMachine(order)
         isResumed = false
+        self.earlier = earlier
         self.progress = progress
     }
 
@@ -71,6 +77,7 @@ import SystemCalls
         recorder = JournalRecorder(journal, after: lines)
         folder = journal.folder
         isResumed = true
+        earlier = EarlierTimes(of: order.plan.pool, in: journal.folder.store)
         self.progress = progress
     }
 
@@ -92,6 +99,7 @@ import SystemCalls
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
         observer.begin()
         put(isResumed ? .resumed : .begin)
+        forecasts = start { [self] in await tellTimeLeft() }
         do throws(SystemError) {
             let verdict = try await handleAll()
             await leave()
@@ -128,6 +136,9 @@ import SystemCalls
         return verdict
     }
 
+    /// By the rollout's clock, as the machine knows it.
+    var now: MonotonicTime { MonotonicTime(nanoseconds: recorder.elapsed.wholeNanoseconds) }
+
     package func put(_ input: RolloutMachine.Input) { inbox.put(.input(input)) }
     func note(_ sight: JournalSight) { inbox.put(.seen(sight)) }
 
@@ -144,6 +155,7 @@ import SystemCalls
 
     private func leave() async {
         for task in work.values { task.cancel() }
+        forecasts?.cancel()
         for drain in drains.values { await drain.stopRenewals() }
         await observer.end()
     }
@@ -165,7 +177,7 @@ import SystemCalls
 extension Orchestrator {
     private func carryOut(_ action: RolloutMachine.Action) {
         switch action {
-        case .look(let look, let without, let after): begin(nil) { .looked(look, await self.look(without: without, after: after)) }
+        case .look(let look, let without, let after): begin(nil) { .looked(look, await self.look(look, without: without, after: after)) }
         case .version(let backend): begin(backend) { .versioned(backend, await self.version(of: backend)) }
         case .drain(let backend, let deadline):
             let drain = newDrain(backend)
@@ -189,7 +201,9 @@ extension Orchestrator {
             work[backend]?.cancel()
             begin(backend) { .held(backend, await drain.hold(reason: reason)) }
         case .abandonRestart(let backend): work[backend]?.cancel()
-        case .watch(let backends, let duration): begin(nil) { .watched(await self.watch(backends, for: duration)) }
+        case .watch(let backends, let duration):
+            watchBegan = now
+            begin(nil) { .watched(await self.watch(backends, for: duration)) }
         case .proveStandby(let timeout): begin(nil) { .standbyProved(await self.proveStandby(timeout: timeout)) }
         case .switchTraffic(let pool): begin(nil) { .switched(await self.switchTraffic(to: pool)) }
         case .tell(let backend, let milestone): tell(backend, .milestone(milestone))

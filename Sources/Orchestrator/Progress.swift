@@ -9,6 +9,8 @@ package struct Progress: Equatable, Sendable {
         case connections(Int, waited: Duration)
         /// Something to know that does not change what happens.
         case note(String)
+        /// To the rollout's end.
+        case timeLeft(Prediction.Span)
     }
 
     /// nil: it concerns the whole rollout.
@@ -33,6 +35,7 @@ package struct Progress: Equatable, Sendable {
         case .milestone(let milestone): milestone.text
         case .connections(let count, _): "draining: \(count) \(count == 1 ? "connection" : "connections")"
         case .note(let text): text
+        case .timeLeft(let span): "time left: \(span.text)"
         }
     }
 }

@@ -15,6 +15,9 @@ extension Orchestrator: RolloutControl {
             report.waitingFor.removeAll { $0.hasPrefix("\(backend):") }
             report.waitingFor.insert(holders, at: 0)
         }
+        if let left = await timeLeft() {
+            (report.timeLeft, report.timeLeftAtMost) = (left.median.inSeconds, left.ninetieth.inSeconds)
+        }
         return report
     }
 

@@ -1,4 +1,4 @@
-// Before a rollout begins: whether the others carry the load, and how long it will take.
+// Before a rollout begins: whether the others, or the standby, carry the load, and how long it will take.
 import ControlClient
 import ControlProtocol
 import EventLoop
@@ -10,21 +10,31 @@ package struct RolloutForecast: Sendable {
     package let window: Duration
     package let prediction: Prediction
 
-    /// `connections`: as they are now; measured is once a second. `restarts` and `readies`: how long they took in earlier rollouts. Nil where the balancers do not measure.
+    /// `connections`: as they are now; measured is once a second. Nil where the balancers do not measure.
     @ControlPlane package init?(
-        _ plan: Plan, _ policy: Policy, _ limits: RolloutLimits, at balancers: [Balancer], connections: Int, restarts: [Duration],
-        readies: [Duration]
+        _ plan: Plan, _ policy: Policy, _ limits: RolloutLimits, at balancers: [Balancer], connections: Int, earlier: EarlierTimes
     ) async {
-        guard let measured = await BalancerFleet(balancers: balancers).measured(plan.pool, ages: true) else { return nil }
-        let waves = RolloutForecast.waves(plan.steps.map(\.backend), policy)
-        let groups = waves.flatMap { wave in wave.chunks(of: policy.unavailableMax) }
-        guard let proof = CapacityProof.weakest(measured.nodes, groups: groups, load: measured.peak.orMore(Load(connections: Double(connections)))) else { return nil }
-        self.proof = proof
+        let fleet = BalancerFleet(balancers: balancers)
+        guard let measured = await fleet.measured(plan.pool, ages: true) else { return nil }
+        let backends = plan.steps.map(\.backend)
+        let groups: [[BackendReference]]
+        switch policy.strategy {
+        case .rolling:
+            groups = RolloutForecast.waves(backends, policy).flatMap { wave in wave.chunks(of: policy.unavailableMax) }
+            let load = measured.peak.orMore(Load(connections: Double(connections)))
+            guard let proof = CapacityProof.weakest(measured.nodes, groups: groups, load: load) else { return nil }
+            self.proof = proof
+        case .hotStandby(let standby):
+            // Nobody is served by them then: all at once.
+            groups = [backends]
+            guard let idle = await fleet.measured(standby.pool) else { return nil }
+            proof = StandbyCapacity(standby, idle, instead: measured, connections: connections).proof
+        }
         window = measured.window
         prediction = Prediction(
             groups.map { $0.map { Prediction.Work($0, holders: measured.holders(of: $0)) } },
-            measured.experience(restarts: restarts, readies: readies),
-            Prediction.Terms(drainDeadline: limits.drain, watch: .zero))
+            measured.experience(restarts: earlier.restarts, readies: earlier.readies),
+            Prediction.Terms(drainDeadline: limits.drain, bake: policy.canary > 0 ? policy.bake : .zero))
     }
 
     package var lines: [String] { proof.lines(window: window) + prediction.lines }
@@ -32,11 +42,5 @@ package struct RolloutForecast: Sendable {
     private static func waves(_ backends: [BackendReference], _ policy: Policy) -> [[BackendReference]] {
         let first = policy.canary > 0 ? Array(backends.prefix(policy.canary)) : []
         return (first.isEmpty ? [] : [first]) + Array(backends.dropFirst(first.count)).chunks(of: policy.batch)
-    }
-}
-
-extension Array {
-    fileprivate func chunks(of size: Int) -> [[Element]] {
-        stride(from: 0, to: count, by: Swift.max(1, size)).map { Array(self[$0..<Swift.min(count, $0 + Swift.max(1, size))]) }
     }
 }

@@ -24,6 +24,12 @@ import Rollout
     private var hasPreferred = false
     private var isBaked = false
     private var task: Task<Void, Never>?
+    private var reading: Task<Reading?, Never>?
+
+    struct Reading: Sendable {
+        let verdict: ReleaseVerdict
+        let worse: String?
+    }
 
     init(_ fleet: BalancerFleet, _ order: RolloutOrder, badRelease: @escaping @ControlPlane @Sendable (String) -> Void) {
         self.fleet = fleet
@@ -66,15 +72,37 @@ import Rollout
     /// The first wave was watched for its time: from now on the restarted ones are preferred.
     func noteBaked() { isBaked = true }
 
-    /// After a fresh reading; nil: nobody measures.
-    func read() async -> (verdict: ReleaseVerdict, worse: String?)? {
+    /// Before another backend goes out: the clients that its drain sends away must find the shares as they are to be now, with
+    /// the restarted ones preferred. Until one was restarted there is nothing to prefer.
+    func settleShares() async {
+        guard task != nil, !restarted.isEmpty else { return }
+        _ = await read()
+    }
+
+    /// One after the other: shares that were worked out earlier must not arrive later. Nil: nobody measures.
+    func read() async -> Reading? {
+        let before = reading
+        let next = start { [self] in
+            _ = await before?.value
+            return await readNow()
+        }
+        reading = next
+        return await withTaskCancellationHandler {
+            await next.value
+        } onCancel: {
+            next.cancel()
+        }
+    }
+
+    /// After a fresh reading.
+    private func readNow() async -> Reading? {
         guard let measured = await fleet.measured(order.plan.pool) else { return nil }
         for (backend, outcomes) in measured.outcomes { watch.read(backend, outcomes) }
         let verdict = watch.verdict(at: clock.now)
         let worse = restarted.isEmpty ? nil : worse(verdict)
         if let worse { badRelease(worse) }
         await prefer(measured)
-        return (verdict, worse)
+        return Reading(verdict: verdict, worse: worse)
     }
 
     /// What a release is stopped for: failures, whoever gets how much. How fast it answers and how long its connections live

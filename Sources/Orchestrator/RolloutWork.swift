@@ -6,8 +6,9 @@ import Model
 import Rollout
 
 extension Orchestrator {
-    func look(without: [BackendReference], after: Duration) async -> RolloutMachine.LookEnd {
+    func look(_ look: RolloutMachine.Look, without: [BackendReference], after: Duration) async -> RolloutMachine.LookEnd {
         if after > .zero { await EventLoop.pause(for: after) }
+        if case .before = look { await observer.settleShares() }
         do throws(Failure) {
             let reports = try await fleet.reports(of: order.plan.pool)
             let snapshot = try PoolSnapshot(reading: reports)
@@ -54,15 +55,15 @@ extension Orchestrator {
         let clock = LoopClock()
         let end = clock.now.advanced(by: duration)
         while true {
-            guard let (verdict, worse) = await observer.read() else {
+            guard let reading = await observer.read() else {
                 if duration > .zero { await EventLoop.pause(for: clock.now.duration(to: end)) }
                 return .good(text: "the balancers do not measure, so nobody can say")
             }
-            if let worse { return .bad(reason: worse) }
+            if let worse = reading.worse { return .bad(reason: worse) }
             let left = clock.now.duration(to: end)
             guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
                 if duration > .zero { observer.noteBaked() }
-                return .good(text: verdict.lines.joined(separator: "; "))
+                return .good(text: reading.verdict.lines.joined(separator: "; "))
             }
         }
     }
@@ -96,10 +97,7 @@ extension Orchestrator {
             return .ended(await waitForHand(backend))
         }
         guard let end = await command(backend, direction).find() else { return .neverStarted }
-        switch end {
-        case .done, .failed: return .ended(RolloutMachine.RestartEnd(end))
-        case .unknown(let reason, _): return .unknown(reason: reason)
-        }
+        return .ended(RolloutMachine.RestartEnd(end))
     }
 
     private func command(_ backend: BackendReference, _ direction: RolloutMachine.Direction) -> StepCommand {
@@ -111,7 +109,8 @@ extension RolloutMachine.RestartEnd {
     fileprivate init(_ end: StepEnd) {
         switch end {
         case .done: self = .restarted
-        case .failed(let reason, let output), .unknown(let reason, let output): self = .failed(reason: reason, output: output)
+        case .failed(let reason, let output): self = .failed(reason: reason, output: output)
+        case .unknown(let reason, let output): self = .unknown(reason: reason, output: output)
         }
     }
 }
@@ -125,7 +124,7 @@ extension Orchestrator {
         }
     }
 
-    /// Up by fresh probes, and with the whole share of each.
+    /// Up by fresh probes, with the whole share of each, and able to carry what comes.
     func proveStandby(timeout: Duration) async -> RolloutMachine.ProbeEnd {
         guard let standby, !standby.backends.isEmpty else { return .failed(reason: "it has no backends") }
         for backend in standby.backends {
@@ -134,7 +133,15 @@ extension Orchestrator {
             let warm = await warm(backend)
             guard warm == .up else { return warm.naming(backend) }
         }
-        return .up
+        return await carries(standby)
+    }
+
+    private func carries(_ standby: Policy.Standby) async -> RolloutMachine.ProbeEnd {
+        guard let pool = await fleet.measured(order.plan.pool), let idle = await fleet.measured(standby.pool) else {
+            return order.policy.requiresProof ? .failed(reason: "not provable: the balancers do not measure what the backends carry") : .up
+        }
+        let capacity = StandbyCapacity(standby, idle, instead: pool, connections: Int(pool.load.connections))
+        return capacity.refusal(requiresProof: order.policy.requiresProof).map { .failed(reason: $0) } ?? .up
     }
 
     func switchTraffic(to pool: PoolName) async -> RolloutMachine.OrderEnd {
@@ -146,8 +153,27 @@ extension Orchestrator {
                 .configuration(.setListeners(standby.listeners, [Setting(key: "pool", value: pool.text)])), decoding: ChangesRecord.self)
             return .done
         } catch {
-            return .failed(reason: error.message)
+            return .failed(reason: "\(error.message); \(await whereTrafficGoes(standby.listeners))")
         }
+    }
+
+    /// `now listener web leads to pool idle, api to pool web`
+    private func whereTrafficGoes(_ listeners: [ListenerName]) async -> String {
+        let reports = Collected<StatusReport>()
+        do throws(Failure) {
+            try await fleet.perform(.status(.everything), decoding: StatusReport.self) { reports.values[$0] = $1 }
+        } catch {
+            guard !reports.values.isEmpty else { return "where the traffic goes now is not known: \(error.message)" }
+        }
+        return fleet.balancers.indices.map { index in
+            let place = fleet.balancers.count > 1 ? " at \(fleet.balancers[index].control)" : ""
+            guard let report = reports.values[index] else { return "where the traffic goes\(place) is not known" }
+            let ways = listeners.map { listener in
+                let pool = report.listeners.first { $0.name == listener.text }?.pool
+                return pool.map { "\(listener) leads to pool \($0)" } ?? "\(listener) is no longer there"
+            }
+            return "now\(place) listener \(ways.joined(separator: ", listener "))"
+        }.joined(separator: "; ")
     }
 }
 

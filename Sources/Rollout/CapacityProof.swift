@@ -90,6 +90,15 @@ package struct CapacityProof: Equatable, Sendable {
         outcome = carriers.isEmpty || parts.contains(where: \.isShort) ? .refused : parts.contains(where: \.isUnknown) ? .notProvable : .proved
     }
 
+    /// Whether a standby pool carries it. `backends`: those that are proved to be up before they get any of it.
+    package init(standby nodes: [Node], up backends: [BackendReference], load: Load) {
+        let up = nodes.filter { backends.contains($0.backend) }.map {
+            Node(
+                $0.backend, weight: $0.weight, isBackup: $0.isBackup, connectionsMax: $0.connectionsMax, capacity: $0.capacity, peak: $0.peak)
+        }
+        self.init(up, out: [], load: load)
+    }
+
     private static func finding(_ quantity: LoadQuantity, _ load: Double, _ carriers: [Node]) -> Finding {
         let promised = Spread(carriers.map { Spread.Share($0, quantity, bySight: false) })
         guard load <= promised.most else { return .short(most: promised.most, first: promised.first.map { carriers[$0].backend }) }

@@ -75,6 +75,7 @@ extension RolloutMachine.RestartEnd: JournalledEnd {
         switch self {
         case .restarted: Outcome(result: "restarted")
         case .failed(let reason, let output): Outcome(result: "failed", reason: reason, output: output)
+        case .unknown(let reason, let output): Outcome(result: "unknown", reason: reason, output: output)
         }
     }
 
@@ -82,6 +83,7 @@ extension RolloutMachine.RestartEnd: JournalledEnd {
         switch outcome.result {
         case "restarted": self = .restarted
         case "failed": self = .failed(reason: outcome.reason ?? "", output: outcome.output ?? "")
+        case "unknown": self = .unknown(reason: outcome.reason ?? "", output: outcome.output ?? "")
         default: return nil
         }
     }
@@ -91,7 +93,6 @@ extension RolloutMachine.FoundEnd: JournalledEnd {
     var outcome: Outcome {
         switch self {
         case .neverStarted: Outcome(result: "neverStarted")
-        case .unknown(let reason): Outcome(result: "unknown", reason: reason)
         case .ended(let end): end.outcome
         }
     }
@@ -99,7 +100,6 @@ extension RolloutMachine.FoundEnd: JournalledEnd {
     init?(_ outcome: Outcome) {
         switch outcome.result {
         case "neverStarted": self = .neverStarted
-        case "unknown": self = .unknown(reason: outcome.reason ?? "")
         default:
             guard let end = RolloutMachine.RestartEnd(outcome) else { return nil }
             self = .ended(end)

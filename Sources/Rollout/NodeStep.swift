@@ -203,6 +203,7 @@ extension NodeStep {
             let told = [tell(.restarted(after: waiting.duration(to: now))), tell(.probing)]
             return told + probe(now)
         case .restarted: return hold(.abandoned(backend, .restarting), now)
+        case .unknown(let reason, let output): return hold(.restartUnknown(backend, reason: reason, output: output), now)
         case .failed where isAbandoned: return hold(.abandoned(backend, .restarting), now)
         case .failed(let reason, let output): return broken(failed(.restarting, reason, output: output), now)
         }
@@ -213,6 +214,7 @@ extension NodeStep {
         switch end {
         case .restarted: return settle(.stopped(fate, .drainLost(backend, reason: reason)))
         case .failed(let why, let output): return settle(.stopped(fate, failed(.restarting, why, output: output)))
+        case .unknown(let why, let output): return settle(.stopped(fate, .restartUnknown(backend, reason: why, output: output)))
         }
     }
 
@@ -375,7 +377,6 @@ extension NodeStep {
     mutating func found(_ end: RolloutMachine.FoundEnd, stopping cause: Cause?, _ now: MonotonicTime) -> [Action] {
         switch end {
         case .ended(let end): return restartEnded(end, now)
-        case .unknown(let reason): return hold(failed(.restarting, reason), now)
         case .neverStarted:
             if let lost { return drainLost(lost) }
             if let cause, failure == nil, direction == .forward { return putBack(.undone(cause), now) }

@@ -85,11 +85,14 @@ package struct Prediction: Equatable, Sendable {
         package let drainDeadline: Duration
         package let warmUp: Duration
         package let watch: Duration
+        /// Once: how long the first wave is watched, or what is left of that.
+        package let bake: Duration
 
-        package init(drainDeadline: Duration, warmUp: Duration = .zero, watch: Duration = .zero) {
+        package init(drainDeadline: Duration, warmUp: Duration = .zero, watch: Duration = .zero, bake: Duration = .zero) {
             self.drainDeadline = drainDeadline
             self.warmUp = warmUp
             self.watch = watch
+            self.bake = bake
         }
     }
 
@@ -158,7 +161,7 @@ private struct Games {
         _ batches: [[Prediction.Work]], _ waits: [EmptyingTimes], _ experience: Prediction.Experience, _ terms: Prediction.Terms,
         using generator: inout some RandomNumberGenerator
     ) {
-        var (whole, index) = (0.0, 0)
+        var (whole, index) = (terms.bake.inSeconds, 0)
         for batch in batches {
             var longest = 0.0
             for work in batch {

@@ -9,13 +9,14 @@ extension CapacityProof {
 
     /// In one line: why it is refused, or what it rests on.
     package func headline(_ window: Duration) -> String {
-        let who = out.map(\.description).joined(separator: ", ")
-        let others = carriers.count == 1 ? "\(carriers[0].backend)" : "the other \(carriers.count)"
-        guard !carriers.isEmpty else { return "proof failed: without \(who) nobody takes new connections" }
+        let without = out.isEmpty ? "" : "without \(out.map(\.description).joined(separator: ", ")) "
+        guard !carriers.isEmpty else { return "proof failed: \(without)nobody takes new connections" }
+        let many = out.isEmpty ? "the \(carriers.count) of pool \(carriers[0].backend.pool)" : "the other \(carriers.count)"
+        let others = carriers.count == 1 ? "\(carriers[0].backend)" : many
         let peak = "the highest load of the last \(window.spoken)"
         switch outcome {
-        case .proved: return "proof: without \(who) \(others) can carry \(peak)"
-        case .refused: return "proof failed: without \(who) \(others) cannot carry \(peak): \(parts.compactMap(shortfall).joined(separator: "; "))"
+        case .proved: return "proof: \(without)\(others) can carry \(peak)"
+        case .refused: return "proof failed: \(without)\(others) cannot carry \(peak): \(parts.compactMap(shortfall).joined(separator: "; "))"
         case .notProvable: return "not provable: no capacity known for \(unknown.map(\.description).joined(separator: ", "))"
         }
     }

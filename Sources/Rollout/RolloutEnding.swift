@@ -21,12 +21,19 @@ extension RolloutMachine {
             return [.tell(nil, .switching(to: home)), .switchTraffic(to: home)]
         }
         phase = .ended
-        return [.end(Verdict(plan: plan, cause: cause, nodes: nodes))]
+        return [.end(Verdict(plan: plan, cause: cause, nodes: nodes, standby: isOnStandby ? standby : nil))]
+    }
+
+    private var standby: Policy.Standby? {
+        switch policy.strategy {
+        case .rolling: nil
+        case .hotStandby(let standby): standby
+        }
     }
 
     /// To the pool that was restarted: as asked for, or because none of it was touched after all.
     private var wayHome: PoolName? {
-        guard isOnStandby, case .hotStandby(let standby) = policy.strategy else { return nil }
+        guard isOnStandby, let standby else { return nil }
         if cause == nil { return standby.switchesBack ? plan.pool : nil }
         return nodes.allSatisfy { $0.fate == .untouched || $0.fate == .undone } ? plan.pool : nil
     }
@@ -84,7 +91,7 @@ extension RolloutMachine {
 // All traffic to the standby, in one change, and back.
 extension RolloutMachine {
     mutating func standbyProved(_ end: ProbeEnd) -> [Action] {
-        guard phase == .provingStandby, case .hotStandby(let standby) = policy.strategy else { return [] }
+        guard phase == .provingStandby, let standby else { return [] }
         switch end {
         case .up:
             guard cause == nil else { return [] }
@@ -97,7 +104,7 @@ extension RolloutMachine {
     }
 
     mutating func switched(_ end: OrderEnd, _ now: MonotonicTime) -> [Action] {
-        guard case .switching(let pool) = phase else { return [] }
+        guard case .switching(let pool) = phase, let standby else { return [] }
         switch end {
         case .done:
             isOnStandby = pool != plan.pool
@@ -106,7 +113,8 @@ extension RolloutMachine {
             phase = .stepping
             return told
         case .lost(let reason), .failed(let reason):
-            cause = cause ?? .switching(to: pool, reason: reason)
+            let from = pool == plan.pool ? standby.pool : plan.pool
+            cause = cause ?? .switching(from: from, to: pool, listeners: standby.listeners, reason: reason)
             // Not tried a second time: whoever reads the verdict decides.
             phase = .ended
             return [.end(Verdict(plan: plan, cause: cause, nodes: nodes))]

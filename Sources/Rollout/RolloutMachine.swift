@@ -117,21 +117,31 @@ package struct RolloutMachine: Sendable {
 extension RolloutMachine {
     private mutating func toHand(_ input: Input, _ now: MonotonicTime) -> [Action] {
         guard let backend = input.backend, let hand = hands.firstIndex(where: { $0.backend == backend }) else { return [] }
-        switch (input, hands[hand].state) {
-        case (.versioned(_, let end), .asking): return hands[hand].asked(end, now)
-        case (.drainEnded(_, let end), .draining): return hands[hand].drainEnded(end, out(besides: backend), now)
-        case (.confirmed(_, let end), .confirming): return hands[hand].confirmed(end, now)
-        case (.retaken(_, let end), .retaking(let later)): return hands[hand].retaken(end, later, now)
-        case (.restartFound(_, let end), .finding): return hands[hand].found(end, stopping: cause, now)
-        case (.restartEnded(_, let end), .restarting): return hands[hand].restartEnded(end, now)
-        case (.probed(_, let end), .probing): return hands[hand].probed(end, now)
-        case (.versioned(_, let end), .versioning): return hands[hand].asked(again: end, now)
-        case (.undrained(_, let end), .returning(let why)): return hands[hand].undrained(end, why, now)
-        case (.warmed(_, let end), .warming): return hands[hand].warmed(end, now)
-        case (.held(_, let end), .holding(let cause)): return hands[hand].held(end, cause)
-        case (.drainLost(_, let reason), _): return hands[hand].lost(reason)
-        // Late: the answer to what was given up.
-        default: return []
+        // The answer to what was given up comes late: it is not what the step waits for.
+        let state = hands[hand].state
+        switch input {
+        case .versioned(_, let end):
+            if state == .asking { return hands[hand].asked(end, now) }
+            return state == .versioning ? hands[hand].asked(again: end, now) : []
+        case .drainEnded(_, let end): return state == .draining ? hands[hand].drainEnded(end, out(besides: backend), now) : []
+        case .confirmed(_, let end): return state == .confirming ? hands[hand].confirmed(end, now) : []
+        case .retaken(_, let end):
+            guard case .retaking(let later) = state else { return [] }
+            return hands[hand].retaken(end, later, now)
+        case .restartFound(_, let end): return state == .finding ? hands[hand].found(end, stopping: cause, now) : []
+        case .restartEnded(_, let end): return state == .restarting ? hands[hand].restartEnded(end, now) : []
+        case .probed(_, let end): return state == .probing ? hands[hand].probed(end, now) : []
+        case .undrained(_, let end):
+            guard case .returning(let why) = state else { return [] }
+            return hands[hand].undrained(end, why, now)
+        case .warmed(_, let end): return state == .warming ? hands[hand].warmed(end, now) : []
+        case .held(_, let end):
+            guard case .holding(let cause) = state else { return [] }
+            return hands[hand].held(end, cause)
+        case .drainLost(_, let reason): return hands[hand].lost(reason)
+        case .begin, .resumed, .looked, .watched, .judgedBad, .standbyProved, .switched, .stopRequested, .abortRequested, .pauseRequested,
+            .continueRequested:
+            return []
         }
     }
 
@@ -247,7 +257,8 @@ extension RolloutMachine {
         return (isBaking ? [.tell(nil, .watching(for: policy.bake))] : []) + [.watch(restarted, for: isBaking ? policy.bake : .zero)]
     }
 
-    private var isBaking: Bool { isFirstWave && policy.canary > 0 && policy.bake > .zero }
+    /// The first wave is, or will be, watched for a time.
+    var isBaking: Bool { isFirstWave && policy.canary > 0 && policy.bake > .zero }
 
     private mutating func watched(_ end: JudgeEnd) -> [Action] {
         guard phase == .watching else { return [] }

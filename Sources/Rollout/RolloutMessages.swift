@@ -80,14 +80,14 @@ extension RolloutMachine {
     package enum FoundEnd: Equatable, Sendable {
         case neverStarted
         case ended(RestartEnd)
-        /// Started, and its end is not known: a person must look.
-        case unknown(reason: String)
     }
 
     package enum RestartEnd: Equatable, Sendable {
         case restarted
         /// `output`: the last of what the command printed.
         case failed(reason: String, output: String)
+        /// Started, and its end is not known: a person must look.
+        case unknown(reason: String, output: String)
     }
 
     package enum ProbeEnd: Equatable, Sendable {

@@ -131,7 +131,7 @@ extension RolloutHistory {
                 $0.fate = $0.isRolledBack ? .rolledBack : .restarted
             }
         }
-        tell(record, nil, isGood ? "the new release does well: \(event.text ?? "")" : "the new release does badly: \(event.reason ?? "")", isGood ? .plain : .failure)
+        tell(record, nil, isGood ? "watched: \(event.text ?? "")" : "the new release does badly: \(event.reason ?? "")", isGood ? .plain : .failure)
     }
 
     private mutating func answeredForNode(_ event: JournalEvent, _ record: JournalRecord) {
@@ -200,8 +200,8 @@ extension RolloutHistory {
         case ("drain", "deadlinePassed"): "not empty\(waited): its deadline has passed"
         case ("drain", "refused"): "its drain was refused: \(reason)"
         case ("drain", _), ("confirm", _): "drain failed\(waited): \(reason)"
-        case ("restart", _), ("findRestart", "failed"): "restart failed\(waited): \(reason)"
-        case ("findRestart", _): "what became of its restart is not known: \(reason)"
+        case ("restart", "unknown"), ("findRestart", "unknown"): "what became of its restart is not known: \(reason)"
+        case ("restart", _), ("findRestart", _): "restart failed\(waited): \(reason)"
         case ("probe", _): "not up\(waited): \(reason)"
         case ("undrain", _): "undrain failed: \(reason)"
         case ("hold", _): "the order to keep it out failed: \(reason)"

@@ -19,10 +19,12 @@ package struct Verdict: Equatable, Sendable {
         case drainLost(BackendReference, reason: String)
         /// `output`: the last of what the restart command printed.
         case failed(BackendReference, Phase, reason: String, output: String)
+        /// The restart command was started, and nobody knows how it ended; never given again without a person's word.
+        case restartUnknown(BackendReference, reason: String, output: String)
         /// The restarted ones do worse than the others.
         case badRelease(reason: String)
-        /// Whether the traffic goes there is not known.
-        case switching(to: PoolName, reason: String)
+        /// `reason` says also where the traffic goes now.
+        case switching(from: PoolName, to: PoolName, listeners: [ListenerName], reason: String)
 
         /// In a few words, for a progress line and for the drain's reason.
         package var short: String {
@@ -39,9 +41,18 @@ package struct Verdict: Equatable, Sendable {
             case .failed(_, .restarting, let reason, _): "restart failed: \(reason)"
             case .failed(_, .probing, let reason, _): "restarted, but not up: \(reason)"
             case .failed(_, .returning, let reason, _): "undrain failed: \(reason)"
+            case .restartUnknown(_, let reason, _): "what became of its restart is not known: \(reason)"
             case .failed(let backend, .serving, let reason, _): "\(backend) was restarted and up, but \(reason)"
             case .badRelease(let reason): "the release is bad: \(reason)"
-            case .switching(let pool, let reason): "the traffic could not be switched to pool \(pool): \(reason)"
+            case .switching(_, let pool, _, let reason): "the traffic could not be switched to pool \(pool): \(reason)"
+            }
+        }
+
+        /// The last that the restart command printed.
+        var output: String? {
+            switch self {
+            case .failed(_, _, _, let output), .restartUnknown(_, _, let output): output
+            case .stopRequested, .abandoned, .deadlinePassed, .refused, .drainLost, .badRelease, .switching: nil
             }
         }
     }
@@ -78,9 +89,12 @@ package struct Verdict: Equatable, Sendable {
     package let cause: Cause?
     /// In the order of the steps.
     package let nodes: [Node]
+    /// Where all traffic goes, and stays.
+    package let standby: Policy.Standby?
 
-    init(plan: Plan, cause: Cause?, nodes: [Node]) {
+    init(plan: Plan, cause: Cause?, nodes: [Node], standby: Policy.Standby? = nil) {
         pool = plan.pool
+        self.standby = standby
         self.cause = cause
         self.nodes = nodes
     }
@@ -120,15 +134,22 @@ package struct Wording: Equatable, Sendable {
 extension Verdict {
     /// What happened, where each backend stands, and what to type next. Empty when all is done.
     package func explanation(_ wording: Wording) -> [String] {
-        guard let cause else { return [] }
+        guard let cause else { return wayBack(wording) }
         var lines = ["rollout of pool \(pool) stopped after \(restarted) of \(nodes.count) backends: \(Verdict.sentence(cause))"]
-        if case .failed(_, _, _, let output) = cause, !output.isEmpty {
+        if let output = cause.output, !output.isEmpty {
             lines.append("the last that the restart command printed:")
             lines += output.split(whereSeparator: \.isNewline).map { "  | \(String($0).printable)" }
         }
         lines.append("now:")
         lines += nodes.map { "  \($0.backend): \($0.fate.text(wording))" }
-        return lines + ["next:"] + advice(cause, wording).map { "  \($0)" }
+        return lines + ["next:"] + (advice(cause, wording) + wayBack(wording)).map { "  \($0)" }
+    }
+
+    /// Empty where the traffic goes to the pool itself.
+    private func wayBack(_ wording: Wording) -> [String] {
+        guard let standby else { return [] }
+        let listeners = standby.listeners.map(\.text).joined(separator: " ")
+        return ["all traffic goes to pool \(standby.pool); to pool \(pool) again: \(wording.program) listener set \(listeners) pool=\(pool)"]
     }
 
     private static func sentence(_ cause: Cause) -> String {
@@ -138,7 +159,7 @@ extension Verdict {
         case .deadlinePassed(let backend, let limit): "\(backend) was not empty within \(limit.spoken)"
         case .refused(let reason): "it would not be safe to go on: \(reason)"
         case .failed(_, .serving, _, _), .badRelease, .switching: cause.short
-        case .drainLost(let backend, _), .failed(let backend, _, _, _): "\(backend): \(cause.short)"
+        case .drainLost(let backend, _), .failed(let backend, _, _, _), .restartUnknown(let backend, _, _): "\(backend): \(cause.short)"
         }
     }
 
@@ -163,9 +184,14 @@ extension Verdict {
                 "see who holds it:          \(wording.program) explain \(backend)",
                 "wait longer:               \(wording.again(with: "--drain-deadline", (limit * 4).written))",
             ]
-        case .switching(let pool, _):
-            return ["see where the traffic goes: \(wording.program) status", "switch it by hand:         \(wording.program) listener set LISTENER pool=\(pool)"]
-        case .refused, .drainLost, .failed, .badRelease:
+        case .switching(let from, let to, let listeners, _):
+            let order = "\(wording.program) listener set \(listeners.map(\.text).joined(separator: " "))"
+            return [
+                "see where the traffic goes: \(wording.program) status",
+                "all of it to pool \(to): \(order) pool=\(to)",
+                "all of it to pool \(from): \(order) pool=\(from)",
+            ]
+        case .refused, .drainLost, .failed, .restartUnknown, .badRelease:
             return ["see how the pool is:       \(wording.program) status \(pool)", again]
         case .stopRequested, .abandoned: return [again]
         }

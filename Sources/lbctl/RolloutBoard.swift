@@ -8,18 +8,42 @@ import Rollout
 @ControlPlane final class RolloutBoard {
     private let console: Console
     private var last: String?
+    /// What is shown until the next, on a terminal.
+    private var passing: String?
+    private var timeLeft: Prediction.Span?
+    /// Elsewhere it is told once a step.
+    private var isTimeDue = true
 
     init(_ console: Console) { self.console = console }
 
     func take(_ progress: Progress) {
+        if case .timeLeft(let span) = progress.news { return take(span, progress.text) }
+        if case .milestone(.back) = progress.news { isTimeDue = true }
         let text = progress.text
         guard text != last else { return }
         last = text
         switch RolloutBoard.kind(of: progress.news) {
-        case .passing where console.rewrites: console.progress(text)
-        case .announced: if console.rewrites { console.progress(text) }
-        case .passing, .lasting: console.message(text)
+        case .passing where console.rewrites: pass(text)
+        case .announced: if console.rewrites { pass(text) }
+        case .passing, .lasting:
+            passing = nil
+            console.message(text)
         }
+    }
+
+    private func take(_ span: Prediction.Span, _ text: String) {
+        timeLeft = span
+        guard console.rewrites else {
+            if isTimeDue { console.message(text) }
+            isTimeDue = false
+            return
+        }
+        if let passing { pass(passing) }
+    }
+
+    private func pass(_ text: String) {
+        passing = text
+        console.progress(text + (timeLeft.map { "; time left: \($0.text)" } ?? ""))
     }
 
     private enum Kind {
@@ -39,7 +63,7 @@ import Rollout
         case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding), .milestone(.drainLost),
             .milestone(.changed), .milestone(.waitingForCapacity), .milestone(.postponing), .milestone(.failed),
             .milestone(.notRolledBack), .milestone(.paused), .milestone(.continued), .milestone(.resuming), .milestone(.watching),
-            .milestone(.judged), .milestone(.switched), .note:
+            .milestone(.judged), .milestone(.switched), .note, .timeLeft:
             .lasting
         }
     }

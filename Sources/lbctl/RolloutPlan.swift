@@ -3,6 +3,7 @@ import ArgumentParser
 import ControlProtocol
 import EventLoop
 import Model
+import Orchestrator
 import Rollout
 
 struct RolloutPlanCommand: Verb {
@@ -16,7 +17,7 @@ struct RolloutPlanCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: stored))
+            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: try stored.store()))
             if global.isJSON {
                 console.data(JSONText.line(PlanReport(prepared)))
             } else {

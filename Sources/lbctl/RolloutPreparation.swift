@@ -41,7 +41,7 @@ struct PreparedRollout: Sendable {
             "pool \(options.pool) is being restarted by '\($0.owner)', whose lease lasts until \($0.leaseUntil) unless it is renewed"
         }
         forecast = await RolloutForecast(
-            plan, policy, limits, at: balancers, connections: snapshot.connections, restarts: earlier.restarts, readies: earlier.readies)
+            plan, policy, limits, at: balancers, connections: snapshot.connections, earlier: earlier)
     }
 
     /// Of each balancer, all of it: one that does not answer ends the rollout here.
@@ -86,7 +86,7 @@ struct PreparedRollout: Sendable {
     var obstacles: [String] {
         let rivals = rival.map { [$0] } ?? []
         switch policy.strategy {
-        case .hotStandby: return rivals
+        case .hotStandby: return rivals + unproved
         case .rolling:
             let count = plan.steps.count
             let tooMany = policy.unavailableMax >= count && count > 1
@@ -106,7 +106,7 @@ struct PreparedRollout: Sendable {
 
     /// What to say before it begins all the same; nil: nothing.
     var warning: String? {
-        guard case .rolling = policy.strategy, let forecast, forecast.proof.outcome == .notProvable else { return nil }
+        guard let forecast, forecast.proof.outcome == .notProvable else { return nil }
         return forecast.proof.lines(window: forecast.window).joined(separator: "\n")
     }
 

@@ -27,7 +27,8 @@ struct RolloutRunCommand: Verb {
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
             let store = try stored.store()
-            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: stored))
+            let earlier = EarlierTimes(of: options.pool, in: store)
+            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: earlier)
             guard prepared.obstacles.isEmpty else {
                 console.message("lbctl: refused, as it would not be safe; nothing was touched:")
                 for obstacle in prepared.obstacles { console.message("  \(obstacle)") }
@@ -35,20 +36,23 @@ struct RolloutRunCommand: Verb {
             }
             try prepared.checkPrograms()
             if let warning = prepared.warning { console.message("lbctl: warning: \(warning)") }
-            return try await begin(prepared, store, console)
+            return try await begin(prepared, earlier, store, console)
         } catch {
             console.message("lbctl: \(error)")
             return error.code
         }
     }
 
-    @ControlPlane private func begin(_ prepared: PreparedRollout, _ store: RolloutStore, _ console: Console) async throws(Failure) -> ExitStatus {
+    @ControlPlane private func begin(
+        _ prepared: PreparedRollout, _ earlier: EarlierTimes, _ store: RolloutStore, _ console: Console
+    ) async throws(Failure) -> ExitStatus {
         let board = RolloutBoard(console)
         let orchestrator: Orchestrator
         do throws(SystemError) {
             let folder = try store.create(for: prepared.plan.pool)
             let journal = try Journal.create(in: folder)
-            orchestrator = Orchestrator(prepared.order(id: folder.id, owner: Orchestrator.newOwner()), journal: journal, progress: board.take)
+            orchestrator = Orchestrator(
+                prepared.order(id: folder.id, owner: Orchestrator.newOwner()), journal: journal, earlier: earlier, progress: board.take)
         } catch { throw Failure(.failed, "nothing was touched: the journal cannot be written: \(error)") }
         return try await orchestrator.carryOut(global, console)
     }
@@ -88,7 +92,7 @@ extension Verdict {
         case nil: .done
         case .deadlinePassed: .deadlinePassed
         case .refused: .refused
-        case .stopRequested, .abandoned, .drainLost, .failed, .badRelease, .switching: .failed
+        case .stopRequested, .abandoned, .drainLost, .failed, .restartUnknown, .badRelease, .switching: .failed
         }
     }
 }

@@ -72,6 +72,27 @@ import Testing
         #expect(try balancer.status().listeners.allSatisfy { $0.pool == "web" })
     }
 
+    @Test("hot standby: one that cannot carry the pool's peak is refused, by how much; one that nobody knows of is, with --require-proof")
+    func smallStandby() throws {
+        let servers = try redis(["web-1", "web-2"])
+        let before = try servers.map { try $0.process() }
+        let balancer = try balancer(servers, standby: try redis(["idle-1"]))
+        let clients = try (0..<6).map { _ in try balancer.connect() }
+        try eventually(within: .seconds(20), "the load to be measured") {
+            try balancer.command("measure web").data.contains { $0.hasPrefix("(all)") && $0.contains("6, ") }
+        }
+        let arguments = ["rollout", "run", "web", "--restart", try restart(), "--strategy", "hot-standby", "--standby", "idle"]
+        let unknown = try balancer.startLbctl(arguments + ["--require-proof"]).end(within: .seconds(60))
+        #expect(unknown.status == 4 && unknown.errors.contains("no capacity known for idle/idle-1"), "\(unknown)")
+        #expect(try balancer.lbctl("backend", "set", "idle/idle-1", "capacity.connections=4").status == 0)
+        let small = try balancer.startLbctl(arguments).end(within: .seconds(60))
+        #expect(small.status == 4 && small.errors.contains("2 connections too many (50 % more than they can)"), "\(small)")
+        let stays = try balancer.status().listeners.allSatisfy { $0.pool == "web" }
+        let after = try servers.map { try $0.process() }
+        #expect(stays && after == before)
+        for client in clients { client.close() }
+    }
+
     @Test("two balancers: empty at one is not empty; one that does not answer stops the rollout before anything is restarted")
     func fleet() throws {
         let servers = try redis(["web-1", "web-2"])

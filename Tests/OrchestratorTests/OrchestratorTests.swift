@@ -4,6 +4,7 @@ import ControlClient
 import ControlProtocol
 import EventLoop
 import FoundationEssentials
+import Glibc
 import Model
 import Rollout
 import SystemCalls
@@ -49,16 +50,41 @@ private func well(_ command: Command) -> [ReplyLine] {
     }
 }
 
+/// The same, and it measures.
+private func measuring(_ command: Command) -> [ReplyLine] {
+    switch command {
+    case .measure(let pool, _):
+        let load = Load(connections: 10, connectsPerSecond: 1, bytesPerSecond: 10)
+        let backends = ["web-1", "web-2"].map {
+            MeasuredBackend(
+                name: BackendName(unchecked: $0), availability: .available, weight: 1, backup: false, connectionsMax: 100, capacity: Capacity(),
+                load: load, peak: load, outcomes: ConnectionOutcomes(), ages: LifetimeCounts([.seconds(3)]))
+        }
+        let lifetimes = LifetimeCounts((1...50).map { .seconds($0) })
+        return [
+            json(MeasureReport(
+                pool: pool, window: .seconds(60), measured: .seconds(60), load: load + load, peak: load + load, lifetimes: lifetimes, backends: backends)),
+            .ok,
+        ]
+    case .share(let order): return [json(SharesRecord(pool: order.pool, shares: nil)), .ok]
+    case .unshare(let pool, _, _): return [json(SharesRecord(pool: pool, shares: nil)), .ok]
+    case .help, .status, .drain, .undrain, .maintain, .ready, .probe, .events, .configuration, .connections, .close, .explain:
+        return well(command)
+    }
+}
+
 @ControlPlane private func orchestrator(_ balancer: ScriptedBalancer, restart: [String] = ["true"]) throws -> Orchestrator {
     try orchestrator([balancer], restart: restart)
 }
 
-@ControlPlane private func orchestrator(_ balancers: [ScriptedBalancer], restart: [String] = ["true"]) throws -> Orchestrator {
+@ControlPlane private func orchestrator(
+    _ balancers: [ScriptedBalancer], restart: [String] = ["true"], progress: @escaping @ControlPlane (Progress) -> Void = { _ in }
+) throws -> Orchestrator {
     let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: .command(restart))
     let limits = RolloutLimits(drain: .seconds(20), restart: .seconds(20), ready: .seconds(20))
     let folder = try RolloutStore(path: balancers[0].state.path).create(for: plan.pool)
     let order = RolloutOrder(id: folder.id, owner: "me", balancers: balancers.map(\.path), plan: plan, limits: limits)
-    return Orchestrator(order, journal: try Journal.create(in: folder), runner: [try Products.path("lbctl"), Runner.verb], progress: { _ in })
+    return Orchestrator(order, journal: try Journal.create(in: folder), runner: [try Products.path("lbctl"), Runner.verb], progress: progress)
 }
 
 private func verb(_ command: Command) -> String {
@@ -250,6 +276,69 @@ private func verb(_ command: Command) -> String {
             #expect(reason.contains(refusing.path))
             try taking.close()
             try refusing.close()
+        }
+    }
+
+    /// The clients that the second drain sends away would else go by the shares of a second ago: back to one that is next.
+    @Test func sharesAreSetBeforeTheNextDrain() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("shares", answer: measuring)
+            let verdict = try await (try orchestrator(balancer)).run()
+            #expect(verdict.cause == nil)
+            let commands = balancer.commands
+            let back = try #require(commands.firstIndex { verb($0) == "undrain" })
+            let drain = try #require(commands[back...].firstIndex { verb($0) == "drain" })
+            let shares = commands[back..<drain].compactMap { command -> [ShareOrder.Share]? in
+                guard case .share(let order) = command else { return nil }
+                return order.shares
+            }
+            let wanted = [ShareOrder.Share(try BackendReference("web/web-1"), percent: 100), ShareOrder.Share(try BackendReference("web/web-2"), percent: 0)]
+            #expect(shares.contains(wanted), "\(commands[back...drain].map(verb)): \(shares)")
+            try balancer.close()
+        }
+    }
+
+    /// A status without the time left, or a terminal that never hears of it.
+    @Test func theTimeLeftIsToldToTheTerminalAndToWhoeverAsks() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("time left", answer: measuring)
+            let told = Inbox<Prediction.Span>()
+            let orchestrator = try orchestrator([balancer], restart: ["sleep", "600"]) { progress in
+                if case .timeLeft(let span) = progress.news { told.put(span) }
+            }
+            let run = startThrowing { try await orchestrator.run() }
+            let span = await told.next()
+            #expect(span.median > .zero && span.ninetieth >= span.median)
+            while await orchestrator.report().nodes[0].state != "restarting" { await pause(for: .milliseconds(5)) }
+            let report = await orchestrator.report()
+            #expect((report.timeLeft ?? 0) > 0 && (report.timeLeftAtMost ?? 0) >= (report.timeLeft ?? 0))
+            #expect(report.lines.contains { $0.hasPrefix("  time left: ") && $0.hasSuffix(" (P90)") }, "\(report.lines)")
+            orchestrator.requestStop()
+            orchestrator.requestStop()
+            #expect(try await run.value.cause != nil)
+            #expect(await orchestrator.report().timeLeft == nil)
+            try balancer.close()
+        }
+    }
+
+    /// Here and on resume the same: nobody knows, so the node is held and nothing is given again.
+    @Test func aRunnerKilledUnderItsOrchestratorIsUnknown() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("runner killed", answer: well)
+            let orchestrator = try orchestrator(balancer, restart: ["sleep", "600"])
+            let run = startThrowing { try await orchestrator.run() }
+            let step = RunnerFolder(path: orchestrator.folder.step(1, .forward))
+            while !Files.exists(step.process) { await pause(for: .milliseconds(5)) }
+            let runner = try #require(try ProcessLock.holder(of: step.lock))
+            kill(runner, SIGKILL)
+            let verdict = try await run.value
+            let command = try #require(Int32(String(decoding: try Files.read(step.process, bytesMax: 20), as: UTF8.self).dropLast()))
+            kill(command, SIGKILL)
+            guard case .restartUnknown(_, let reason, _) = verdict.cause else { return #expect(Bool(false), "\(verdict)") }
+            #expect(reason.contains("its process was \(command)"))
+            #expect(verdict.nodes[0].fate == .held)
+            #expect(orders(balancer) == ["status", "drain", "status", "renew", "hold"])
+            try balancer.close()
         }
     }
 

@@ -38,6 +38,19 @@ struct CapacityProofTests {
         #expect(proof.parts[0].finding == .short(most: 40, first: reference("web-2")))
     }
 
+    @Test("a standby is proved as a whole, nobody out; one that is not proved to be up counts for nothing")
+    func standby() {
+        let nodes = [node(1, .down, max: 50), node(2, max: 50), node(3, max: 50)]
+        let up = [reference("web-1"), reference("web-2")]
+        let proved = CapacityProof(standby: nodes, up: up, load: Load(connections: 80))
+        #expect(proved.outcome == .proved)
+        #expect(proved.headline(.seconds(60)) == "proof: the 2 of pool web can carry the highest load of the last 1 m 0 s")
+        let refused = CapacityProof(standby: nodes, up: up, load: Load(connections: 120))
+        #expect(refused.outcome == .refused && refused.headline(.seconds(60)).hasSuffix("20 connections too many (20 % more than they can)"))
+        #expect(CapacityProof(standby: nodes, up: [], load: Load()).outcome == .refused)
+        #expect(CapacityProof(standby: [node(1)], up: up, load: Load(connections: 9)).outcome == .notProvable)
+    }
+
     @Test("weights: one of weight 3 gets three times as much, and is the first at its limit")
     func weights() {
         let nodes = [node(1), node(2, weight: 3, can: Capacity(connectsPerSecond: 90)), node(3, can: Capacity(connectsPerSecond: 90))]

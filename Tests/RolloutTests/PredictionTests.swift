@@ -146,6 +146,14 @@ struct PredictionTests {
         #expect(left.last == .seconds(5))
     }
 
+    @Test("the watch of the first wave is added once, however many steps there are")
+    func bake() {
+        let batches = (1...3).map { [Prediction.Work(reference("web-\($0)"), holders: [.seconds(1)])] }
+        let plain = predict(batches, Prediction.Terms(drainDeadline: .seconds(600)))
+        let baked = predict(batches, Prediction.Terms(drainDeadline: .seconds(600), bake: .seconds(90)))
+        #expect(abs((baked.whole.median - plain.whole.median).inSeconds - 90) < 0.01)
+    }
+
     @Test("one that never gets empty waits until its deadline, and the risk says so; without times of restarts the assumption does")
     func never() {
         let terms = Prediction.Terms(drainDeadline: .seconds(100))

@@ -57,6 +57,22 @@ import Testing
         #expect(text.last == "  then restart the pool:     lbctl rollout run web")
     }
 
+    /// Neither put back nor given again, nor is the release before brought back over a restart that may still go on.
+    @Test(arguments: [nil, RestartWay.command(["back"])])
+    func aRestartWhoseEndNobodyKnowsStaysOut(_ rollback: RestartWay?) throws {
+        var driven = try Driven(pool, rollback: rollback)
+        let unknown = RolloutMachine.RestartEnd.unknown(reason: "its runner was killed; see /x/output", output: "half")
+        let reason = "what became of its restart is not known: its runner was killed; see /x/output"
+        #expect(driven.give(drained + [.restartEnded(unknown)]) == [.hold(reference("web-1"), reason: reason)])
+        let verdict = try verdict(driven.give(.held(.done)))
+        #expect(fates(verdict) == [.held, .untouched, .untouched])
+        let text = verdict.explanation(wording)
+        #expect(text.contains("  | half") && text[0].hasSuffix(reason), "\(text)")
+        for input in [RolloutMachine.Input.restartEnded(reference("web-1"), unknown), .restartFound(reference("web-1"), .ended(unknown))] {
+            #expect(try JournalEvent(input).input() == input)
+        }
+    }
+
     @Test func aNodeThatNeverComesBackStaysOut() throws {
         var driven = try Driven(pool)
         let actions = driven.give(drained + [.restartEnded(.restarted), .probed(.failed(reason: "connect: Connection refused"))])
@@ -365,68 +381,5 @@ import Testing
         let verdict = try verdict(driven.give(.undrained(.done)))
         #expect(verdict.cause == .failed(reference("web-1"), .versioning, reason: "it runs 7 as before its restart", output: ""))
         #expect(fates(verdict)[0] == .restarted)
-    }
-}
-
-@Suite struct HotStandbyTests {
-    private let pool = healthyPool(2)
-    private let idle = PoolName(unchecked: "idle")
-
-    private func driven(switchesBack: Bool) throws -> Driven {
-        var policy = Policy()
-        policy.strategy = .hotStandby(Policy.Standby(pool: idle, backends: [], listeners: [], switchesBack: switchesBack))
-        return try Driven(pool, policy)
-    }
-
-    @Test func trafficGoesToTheStandbyAndBack() throws {
-        var driven = try driven(switchesBack: true)
-        #expect(driven.give(.begin) == [.proveStandby(timeout: .seconds(30))])
-        #expect(driven.give(.other(.standbyProved(.up))) == [.switchTraffic(to: idle)])
-        #expect(driven.give(.other(.switched(.done))) == [lookBefore("web-1")])
-        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-1"), deadline: .seconds(60)), lookBefore("web-2", without: ["web-1"])])
-        #expect(driven.give(.looked(.pool(pool))) == [.drain(reference("web-2"), deadline: .seconds(60))])
-        for name in ["web-1", "web-2"] {
-            let node = reference(name)
-            _ = driven.give(.other(.drainEnded(node, .drained)))
-            _ = driven.give([
-                .other(.looked(.whenEmpty(node), .pool(pool, capacity: .carries(text: "")))), .other(.confirmed(node, .drained)),
-                .other(.restartEnded(node, .restarted)), .other(.probed(node, .up)),
-            ])
-        }
-        #expect(driven.give(.other(.undrained(reference("web-1"), .done))).isEmpty)
-        #expect(driven.give(.other(.undrained(reference("web-2"), .done))) == [lookAfterAll])
-        #expect(driven.give(.looked(.pool(pool))) == [.switchTraffic(to: pool.name)])
-        #expect(try verdict(driven.give(.other(.switched(.done)))).cause == nil)
-    }
-
-    /// Reversible: as long as nothing was restarted a stop sends the traffic back.
-    @Test func aStopBeforeAnyRestartSendsItBack() throws {
-        var driven = try driven(switchesBack: false)
-        _ = driven.give([.begin, .other(.standbyProved(.up)), .other(.switched(.done)), .looked(.pool(pool)), .looked(.pool(pool))])
-        _ = driven.give(.stopRequested)
-        _ = driven.give(.other(.undrained(reference("web-1"), .done)))
-        #expect(driven.give(.other(.undrained(reference("web-2"), .done))) == [.switchTraffic(to: pool.name)])
-    }
-
-    /// No client is sent to a pool one of which has fallen again: all traffic stays where it is served.
-    @Test func trafficStaysAtTheStandbyWhereARestartedOneHasFallen() throws {
-        var driven = try driven(switchesBack: true)
-        _ = driven.give([.begin, .other(.standbyProved(.up)), .other(.switched(.done)), .looked(.pool(pool)), .looked(.pool(pool))])
-        for name in ["web-1", "web-2"] {
-            let node = reference(name)
-            _ = driven.give(.other(.drainEnded(node, .drained)))
-            _ = driven.give([
-                .other(.looked(.whenEmpty(node), .pool(pool, capacity: .carries(text: "")))), .other(.confirmed(node, .drained)),
-                .other(.restartEnded(node, .restarted)), .other(.probed(node, .up)), .other(.undrained(node, .done)),
-            ])
-        }
-        let verdict = try verdict(driven.give(.looked(.pool(RolloutTests.pool([backend(1, .down), backend(2, .down)])))))
-        #expect(verdict.cause == .failed(reference("web-1"), .serving, reason: "is down now", output: ""))
-    }
-
-    @Test func aStandbyThatIsNotUpIsRefused() throws {
-        var driven = try driven(switchesBack: false)
-        let verdict = try verdict(driven.give([.begin, .other(.standbyProved(.failed(reason: "idle/a is down")))]))
-        #expect(verdict.cause == .refused("standby pool idle cannot take the traffic: idle/a is down"))
     }
 }

@@ -176,7 +176,7 @@ extension Process {
     private mutating func findRestart(_ backend: BackendReference, _ direction: RolloutMachine.Direction) {
         guard let runner = runners[key(backend, direction)] else { return post(.restartFound(backend, .neverStarted), after: delay()) }
         guard let end = runner.end else {
-            return post(.restartFound(backend, .unknown(reason: "started, and its end is not known")), after: max(1, runner.ends - world.now))
+            return post(.restartFound(backend, .ended(.unknown(reason: "started, and its end is not known", output: ""))), after: max(1, runner.ends - world.now))
         }
         post(.restartFound(backend, .ended(end)), after: max(1, runner.ends - world.now))
     }
