@@ -55,7 +55,8 @@ extension CapacityProof {
     private var remedy: [String] {
         switch outcome {
         case .proved, .refused: []
-        case .notProvable: ["  to have it proved: give each backend connections-max, or the pool a capacity: lbctl pool set NAME capacity.connections=N"]
+        case .notProvable:
+            ["  to have it proved: give each backend connections-max, or the pool a capacity: lbctl pool set \(out.first?.pool.text ?? "POOL") capacity.connections=N"]
         }
     }
 
