@@ -54,7 +54,7 @@ extension Arguments {
     mutating func shareOrder() throws(LineError) -> ShareOrder {
         var shares: [ShareOrder.Share] = []
         while let word = word() {
-            let share = try Arguments.share(word)
+            let share = try ShareOrder.Share(written: word)
             guard !shares.contains(where: { $0.backend == share.backend }) else { throw LineError(description: "'\(share.backend)' stands twice") }
             shares.append(share)
         }
@@ -68,19 +68,22 @@ extension Arguments {
         return ShareOrder(shares, owner: try text("owner"), reason: try text("reason"), lease: lease)
     }
 
-    private static func share(_ word: String) throws(LineError) -> ShareOrder.Share {
+    mutating func onePool() throws(LineError) -> PoolName {
+        guard let word = word() else { throw LineError(description: "'\(verb.name)' needs a pool: \(verb.usage)") }
+        do { return try PoolName(word) } catch { throw LineError(description: error.description) }
+    }
+}
+
+extension ShareOrder.Share {
+    /// `POOL/BACKEND=PERCENT`
+    package init(written word: String) throws(LineError) {
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, let percent = Int(parts[1]), (0...100).contains(percent) else {
             throw LineError(description: "'\(word.escapedForOneLine)' is no share: write POOL/BACKEND=PERCENT, from 0 to 100")
         }
-        do { return ShareOrder.Share(try BackendReference(String(parts[0])), percent: percent) } catch {
+        do { self.init(try BackendReference(String(parts[0])), percent: percent) } catch {
             throw LineError(description: error.description)
         }
-    }
-
-    mutating func onePool() throws(LineError) -> PoolName {
-        guard let word = word() else { throw LineError(description: "'\(verb.name)' needs a pool: \(verb.usage)") }
-        do { return try PoolName(word) } catch { throw LineError(description: error.description) }
     }
 }
 

@@ -21,7 +21,8 @@ struct Lbctl: VerbGroup {
         version: sluiceVersion,
         subcommands: [
             StatusCommand.self, DrainCommand.self, UndrainCommand.self, MaintainCommand.self, ReadyCommand.self,
-            ProbeCommand.self, ExplainCommand.self, ConnectionsCommand.self, CloseCommand.self, EventsCommand.self,
+            ProbeCommand.self, ExplainCommand.self, ConnectionsCommand.self, CloseCommand.self, MeasureCommand.self,
+            ShareCommand.self, UnshareCommand.self, EventsCommand.self,
             BackendCommand.self, PoolCommand.self, ListenerCommand.self, ConfigCommand.self, LogCommand.self, RolloutCommand.self,
         ])
 

@@ -6,7 +6,7 @@ import Model
 struct ListenerCommand: VerbGroup {
     static let configuration = CommandConfiguration(
         commandName: "listener", abstract: "Adds, changes and removes listeners while lbd runs.",
-        subcommands: [AddCommand<ListenerKind>.self, SetCommand<ListenerKind>.self, RemoveCommand<ListenerKind>.self])
+        subcommands: [AddCommand<ListenerKind>.self, ListenerSetCommand.self, RemoveCommand<ListenerKind>.self])
 
     @OptionGroup var global: GlobalOptions
 }
@@ -19,7 +19,10 @@ enum ListenerKind: Changeable {
             "A new listener; it needs bind and pool.",
             "Example: lbctl listener add api bind=127.0.0.1:8081 pool=api. 'config save' keeps it."
         ),
-        set: ("Changes options of a listener, all or none.", "Example: lbctl listener set web pool=web-new connections-max=5000"),
+        set: (
+            "Changes options of a listener, or the same ones of several at once, all or none.",
+            "Examples: lbctl listener set web pool=web-new connections-max=5000; lbctl listener set web web-tls pool=web-new"
+        ),
         remove: ("Closes listeners; what they have taken goes on.", ""))
 
     static func subject(_ word: String) throws -> ConfigurationSubject { .listener(try Word.listener(word)) }

@@ -13,6 +13,11 @@ enum Word {
         do { return try BackendReference(text) } catch { throw ValidationError(error.description) }
     }
 
+    /// `POOL/BACKEND=PERCENT`
+    static func share(_ text: String) throws -> ShareOrder.Share {
+        do { return try ShareOrder.Share(written: text) } catch { throw ValidationError(error.description) }
+    }
+
     static func pool(_ text: String) throws -> PoolName {
         do { return try PoolName(text) } catch { throw ValidationError("'\(text)' is no pool: \(error)") }
     }

@@ -42,6 +42,24 @@ import Testing
         #expect(text.contains { $0.hasPrefix("web/web-1") && $0.contains("70 connections, 9 connects/s") }, "\(text)")
     }
 
+    @Test("lbctl measure, share and unshare: table and JSON, and a refusal where the shares are another's")
+    func verbs() throws {
+        let first = try TestServer.named("web-1", lab), second = try TestServer.named("web-2", lab)
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)]))
+        try balancer.becomesAvailable()
+        let table = try balancer.lbctl("measure", "web")
+        #expect(table.status == 0 && table.output.contains("BACKEND") && table.output.contains("web/web-2"), "\(table)")
+        let json = try balancer.lbctl("measure", "web", "--ages", "-o", "json")
+        #expect(try JSONDecoder().decode(MeasureReport.self, from: Data(json.output.utf8)).backends.count == 2)
+        let shared = try balancer.lbctl("share", "web/web-1=0", "web/web-2=40", "--lease", "1h", "--owner", "ann", "--reason", "new disk")
+        #expect(shared.status == 0 && shared.output.hasPrefix("pool web: of their weights web-1 0 %, web-2 40 %, until "), "\(shared)")
+        #expect(try balancer.lbctl("unshare", "web", "--owner", "bob").status == 4)
+        let ended = try balancer.lbctl("unshare", "web", "--owner", "bob", "--force", "-o", "json")
+        #expect(ended.status == 0 && ended.output.contains("\"pool\":\"web\"") && !ended.output.contains("percents"), "\(ended)")
+        let both = try balancer.lbctl("listener", "set", "web", "web", "connections-max=7")
+        #expect(both.status == 64, "\(both)")
+    }
+
     @Test("share: seen in status, explain and events, ended by its lease or by unshare")
     func shares() throws {
         let first = try TestServer.named("web-1", lab), second = try TestServer.named("web-2", lab)

@@ -38,11 +38,28 @@ import Testing
         ["rollout", "run", "web", "--at-deadline", "keep"], ["status", "a/b/c"], ["undrain", "web/a", "--owner", ""],
         ["pool", "set", "web"], ["pool", "set", "web", "balance"], ["pool", "set", "web", "=1"], ["config", "set"], ["log", "level", "loud"],
         ["backend", "remove", "web/a", "--deadline", "1s"], ["backend", "add", "web/a"], ["pool", "add", "web", "a=x\ny"],
+        ["share", "web/a=10"], ["share", "web/a=101", "--lease", "1s"], ["share", "web/a", "--lease", "1s"], ["share", "--lease", "1s"],
+        ["share", "web/a=1", "web/a=2", "--lease", "1s"], ["share", "web/a=1", "api/a=2", "--lease", "1s"], ["unshare"], ["measure", "web/a"],
+        ["listener", "set", "web"], ["listener", "set", "pool=web"], ["listener", "set", "web", "pool=a", "web-too"],
+        ["listener", "set", "web", "web", "pool=a"],
         ["--control", "a", "--control", "b", "config", "save", "--file", "x"], ["config", "save", "--file", ""],
     ])
     func badUsageExits64(words: [String]) {
         let error = #expect(throws: (any Error).self) { try Lbctl.parseAsRoot(words) }
         if let error { #expect(Lbctl.exitCode(for: error).rawValue == 64) }
+    }
+
+    @Test func namesOfListenersStandBeforeTheirOptions() throws {
+        let set = try #require(try Lbctl.parseAsRoot(["listener", "set", "web", "web-tls", "pool=new", "connections-max="]) as? ListenerSetCommand)
+        #expect(set.names.map(\.text) == ["web", "web-tls"])
+        #expect(set.settings.map { "\($0.key)=\($0.value)" } == ["pool=new", "connections-max="])
+    }
+
+    @Test func sharesAreRead() throws {
+        let words = ["share", "web/a=0", "web/b=50", "--lease", "5m", "--owner", "ann", "--reason", "new disk"]
+        let share = try #require(try Lbctl.parseAsRoot(words) as? ShareCommand)
+        #expect(share.shares.map(\.percent) == [0, 50] && share.lease == .seconds(300))
+        #expect(share.owner.owner == "ann" && share.reason == "new disk")
     }
 
     @Test func aMissingVerbIsBadUsage() throws {
