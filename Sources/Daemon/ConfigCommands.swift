@@ -13,7 +13,7 @@ extension CommandHandler {
         case .reload: try await reload(by: user, answer)
         case .save(let file, let force): try await answer.tell(await SavedConfiguration(running: running).write(to: file, force: force))
         case .edit(let edit, let force):
-            if !force { try await HealthTrial(table: table).check(running.pools(after: edit)) }
+            if !force { try await HealthTrial(table: table).check { running.pool(after: edit) } }
             try await change([edit], by: user, answer)
         case .setListeners(let names, let settings): try await change(names.map { .set(.listener($0), settings) }, by: user, answer)
         case .logLevel(let level):

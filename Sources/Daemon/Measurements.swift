@@ -33,7 +33,7 @@ extension Backend {
 
     /// Until it is cancelled.
     func run() async {
-        while await pause(for: Measurements.interval), !Task.isCancelled {
+        repeat {
             var backends = 0
             for pool in table.pools {
                 read(pool)
@@ -42,17 +42,18 @@ extension Backend {
                 backends = 0
                 guard await pause(for: .milliseconds(1)), !Task.isCancelled else { return }
             }
-        }
+        } while await pause(for: Measurements.interval) && !Task.isCancelled
     }
 
     private func read(_ pool: Pool) {
         let seconds = Double(clock.now.nanoseconds) / 1e9
         var (connections, connects, bytes) = (0, UInt64(0), UInt64(0))
         for backend in pool.backends where !backend.isGone {
-            let totals = plane.statistics.totals(slot: backend.slot)
+            // Since it has its slot: what that counted before is nobody's load.
+            let totals = table.slots.totals(backend.slot)
             let held = backend.holders
             let moved = totals.bytesToBackend &+ totals.bytesToClient
-            if backend.load == nil, held > 0 || table.slots.totals(backend.slot).connections > 0 { backend.load = MeasuredLoad() }
+            if backend.load == nil, held > 0 || totals.connections > 0 { backend.load = MeasuredLoad() }
             backend.load?.meter.read(connections: held, connects: totals.connections, bytes: moved, at: seconds)
             connections += held
             connects &+= totals.connections

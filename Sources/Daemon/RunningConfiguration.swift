@@ -39,10 +39,10 @@ import SystemCalls
         return try change(to: edited, now: now, by: user)
     }
 
-    /// As the edit would leave them; where it cannot be made, as they are: whoever makes it hears why.
-    func pools(after edit: ConfigurationEdit) -> [PoolConfiguration] {
-        guard case .set(.pool, _) = edit else { return [] }
-        do throws(ConfigurationEditError) { return try wanted.edited(by: [edit]).configuration.pools } catch { return [] }
+    /// The pool that the edit changes, as it would be then; nil where it cannot be made: whoever makes it hears why.
+    func pool(after edit: ConfigurationEdit) -> PoolConfiguration? {
+        guard case .set(.pool(let name), _) = edit else { return nil }
+        do throws(ConfigurationEditError) { return try wanted.edited(by: [edit]).configuration.pools.first { $0.name == name } } catch { return nil }
     }
 
     /// Takes up the file as it is on disk, all of it but what waits for the next start, or nothing.

@@ -47,6 +47,7 @@ struct SavedWishesError: Error, CustomStringConvertible {
 
     /// A file of more than this is not ours: some thousand backends take 300 bytes each.
     private static let bytesMax = 16 * 1024 * 1024
+    private static let sectorBytes = 512
     /// For changes, some thousand of them: then it is written whole once more.
     private nonisolated static let room = 256 * 1024
 
@@ -87,8 +88,8 @@ struct SavedWishesError: Error, CustomStringConvertible {
         return saved
     }
 
-    /// Nil: it is damaged. A last line that is not whole was being written when the machine went down: nobody has been
-    /// told that it was saved.
+    /// Nil: it is damaged. A line that was being written when the machine went down is not whole, and neither it counts
+    /// nor any after it: the disk did not have them.
     private static func wishes(in content: [UInt8]) -> [BackendReference: SavedWish]? {
         // Somebody may have written it anew by hand, on several lines.
         if let whole = changes(in: content[...]) { return Dictionary(uniqueKeysWithValues: whole).compactMapValues(\.self) }
@@ -97,12 +98,18 @@ struct SavedWishesError: Error, CustomStringConvertible {
         var wishes: [BackendReference: SavedWish] = [:]
         for (index, line) in lines.enumerated() {
             guard let changes = changes(in: line) else {
-                guard index > 0, index == lines.count - 1 else { return nil }
+                guard index > 0, index == lines.count - 1 || lacksSector(line) else { return nil }
                 break
             }
             for (reference, wish) in changes { wishes[reference] = wish }
         }
         return wishes
+    }
+
+    /// A part of it did not reach the disk, which writes sectors whole and in any order: there the blanks stand that the
+    /// file was made with.
+    private static func lacksSector(_ line: ArraySlice<UInt8>) -> Bool {
+        line.indices.contains { index in line[index] == 0x20 && (index % sectorBytes == 0 || (index + 1) % sectorBytes == 0) }
     }
 
     private static func changes(in line: ArraySlice<UInt8>) -> [(BackendReference, SavedWish?)]? {

@@ -68,6 +68,8 @@ import SystemCalls
     }
 
     private func expire(_ pool: Pool, _ shares: PoolShares) {
+        // They went with their pool; one that has its name since then is another.
+        guard table.pool(pool.configuration.name) === pool else { return leases[pool.configuration.name] = nil }
         end(pool, by: "lbd", reason: "the lease of \(shares.owner) was not renewed for \(shares.lease.spoken)")
         table.mark(pool)
         table.publishNow()

@@ -1,10 +1,13 @@
 // Long work on the loop in small parts: however many do some, one part is done in each round, and whoever asks little
 // meanwhile waits for one part and not for one of each. Who has done the fewest parts goes first, so that an answer of two
-// parts does not wait behind forty of a hundred.
+// parts does not wait behind forty of a hundred; now and then who has waited longest, so that the hundred end too while
+// others ask without end.
 
 @ControlPlane package final class Turns {
     private var waiting: [(partsDone: Int, wait: Wait)] = []
     private var isPassing = false
+    private var passed = 0
+    private static let turnsOfFewest = 3
 
     package nonisolated init() {}
 
@@ -35,6 +38,7 @@
     /// Among equals the first.
     private func nextInLine() -> Wait? {
         guard let next = waiting.indices.min(by: { waiting[$0].partsDone < waiting[$1].partsDone }) else { return nil }
-        return waiting.remove(at: next).wait
+        passed += 1
+        return waiting.remove(at: passed % (Turns.turnsOfFewest + 1) == 0 ? 0 : next).wait
     }
 }

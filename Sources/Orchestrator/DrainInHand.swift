@@ -19,6 +19,11 @@ import Rollout
     private let owner: String
     private let reason: String
     private let atDeadline: DrainEnd
+    /// The longest that a restart may take.
+    private let restartLimit: Duration
+    /// Long enough for the restart too, from the confirmation before it on: the runner goes on where we are killed, and
+    /// the backend must not come back under its hands.
+    private var lease = Lease.length
     private let tell: @ControlPlane @Sendable (News) -> Void
     private var renewals: [Int: LeaseRenewal] = [:]
     /// Each gets an element when the order has arrived; false where the balancer has refused it.
@@ -26,7 +31,7 @@ import Rollout
     private var counts: [Int: Int] = [:]
 
     init(
-        _ backend: BackendReference, at fleet: BalancerFleet, owner: String, reason: String, atDeadline: DrainEnd,
+        _ backend: BackendReference, at fleet: BalancerFleet, owner: String, reason: String, atDeadline: DrainEnd, restartLimit: Duration,
         tell: @escaping @ControlPlane @Sendable (News) -> Void
     ) {
         self.backend = backend
@@ -34,6 +39,7 @@ import Rollout
         self.owner = owner
         self.reason = reason
         self.atDeadline = atDeadline
+        self.restartLimit = restartLimit
         self.tell = tell
     }
 
@@ -49,7 +55,7 @@ import Rollout
     private func drain(at index: Int, deadline: Duration) async -> RolloutMachine.DrainEnd {
         let taken = taken[index]
         let latest = Collected<DrainRecord>()
-        let command = Command.drain(order(lease: Lease.length, deadline: deadline))
+        let command = Command.drain(order(lease: lease, deadline: deadline))
         do throws(Failure) {
             try await fleet.balancers[index].perform(command, decoding: DrainRecord.self, within: deadline + patience) { record in
                 if latest.values[0] == nil {
@@ -88,6 +94,7 @@ import Rollout
 
     /// The lease is renewed by the same order that asks, so that the answer holds for as long as the lease does.
     func confirm() async -> RolloutMachine.ConfirmEnd {
+        lease = restartLimit + Lease.length
         let records = Collected<DrainRecord>()
         do throws(Failure) {
             try await fleet.perform(.drain(renewal), decoding: DrainRecord.self) { records.values[$0] = $1 }
@@ -103,8 +110,9 @@ import Rollout
     /// Drained again under the same name, whether it still was or not.
     func retake() async -> RolloutMachine.OrderEnd {
         await stopRenewals()
+        lease = restartLimit + Lease.length
         do throws(Failure) {
-            try await fleet.perform(.drain(order(lease: Lease.length)), decoding: DrainRecord.self)
+            try await fleet.perform(.drain(order(lease: lease)), decoding: DrainRecord.self)
         } catch {
             guard error.code == .refused else { return .failed(reason: error.message) }
             await release(at: Array(fleet.balancers.indices))
@@ -179,11 +187,10 @@ import Rollout
     }
 
     private func keepLease(at index: Int) {
-        let order = renewal
         let balancer = PatientBalancer(balancer: fleet.balancers[index])
-        renewals[index] = LeaseRenewal { [fleet, tell] in
+        renewals[index] = LeaseRenewal { [self, fleet, tell] in
             do throws(Failure) {
-                try await balancer.perform(.drain(order), decoding: DrainRecord.self)
+                try await balancer.perform(.drain(renewal), decoding: DrainRecord.self)
             } catch {
                 let error = fleet.named(error, index)
                 guard error.code != .refused else { return tell(.lost(reason: error.message)) }
@@ -199,5 +206,5 @@ import Rollout
             atDeadline: atDeadline, waits: deadline != nil)
     }
 
-    private var renewal: DrainOrder { order(lease: Lease.length, renews: true) }
+    private var renewal: DrainOrder { order(lease: lease, renews: true) }
 }

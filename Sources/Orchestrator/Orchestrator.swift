@@ -84,8 +84,10 @@ import SystemCalls
     /// Unique enough among the rollouts that a balancer may see within a lease.
     package static func newOwner() -> String {
         let time = Clocks.calendar().rfc3339.filter { $0.isASCII && ($0.isNumber || $0 == "T") }.prefix(15)
-        return "rollout-\(time)-\(Processes.own)"
+        return "\(ownerPrefix)\(time)-\(Processes.own)"
     }
+
+    package nonisolated static let ownerPrefix = "rollout-"
 
     /// To its end. Throws where the journal can no longer be written: then nothing more is done, and leases end.
     package func run() async throws(SystemError) -> Verdict {
@@ -95,6 +97,7 @@ import SystemCalls
         }
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
+        observer.begin()
         put(isResumed ? .resumed : .begin)
         forecasts = start { [self] in await tellTimeLeft() }
         do throws(SystemError) {
@@ -161,7 +164,6 @@ import SystemCalls
         switch action {
         case .drain(let backend, _):
             observer.note(out: backend)
-            observer.begin()
         case .tell(let backend?, .back): observer.note(back: backend, isNew: machine.restarted.contains(backend))
         case .tell(let backend?, .undone): observer.note(back: backend, isNew: false)
         case .tell, .look, .version, .confirm, .retake, .findRestart, .restart, .probe, .undrain, .warm, .hold, .abandonRestart, .watch,
@@ -229,7 +231,8 @@ extension Orchestrator {
         let before = drains[backend]
         start { await before?.stopRenewals() }
         let drain = DrainInHand(
-            backend, at: fleet, owner: order.owner, reason: "rolling restart of pool \(order.plan.pool)", atDeadline: order.limits.atDeadline
+            backend, at: fleet, owner: order.owner, reason: "rolling restart of pool \(order.plan.pool)", atDeadline: order.limits.atDeadline,
+            restartLimit: order.limits.restart
         ) { [self] news in
             switch news {
             case .lost(let reason): put(.drainLost(backend, reason: reason))

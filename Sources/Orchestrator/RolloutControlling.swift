@@ -22,16 +22,19 @@ extension Orchestrator: RolloutControl {
     }
 
     package func pause() throws(Failure) -> String {
-        guard !machine.isPaused else { return "it is paused already; to go on: lbctl rollout continue \(order.id)" }
+        guard !machine.isPaused else { return "it is paused already; to go on: lbctl rollout continue \(folder.words)" }
         put(.pauseRequested)
-        return "what is in hand is finished, the next is not begun; to go on: lbctl rollout continue \(order.id)"
+        return "what is in hand is finished, the next is not begun; to go on: lbctl rollout continue \(folder.words)"
     }
 
     package func goOn() throws(Failure) -> String {
-        if doneByHand() { return "taken as done" }
-        guard machine.isPaused else { throw Failure(.failed, "it is not paused") }
-        put(.continueRequested)
-        return "it goes on"
+        // Whoever ends a pause has not said with it that a backend was restarted.
+        if machine.isPaused {
+            put(.continueRequested)
+            return "it goes on"
+        }
+        guard doneByHand() else { throw Failure(.failed, "it is not paused") }
+        return "taken as done"
     }
 
     package func done() throws(Failure) -> String {

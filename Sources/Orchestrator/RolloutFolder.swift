@@ -21,6 +21,11 @@ package struct RolloutStore: Equatable, Sendable {
         return RolloutStore(path: home + "/.local/state/sluice/rollouts")
     }
 
+    /// Whether it is found without `--state`.
+    fileprivate var isDefault: Bool {
+        do throws(Failure) { return try RolloutStore.chosen(nil) == self } catch { return false }
+    }
+
     /// A folder for a new rollout. For its owner's eyes only: commands and what they print may hold secrets.
     package func create(for pool: PoolName, at time: Timestamp = Clocks.calendar()) throws(SystemError) -> RolloutFolder {
         try Files.makeFolder(path, mode: 0o700)
@@ -76,6 +81,8 @@ package struct RolloutFolder: Equatable, Sendable {
     }
 
     package var path: String { store.path + "/" + id }
+    /// As a verb is told which rollout is meant: for lines to paste.
+    package var words: String { id + (store.isDefault ? "" : " --state \(store.path.shellQuoted)") }
     package var journal: String { path + "/journal.jsonl" }
     var lock: String { path + "/lock" }
     package var socket: String { path + "/socket" }

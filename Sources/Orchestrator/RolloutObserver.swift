@@ -5,8 +5,9 @@ import EventLoop
 import Model
 import Rollout
 
-/// Asks once a second, from the first restarted backend to the end of the rollout. A balancer that measures nothing (an
-/// older lbd) is asked once.
+/// Asks once a second, from the beginning to the end of the rollout. A balancer that measures nothing (an older lbd) is
+/// asked once. The shares, of all of a weight where nobody is preferred, are also the rollout's lease on the pool: as long
+/// as they are renewed no other begins there, also while none is drained.
 @ControlPlane final class RolloutObserver {
     private static let interval = Duration.seconds(1)
 
@@ -100,7 +101,7 @@ import Rollout
         let verdict = watch.verdict(at: clock.now)
         let worse = restarted.isEmpty ? nil : worse(verdict)
         if let worse { badRelease(worse) }
-        if case .rolling = order.policy.strategy { await prefer(measured) }
+        await prefer(measured)
         return Reading(verdict: verdict, worse: worse)
     }
 
@@ -118,21 +119,27 @@ import Rollout
     }
 
     private func prefer(_ measured: PoolMeasurement) async {
-        guard !restarted.isEmpty || !next.isEmpty, order.policy.bake == .zero || isBaked else { return }
         let nodes = measured.nodes.map { Preference.Node($0, standing(of: $0.backend), now: measured.loads[$0.backend] ?? Load()) }
-        let shares = Preference(nodes, load: measured.load).shares
+        let shares = mayPrefer
+            ? Preference(nodes, load: measured.load).shares
+            : Dictionary(uniqueKeysWithValues: nodes.filter { $0.standing != .out }.map { ($0.proof.backend, 100) })
         let isDue = renewed.map { $0.duration(to: clock.now) >= Lease.renewal } ?? true
         guard shares != preferred || isDue, !shares.isEmpty else { return }
         let order = ShareOrder(
             shares.sorted { $0.key < $1.key }.map { ShareOrder.Share($0.key, percent: $0.value) }, owner: order.owner,
             reason: "rolling restart of pool \(order.plan.pool)", lease: Lease.length)
         do throws(Failure) {
-            hasPreferred = true
+            if mayPrefer { hasPreferred = true }
             try await fleet.perform(.share(order), decoding: SharesRecord.self)
             preferred = shares
             renewed = clock.now
         // Only the clients' comfort: they move once more where it fails.
         } catch { return }
+    }
+
+    /// The idle pool of a hot standby gets nobody, and what is compared must get the same.
+    private var mayPrefer: Bool {
+        order.policy.strategy == .rolling && (!restarted.isEmpty || !next.isEmpty) && (order.policy.bake == .zero || isBaked)
     }
 
     private func standing(of backend: BackendReference) -> Preference.Standing {

@@ -24,7 +24,7 @@ extension RolloutReport {
         guard history.end == nil else { return }
         waitingFor = history.waits(now)
         deadline = history.inHand.compactMap { $0.openSpan?.deadline }.min().map { ($0 - now).inSeconds }
-        next = state == .abandoned ? ["to go on: lbctl rollout resume \(folder.id)"] : []
+        next = state == .abandoned ? ["to go on: lbctl rollout resume \(folder.words)"] : []
     }
 
     private static func state(_ history: RolloutHistory, _ process: Int32?) -> State {

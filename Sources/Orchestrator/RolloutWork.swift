@@ -91,6 +91,11 @@ extension Orchestrator {
     }
 
     func find(_ backend: BackendReference, _ direction: RolloutMachine.Direction) async -> RolloutMachine.FoundEnd {
+        // How far a person has come nobody but that person knows.
+        if case .manual(let text) = way(backend, direction) {
+            tell(backend, .note("still waited for: \(text)"))
+            return .ended(await waitForHand(backend))
+        }
         guard let end = await command(backend, direction).find() else { return .neverStarted }
         return .ended(RolloutMachine.RestartEnd(end))
     }

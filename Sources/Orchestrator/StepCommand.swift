@@ -46,10 +46,14 @@ package enum StepEnd: Equatable, Sendable {
     }
 
     /// What became of the command in an earlier life, waiting where it still runs; nil: it was never started, and
-    /// whatever was about to start it cannot do so any more.
+    /// whatever was about to start it cannot do so any more. Cancelling the task ends the command, and waits for that.
     package func find() async -> StepEnd? {
         let work = start { await self.found() }
-        return await work.value
+        return await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            Loop.shared.perform { self.abandon() }
+        }
     }
 
     private func found() async -> StepEnd? {

@@ -23,6 +23,9 @@ import SystemCalls
         case .taken(let place): return await run(arguments, place, timeout)
         case .stuck(let count):
             return .failure(reason: "command: not started: \(count) earlier ones of the pool hang in the kernel and cannot be killed")
+        // Of this pool it says nothing.
+        case .allStuck(let count):
+            return .inconclusive(reason: "command: not started: \(count) of other pools hang in the kernel and cannot be killed")
         case .cancelled: return .inconclusive(reason: "command: cancelled")
         }
     }

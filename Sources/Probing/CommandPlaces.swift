@@ -12,6 +12,8 @@ import Model
         case taken(CommandPlace)
         /// So many as the pool may have are taken by its commands that cannot be ended.
         case stuck(Int)
+        /// All there are are, by several pools' together.
+        case allStuck(Int)
         case cancelled
     }
 
@@ -37,19 +39,23 @@ import Model
         line.append(waiter)
         while true {
             let outcome = await waiter.wait.pause(for: patience)
-            if outcome == .timedOut, waiter.place == nil, !isStuck(pool) { continue }
+            if outcome == .timedOut, waiter.place == nil, !isStuck(pool), !areAllStuck { continue }
             line.removeAll { $0 === waiter }
             if outcome == .cancelled {
                 waiter.place?.giveBack()
                 return .cancelled
             }
-            return waiter.place.map { .taken($0) } ?? .stuck(count(pool))
+            if let place = waiter.place { return .taken(place) }
+            return isStuck(pool) ? .stuck(count(pool)) : .allStuck(taken.values.reduce(0) { $0 + $1.count })
         }
     }
 
     private func count(_ pool: PoolName) -> Int { taken[pool]?.count ?? 0 }
 
     private func isStuck(_ pool: PoolName) -> Bool { taken[pool]?.allSatisfy(\.isStuck) ?? false }
+
+    /// Nobody gives one back.
+    private var areAllStuck: Bool { taken.values.allSatisfy { $0.allSatisfy(\.isStuck) } }
 
     private func mayTake(_ pool: PoolName) -> Bool { count(pool) < free }
 

@@ -282,10 +282,11 @@ extension WorkerHandle {
     }
 
     /// Those that were accepted while mail waited: it has been read. Whether their addresses are asked for may be new.
-    func beginAccepted() {
+    /// `only`: of a listener about which something is in the mail that means them.
+    func beginAccepted(at only: Int? = nil) {
         guard !state.unbegun.isEmpty else { return }
-        let accepted = state.unbegun
-        state.unbegun = []
+        let accepted = state.unbegun.filter { only == nil || $0.listener == only }
+        state.unbegun.removeAll { only == nil || $0.listener == only }
         for (client, listener) in accepted { begin(client: client, from: Sockets.peerAddress(of: client), listener: listener) }
     }
 

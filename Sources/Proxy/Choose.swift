@@ -119,16 +119,32 @@ extension WorkerHandle {
 
     private func takeTicketForLine(_ pool: Int, _ route: Route, _ queue: PoolQueue, holding: Holding) -> Int? {
         var passed = ConnectionRecord.nothingTried
-        for attempt in 0..<route.header.targetCount {
+        for attempt in 0..<min(route.header.targetCount, passed.count) {
             guard let index = choice(from: route, pool: pool, besides: passed, hash: nil, holding: holding) else { return nil }
-            let slot = route.slot(index)
-            if !queue.isLeftAlone(slot: slot, now: now()), route.takeTicket(index, state.segment) {
-                if route.header.holdsBack { route.heldBack.take(index, worker: state.index) }
-                return slot
-            }
-            passed[attempt % passed.count] = Int32(slot)
+            if let slot = takeTicketForLine(index, route, queue) { return slot }
+            passed[attempt] = Int32(route.slot(index))
+        }
+        return route.header.targetCount > passed.count ? takeAnyTicketForLine(route, queue, holding: holding) : nil
+    }
+
+    /// Where the method's own looks have met only those that are left alone: there may be many, and one that is not.
+    private func takeAnyTicketForLine(_ route: Route, _ queue: PoolQueue, holding: Holding) -> Int? {
+        let count = route.header.targetCount
+        var next = Int.random(in: 0..<count, using: &state.generator)
+        for _ in 0..<count {
+            guard let index = route.withRoom(from: next) else { return nil }
+            let isHeldBack = holding != .nobody && route.heldBack.isHeldBack(index, holding, worker: state.index, hash: nil)
+            if !isHeldBack, let slot = takeTicketForLine(index, route, queue) { return slot }
+            next = index + 1 < count ? index + 1 : 0
         }
         return nil
+    }
+
+    private func takeTicketForLine(_ index: Int, _ route: Route, _ queue: PoolQueue) -> Int? {
+        let slot = route.slot(index)
+        guard !queue.isLeftAlone(slot: slot, now: now()), route.takeTicket(index, state.segment) else { return nil }
+        if route.header.holdsBack { route.heldBack.take(index, worker: state.index) }
+        return slot
     }
 
     /// A new routing of the pool is to be followed from now on, instead of `old`.

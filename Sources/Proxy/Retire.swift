@@ -73,6 +73,8 @@ extension WorkerHandle {
         let closing = state.listeners.filter { $0.listener == listener }
         state.listeners.removeAll { $0.listener == listener }
         state.acceptQueue.leave(worker: state.index, listener: listener)
+        // As those that the close finds: the next message may be that their pool goes too.
+        beginAccepted(at: listener)
         for handle in closing { handle.close() }
     }
 
@@ -116,7 +118,11 @@ final class GroupReset: Errand {
         return slab < slabs.count ? slab : nil
     }
 
-    func arrived(at worker: WorkerHandle) { lastSerials.withLock { $0[worker.state.index] = worker.state.serial } }
+    func arrived(at worker: WorkerHandle) {
+        // Nobody else has a backend before it has begun.
+        if case .listener(let listener) = group { worker.beginAccepted(at: listener) }
+        lastSerials.withLock { $0[worker.state.index] = worker.state.serial }
+    }
 
     private func isMeant(_ connection: ConnectionHandle, upTo last: UInt64) -> Bool {
         guard connection.isLive, connection.record.serial <= last else { return false }

@@ -33,8 +33,6 @@ extension WorkerHandle {
             beginAccepted()
             while let connection = state.wheel.first { connection.close(.stopping) }
         case .errand(let errand):
-            // It means all that were accepted before it.
-            beginAccepted()
             state.errands.append(RunningErrand(errand))
             errand.arrived(at: self)
         case .closeListener(let listener, _): closeListener(listener)

@@ -1,7 +1,7 @@
 // The promises of a rollout, counted from its orders and answers alone: no knowledge of the machine.
 //
-// Never more out than allowed; none restarted unless it was said to be empty and ours since it was last drained; none
-// restarted twice; none undrained after its restart before a probe that was asked for afterwards said up; no answer
+// Never more out than allowed; none restarted unless it was said to be empty and ours since it was last drained, and was
+// seen so when the pool was looked at; none restarted twice; none undrained after its restart before a probe that was asked for afterwards said up; no answer
 // without its question.
 import Model
 
@@ -30,11 +30,15 @@ struct JournalPromises {
     private var given: Set<String> = []
     /// Of the restart that was ordered last.
     private var direction: [String: String] = [:]
+    /// What the last look saw that an empty backend of ours does not have.
+    private var contradicted: [String: String] = [:]
+    private let owner: String
     private(set) var restarts = 0
     private(set) var mostOut = 0
     let outMax: Int
 
     init(_ order: RolloutOrder) {
+        owner = order.owner
         switch order.policy.strategy {
         case .rolling: outMax = order.policy.unavailableMax
         case .hotStandby: outMax = order.plan.steps.count
@@ -48,6 +52,7 @@ struct JournalPromises {
         switch event.name {
         case "drain":
             standing[backend] = .draining
+            contradicted[backend] = nil
             return counted()
         case "retake": return counted()
         case "restart": return restart(backend, event, now)
@@ -63,6 +68,7 @@ struct JournalPromises {
 
     private mutating func restart(_ backend: String, _ event: JournalEvent, _ now: Standing) -> [String] {
         var breaches = now == .confirmed ? [] : ["\(backend) is restarted, and nothing says that it was empty and ours"]
+        if let seen = contradicted[backend] { breaches.append("\(backend) is restarted, and when it was looked at \(seen)") }
         let name = backend + " " + (event.direction ?? "")
         if !given.insert(name).inserted { breaches.append("\(backend) is restarted a second time") }
         direction[backend] = event.direction
@@ -90,7 +96,16 @@ struct JournalPromises {
         guard open.remove(key(event)) != nil else { return ["an answer to '\(event.name)' \(event.backend ?? ""), which was not asked"] }
         guard let backend = event.backend else { return [] }
         answered(event, backend, standing[backend] ?? .inRotation)
+        look(event, backend)
         return []
+    }
+
+    private mutating func look(_ event: JournalEvent, _ backend: String) {
+        guard event.look == "whenEmpty", let pool = event.pool else { return }
+        guard let seen = pool.backends.first(where: { "\(pool.name)/\($0.name)" == backend }) else { return }
+        contradicted[backend] = nil
+        if seen.connections > 0 { contradicted[backend] = "it had \(Model.counted(seen.connections, "connection"))" }
+        if seen.wish != .drain || seen.owner != owner { contradicted[backend] = "it was not drained by this rollout" }
     }
 
     private mutating func drainLost(_ event: JournalEvent) -> [String] {

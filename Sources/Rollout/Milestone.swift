@@ -56,7 +56,7 @@ package enum Milestone: Equatable, Sendable {
         case .failed(let cause): "going back to the release before: \(cause.short)"
         case .rollingBack(let way): "rolling back: \(way.text)"
         case .notRolledBack(let reason): "is not rolled back: \(reason)"
-        case .stopping: "stopping after what is in hand; once more to leave it drained as it is"
+        case .stopping: "stopping after what is in hand; once more to leave it drained as it is, a restart under way is ended then"
         case .paused: "paused: what is in hand is finished, nothing is begun until 'continue'"
         case .continued: "goes on"
         case .resuming: "resumed: asking how everything stands"

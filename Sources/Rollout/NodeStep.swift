@@ -304,11 +304,11 @@ extension NodeStep {
         case .draining, .looking, .confirming:
             guard failure == nil else { return hurry ? abandon(.restarting, now) : [] }
             return putBack(.undone(cause), now)
-        case .restarting:
+        case .restarting, .finding:
             guard hurry, !isAbandoned else { return [] }
             isAbandoned = true
             return [.abandonRestart(backend)]
-        case .retaking, .finding:
+        case .retaking:
             if hurry { isAbandoned = true }
             return []
         case .probing, .versioning: return hurry ? abandon(.probing, now) : []
@@ -366,7 +366,7 @@ extension NodeStep {
 
     private mutating func goOn(_ later: Later, _ now: MonotonicTime) -> [Action] {
         switch later {
-        case .finding: return wait(.finding, now, [.findRestart(backend, direction)])
+        case .finding: return wait(.finding, now, [.findRestart(backend, direction)] + (isAbandoned ? [.abandonRestart(backend)] : []))
         case .probing: return isAbandoned ? abandon(.probing, now) : [tell(.probing)] + probe(now)
         case .versioning: return wait(.versioning, now, [.version(backend)])
         case .returning: return putBack(.restarted, now)

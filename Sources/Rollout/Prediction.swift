@@ -239,11 +239,15 @@ extension Prediction.Phase {
         }
     }
 
+    /// Of looks, orders and the journal, between the phases of a step: idle a third of it, on a busy machine three times as much.
+    private static let orders = 0.1
+
     /// Of the phases that take as long as the options say, what is still ahead, in seconds.
     fileprivate func rest(of terms: Prediction.Terms) -> Double {
         let (warm, watch) = (terms.warmUp.inSeconds, terms.watch.inSeconds)
         return switch self {
-        case .ahead, .draining, .restarting, .readying: warm + watch
+        case .ahead, .draining: Self.orders + warm + watch
+        case .restarting, .readying: warm + watch
         case .warming(let time): max(0, warm - time.inSeconds) + watch
         case .watching(let time): max(0, watch - time.inSeconds)
         case .done: 0

@@ -44,7 +44,7 @@ extension RolloutMachine {
     mutating func rollBackNext(_ now: MonotonicTime) -> [Action] {
         guard lookedAt == nil else { return [] }
         guard let index = backwards.first else { return finish(now) }
-        backwards.removeFirst()
+        // It stays the first until its step begins: a kill or a stop may come before the answer.
         lookedAt = index
         let backend = plan.steps[index].backend
         return [.look(.before(backend), without: [backend], after: .zero)]
@@ -53,6 +53,8 @@ extension RolloutMachine {
     mutating func lookedBackwards(_ backend: BackendReference, _ end: LookEnd, _ now: MonotonicTime) -> [Action] {
         guard let index = lookedAt, plan.steps[index].backend == backend else { return [] }
         lookedAt = nil
+        // Given up meanwhile.
+        guard backwards.first == index else { return [] }
         switch end {
         case .failed(let reason): return stayed(index, reason)
         case .pool(let pool, _):
@@ -65,6 +67,7 @@ extension RolloutMachine {
             guard isOnStandby || left.count < policy.unavailableMax else {
                 return stayed(index, "\(left.map(\.description).joined(separator: ", ")) is out, and no more may be")
             }
+            backwards.removeFirst()
             return begin(index, .rollback, now)
         }
     }

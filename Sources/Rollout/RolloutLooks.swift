@@ -63,7 +63,8 @@ extension RolloutMachine {
         case .failed(let reason):
             cause = cause ?? .failed(plan.steps[plan.steps.count - 1].backend, .looking, reason: reason, output: "")
         case .pool(let pool, _):
-            cause = cause ?? (isOnStandby ? nil : fallen(in: pool))
+            // On a standby too: traffic is not sent back to one that has fallen.
+            cause = cause ?? fallen(in: pool)
         }
         isLookedAfterAll = true
         return []

@@ -48,11 +48,11 @@ extension RolloutHistory {
             change(event.backend) { $0.open(.drain, at: time, lasting: event.seconds) }
             let limit = event.seconds.map { ", not empty within \(Duration(inSeconds: $0).spoken) fails" } ?? ""
             tell(record, event.backend, event.name == "drain" ? "draining\(limit)" : "drained again under our name")
-        case "restart":
+        case "restart", "findRestart":
             let isBack = event.direction == RolloutMachine.Direction.rollback.rawValue
             change(event.backend) { $0.open(isBack ? .rollback : .restart, at: time, lasting: event.seconds) }
-            tell(record, event.backend, (isBack ? "bringing back the release before" : "restarting") + command(of: event.backend, isBack))
-        case "findRestart": tell(record, event.backend, "looking what became of its restart")
+            let doing = (isBack ? "bringing back the release before" : "restarting") + command(of: event.backend, isBack)
+            tell(record, event.backend, event.name == "restart" ? doing : "looking what became of its restart")
         case "probe": change(event.backend) { $0.open(.ready, at: time, lasting: event.seconds) }
         case "warm": change(event.backend) { $0.open(.warm, at: time, lasting: event.seconds) }
         case "watch":
@@ -88,6 +88,7 @@ extension RolloutHistory {
         case "begin": return
         case "resumed":
             processes += 1
+            isPaused = false
             tell(record, nil, "resumed by another process", .warning)
         case "looked": looked(event, record)
         case "stopRequested":
@@ -130,7 +131,7 @@ extension RolloutHistory {
                 $0.fate = $0.isRolledBack ? .rolledBack : .restarted
             }
         }
-        tell(record, nil, isGood ? "the new release does well: \(event.text ?? "")" : "the new release does badly: \(event.reason ?? "")", isGood ? .plain : .failure)
+        tell(record, nil, isGood ? "watched: \(event.text ?? "")" : "the new release does badly: \(event.reason ?? "")", isGood ? .plain : .failure)
     }
 
     private mutating func answeredForNode(_ event: JournalEvent, _ record: JournalRecord) {

@@ -14,7 +14,7 @@ struct DrainCommand: Verb {
             At the deadline the connections that are left are kept, closed or reset: by lbd, whether or not anybody waits. \
             With --wait: until no connection holds them (exit 0), or the deadline of kept ones has passed (exit 3; they \
             stay draining). Ctrl-C ends the wait, not the drain. 'lbctl undrain' brings them back. Another drain by the same \
-            owner renews the lease; give the reason and the deadline again, or they are the defaults from then on. The \
+            owner renews the lease; a reason and a deadline that are not given again stay. The \
             last backend of a pool may be drained too: new connections then fare as the pool's when-none says.
             """)
 

@@ -35,7 +35,7 @@ extension RolloutOrderVerb {
             case .running, .paused, .stopping, .abandoned:
                 return Failure(
                     .noAnswer,
-                    "no process carries rollout \(folder.id) out; last record \(report.lastRecord) at \(report.lastRecordAt): \(report.lastText); to go on: lbctl rollout resume \(folder.id)")
+                    "no process carries rollout \(folder.id) out; last record \(report.lastRecord) at \(report.lastRecordAt): \(report.lastText); to go on: lbctl rollout resume \(folder.words)")
             }
         } catch {
             return error

@@ -16,6 +16,8 @@ struct PreparedRollout: Sendable {
     /// Nil where the balancers do not measure, or the load is not the pool's to carry.
     let forecast: RolloutForecast?
     private let requiresProof: Bool
+    /// Why another rollout of the pool is in the way; nil: none is.
+    private let rival: String?
 
     @ControlPlane init(_ options: RolloutOptions, at balancers: [Balancer], earlier: EarlierTimes) async throws(Failure) {
         self.balancers = balancers
@@ -35,6 +37,9 @@ struct PreparedRollout: Sendable {
             ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
         policy = try PreparedRollout.policy(options, plan, statuses[0])
         requiresProof = options.requireProof
+        rival = pools.lazy.compactMap(\.shares).first { $0.owner.hasPrefix(Orchestrator.ownerPrefix) }.map {
+            "pool \(options.pool) is being restarted by '\($0.owner)', whose lease lasts until \($0.leaseUntil) unless it is renewed"
+        }
         forecast = await RolloutForecast(
             plan, policy, limits, at: balancers, connections: snapshot.connections, earlier: earlier)
     }
@@ -79,13 +84,14 @@ struct PreparedRollout: Sendable {
 
     /// Why it must not begin now; empty when it may.
     var obstacles: [String] {
+        let rivals = rival.map { [$0] } ?? []
         switch policy.strategy {
-        case .hotStandby: return unproved
+        case .hotStandby: return rivals + unproved
         case .rolling:
             let count = plan.steps.count
             let tooMany = policy.unavailableMax >= count && count > 1
                 ? ["\(policy.unavailableMax) may be out at once, and pool \(plan.pool) has \(count) backends: nobody would be left to serve"] : []
-            return plan.obstacles.map(\.description) + tooMany + unproved
+            return rivals + plan.obstacles.map(\.description) + tooMany + unproved
         }
     }
 

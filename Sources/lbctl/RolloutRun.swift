@@ -69,11 +69,11 @@ extension Orchestrator {
             throw Failure(.failed, "nothing was touched: nobody could ask how it stands: \(error)")
         }
         defer { server.close() }
-        console.message("rollout \(order.id); from another terminal: \(global.program) rollout status \(order.id)")
+        console.message("rollout \(order.id); from another terminal: \(global.program) rollout status \(folder.words)")
         let verdict: Verdict
         do throws(SystemError) { verdict = try await run() } catch {
             throw Failure(.failed, "the journal cannot be written, so nothing more is done: \(error); what is drained comes back when its lease of "
-                + "\(Orchestrator.lease.spoken) ends; to go on: \(global.program) rollout resume \(order.id)")
+                + "\(Orchestrator.lease.spoken) ends; to go on: \(global.program) rollout resume \(folder.words)")
         }
         let wording = Wording(program: global.program, commandLine: order.commandLine, owner: order.owner, lease: Orchestrator.lease)
         if global.isJSON {

@@ -1,4 +1,5 @@
 // A backend's JSON, written by hand for speed. Fault: a field that the hand forgot, or wrote otherwise than everywhere else.
+import Foundation
 import Model
 import TestSupport
 import Testing
@@ -26,5 +27,19 @@ struct BackendJSONTests {
         JSONText.append(backend, to: &bytes)
         let text = String(decoding: bytes, as: UTF8.self)
         #expect(text == "before" + JSONText.line([backend]).dropFirst().dropLast())
+    }
+
+    /// Fault: a field that may be absent is new in the report, and nobody notices that it is never written.
+    @Test func everyFieldThatIsKnownIsThere() throws {
+        let lease = DrainLease(
+            owner: "a", reason: "b", since: Timestamp(milliseconds: 1), lease: .seconds(3), deadline: Timestamp(milliseconds: 5), atDeadline: .close)
+        let backend = BackendReport(
+            name: "b", address: "a", wish: .drain, probe: .up, availability: .draining, connections: 1, connectionsMax: 2, connectionsTotal: 3,
+            connectFailures: 4, resets: 5, bytesToBackend: 6, bytesToClient: 7, weight: 8, share: 9, backup: true, probeSequence: 10,
+            probedAt: "c", probeFailure: "d", drain: DrainReport(lease), removing: true)
+        var bytes: [UInt8] = []
+        JSONText.append(backend, to: &bytes)
+        let written = try #require(JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any])
+        #expect(written.keys.sorted() == Mirror(reflecting: backend).children.compactMap(\.label).sorted())
     }
 }

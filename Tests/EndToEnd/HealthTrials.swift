@@ -41,6 +41,25 @@ import Testing
         #expect(end.status == 0 && end.errors.contains("warning: pool web is judged by other health options now"), "\(end)")
     }
 
+    @Test("one that has more time than the trial is not called wrong for it", .timeLimit(.minutes(2)))
+    func slow() throws {
+        #expect(try set("health.timeout=30s").status == 0)
+        let end = try set("health.check=command", #"health.command=[sleep, "15"]"#)
+        #expect(end.status == 0, "\(end)")
+    }
+
+    @Test("what another command changes during the trial is tried too")
+    func meanwhile() throws {
+        #expect(try set("health.timeout=20s").status == 0)
+        let mark = lab.path("begun")
+        let slow = try balancer.startLbctl(["pool", "set", "web", "health.check=command", "health.command=[sh, -c, 'touch \(mark); sleep 2']"])
+        try eventually(within: .seconds(20), "the trial to be under way") { FileManager.default.fileExists(atPath: mark) }
+        #expect(try set("health.timeout=200ms").status == 0)
+        let end = try slow.end()
+        #expect(end.status == 4 && end.errors.contains("not done within 200 ms"), "\(end)")
+        #expect(try balancer.backend("web-1").availability == .available)
+    }
+
     @Test("one that some backend passes is made, and so is what asks nothing new")
     func made() throws {
         #expect(try set("health.check=banner", "health.expect=web-1").status == 0)

@@ -123,6 +123,25 @@ import Testing
         #expect(try balancers[0].status().pools[0].backends.allSatisfy { $0.wish == .ready })
     }
 
+    @Test("one rollout of a pool at a time, also while none of it is drained: the second is refused with 4, and may when the first has ended")
+    func oneAtATime() throws {
+        let servers = try redis(["web-1", "web-2"])
+        let balancer = try balancer(servers)
+        let first = try balancer.startLbctl(["rollout", "run", "web", "--canary", "1", "--bake", "5m", "--restart", try restart()])
+        try eventually(within: .seconds(20), "the first to watch its canary") {
+            try balancer.lbctl("rollout", "status").text.contains("its connections, compared with the others'")
+        }
+        let new = try servers.map { try $0.process() }
+        let second = try balancer.lbctl("rollout", "run", "web", "--restart", try restart())
+        #expect(second.status == 4, "\(second)")
+        #expect(second.text.contains("pool web is being restarted by 'rollout-"), "\(second)")
+        #expect(try servers.map { try $0.process() } == new)
+        #expect(try balancer.lbctl("rollout", "abort").status == 0)
+        #expect(try first.end().status == 1)
+        let third = try balancer.lbctl("rollout", "run", "web", "--restart", try restart())
+        #expect(third.status == 0, "\(third)")
+    }
+
     @Test("status names exactly what is waited for; pause, continue and abort are obeyed")
     func status() throws {
         let servers = try redis(["web-1", "web-2", "web-3"])

@@ -132,6 +132,35 @@ import Testing
         #expect(end.status == 0, "\(end)")
     }
 
+    @Test("killed while a person restarts: resume waits for that person; the end of a pause is no word about it")
+    func byHandAndKilled() throws {
+        let balancer = try balancer(["restart: { pause: \"restart {backend}\" }"])
+        let rollout = try balancer.startLbctl(["rollout", "run", "web"])
+        try waitsForPerson(balancer, "web-1")
+        #expect(try balancer.lbctl("rollout", "pause").status == 0)
+        try eventually(within: .seconds(10), "the rollout to be paused") { try status(balancer).state == .paused }
+        #expect(try balancer.lbctl("rollout", "continue").output.contains("it goes on"))
+        try rollout.signal(SIGKILL)
+        try rollout.end()
+        let resumed = try balancer.startLbctl(["rollout", "resume"])
+        let script = try Redis.restartScript(lab)
+        for server in servers {
+            try waitsForPerson(balancer, server.name)
+            #expect(try lab.run([script, server.name, "\(server.endpoint.port ?? 0)"]).status == 0)
+            let done = try balancer.lbctl("rollout", "done")
+            #expect(done.status == 0, "\(done)")
+        }
+        let end = try resumed.end(within: .seconds(20))
+        #expect(end.status == 0, "\(end)")
+    }
+
+    private func waitsForPerson(_ balancer: Balancer, _ name: String) throws {
+        try eventually(within: .seconds(20), "it to wait for a person") {
+            guard let report = try statusIfAny(balancer), report.process != nil else { return false }
+            return report.waitingFor.contains { $0.contains("web/\(name): a person: restart \(name)") }
+        }
+    }
+
     @Test("by systemctl: its failure is told with the unit's status")
     func systemd() throws {
         try lab.write("bin/systemctl", """

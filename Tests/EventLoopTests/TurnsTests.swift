@@ -17,6 +17,30 @@ struct TurnsTests {
         #expect(order == ["1-1", "1-3", "3-2", "5-0"])
     }
 
+    /// Fault: while some asked for one short answer after the other, a long one never ended.
+    @Test func theLongOneEndsTooWhileOthersAskWithoutEnd() async throws {
+        let parts = try await onLoop {
+            let turns = Turns()
+            let asking = (0..<4).map { _ in
+                start { while !Task.isCancelled, await turns.next(after: 1) {} }
+            }
+            let long = start {
+                var parts = 1
+                while parts < 50, await turns.next(after: parts) { parts += 1 }
+                return parts
+            }
+            let impatience = start {
+                if await pause(for: .seconds(10)) { long.cancel() }
+            }
+            let parts = await long.value
+            impatience.cancel()
+            for task in asking { task.cancel() }
+            for task in asking { await task.value }
+            return parts
+        }
+        #expect(parts == 50)
+    }
+
     @Test func whoIsCancelledLeavesAtOnce() async throws {
         let order = try await onLoop {
             let turns = Turns(), log = Order()

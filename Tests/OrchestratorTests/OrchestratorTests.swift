@@ -115,6 +115,20 @@ private func verb(_ command: Command) -> String {
         }
     }
 
+    /// Fault: killed during a restart of 38 s the drain ended after 30, and clients were sent to what was then restarted.
+    @Test func theLeaseOutlastsTheRestart() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("lease", answer: well)
+            _ = try await (try orchestrator(balancer)).run()
+            let leases = balancer.commands.compactMap { command -> Duration? in
+                guard case .drain(let order) = command else { return nil }
+                return order.lease
+            }
+            #expect(leases == [30, 50, 50, 30, 50, 50].map { Duration.seconds($0) })
+            try balancer.close()
+        }
+    }
+
     @Test func afterAFailedRestartTheDrainIsKeptWithoutALease() async throws {
         try await onLoop {
             let balancer = try ScriptedBalancer("failed", answer: well)

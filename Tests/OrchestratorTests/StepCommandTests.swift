@@ -263,6 +263,21 @@ private func isGone(_ process: pid_t) -> Bool {
         #expect(lab.runs == 1)
     }
 
+    /// Fault: a second Ctrl-C after a resume was not heard before the command's own timeout.
+    @Test func cancellingEndsWhatWasFound() async throws {
+        let lab = lab
+        let end = try await onLoop { () -> StepEnd? in
+            let runner = try ChildProcess(starting: lab.words(["sh", "-c", "echo begun; exec sleep 60"]), output: nil, leading: .session)
+            while contents(of: lab.folder.output) != "begun\n" { await pause(for: .milliseconds(10)) }
+            let task = start { await StepCommand(folder: lab.folder.path, program: lab.program).find() }
+            task.cancel()
+            let found = await task.value
+            _ = try await runner.ended()
+            return found
+        }
+        #expect(end == .failed(reason: "interrupted, ended by SIGTERM", output: "begun\n"))
+    }
+
     /// No room for the mark: the command is not started, and it is said why.
     @Test func withoutRoomItIsNotStarted() async throws {
         let program = ["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"] + lab.program

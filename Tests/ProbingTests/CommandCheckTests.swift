@@ -165,6 +165,32 @@ import Testing
         #expect(try await onLoop { await check() } == .success)
     }
 
+    /// Fault: the probes of a pool that had no place waited for ever for those that other pools' hanging commands had, and
+    /// nobody was told.
+    @Test func whereOthersAreStuckOnAllPlacesTheCheckSaysSo() async throws {
+        let other = try PoolName("c")
+        let turns = try await onLoop { () async throws -> [CommandPlaces.Turn] in
+            let places = CommandPlaces(2)
+            var taken: [CommandPlace] = []
+            for name in ["a", "b"] {
+                guard case .taken(let place) = await places.take(for: try PoolName(name), patience: .seconds(20)) else { return [] }
+                place.isStuck = true
+                taken.append(place)
+            }
+            let waiting = start { await places.take(for: other, patience: .milliseconds(20)) }
+            let impatience = start {
+                if await pause(for: .seconds(5)) { waiting.cancel() }
+            }
+            let turn = await waiting.value
+            impatience.cancel()
+            taken[0].giveBack()
+            return [turn, await places.take(for: other, patience: .seconds(20))]
+        }
+        try #require(turns.count == 2)
+        if case .allStuck(2) = turns[0], case .taken = turns[1] { return }
+        Issue.record("\(turns)")
+    }
+
     /// Fault: a check inherits the limit that lbd raised for itself, and one that closes every number below it never ends.
     @Test func itHasTheDescriptorLimitThatWeWereStartedWith() async throws {
         var before = rlimit()

@@ -45,8 +45,10 @@ struct MailTests {
     }
 
     /// Whoever connects after a routing was posted is served by it, though the worker has not read it yet, and has
-    /// already heard that somebody is there.
-    @Test func whoComesAfterAnOrderMeetsIt() async throws {
+    /// already heard that somebody is there. `asked`: before the routing a question lies in the mail, as `explain` asks
+    /// all workers, which let those begin who had been accepted.
+    @Test(arguments: [false, true])
+    func whoComesAfterAnOrderMeetsIt(asked: Bool) async throws {
         try await onThread {
             let before = try TestBackend { try $0.send("1") }
             let after = try TestBackend { try $0.send("2") }
@@ -69,12 +71,47 @@ struct MailTests {
             clients += try connect(1, to: endpoint)
             second.end()
             third.awaitBegin()
+            let question = asked ? plane.plane.survey() : nil
             let generation = plane.publish([after.endpoint], slot: 1)
             let late = try connect(2, to: endpoint)
             third.end()
             #expect(late.map(greeting) == ["2", "2"])
             try plane.waitUntilFollowed(generation)
+            while let question, !question.progress.isDone { try plane.hear() }
             for client in clients + late { client.close() }
+            try plane.waitUntilEmpty()
+        }
+    }
+
+    /// A listener and its pool go in one reload: whoever was accepted meanwhile is served, as those are whom the close finds.
+    @Test func whoWasAcceptedBeforeItsListenerAndPoolGoIsServed() async throws {
+        try await onThread {
+            let before = try TestBackend { try $0.send("1") }
+            defer { before.stop() }
+            let plane = try TestPlane(workers: 1)
+            try plane.route([before.endpoint])
+            let endpoint = try plane.listen()
+
+            // Four at once teach it to accept several at a time.
+            let first = plane.plane.send(Busy(.betweenWaits))
+            first.awaitBegin()
+            var clients = try connect(4, to: endpoint)
+            first.end()
+            #expect(clients.map(greeting) == ["1", "1", "1", "1"])
+
+            // It reads the second errand, and has heard of the early client by then.
+            let second = plane.plane.send(Busy(.betweenWaits))
+            second.awaitBegin()
+            let third = plane.plane.send(Busy(.amongEvents))
+            clients += try connect(2, to: endpoint)
+            second.end()
+            third.awaitBegin()
+            _ = plane.plane.close(listener: 0)
+            let generation = plane.publish([], slot: 1)
+            third.end()
+            #expect(clients.dropFirst(4).map(greeting) == ["1", "1"])
+            try plane.waitUntilFollowed(generation)
+            for client in clients { client.close() }
             try plane.waitUntilEmpty()
         }
     }

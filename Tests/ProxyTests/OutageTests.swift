@@ -198,6 +198,32 @@ struct HoldTests {
         }
     }
 
+    /// Fault: a look for a backend passed over eight that had refused and no more, so that with more of them those in line
+    /// waited for as long as they refused, beside one that could have taken them.
+    @Test(arguments: [1, 2], Balance.allCases)
+    func manyThatRefuseDoNotHideTheOneThatServes(_ workers: Int, _ balance: Balance) async throws {
+        try await onThread {
+            let refusing = try RefusingAddress()
+            let serving = try TestBackend.echo()
+            defer { serving.stop() }
+            let plane = try TestPlane(workers: workers, slots: 16)
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 100, timeout: .seconds(20))
+            try plane.route([serving.endpoint], slot: 14, balance: balance, whenNone: hold)
+            let endpoint = try plane.listen()
+            // By its connections it is the last that one would choose.
+            let held = try (0..<4).map { _ in try BlockingSocket.connect(to: endpoint) }
+            for client in held { try greet(client) }
+            try plane.route(Array(repeating: refusing.endpoint, count: 14) + [serving.endpoint], balance: balance, retries: 0, whenNone: hold)
+            let line = try (0..<6).map { _ in try BlockingSocket.connect(to: endpoint) }
+            for client in line {
+                try client.send("x")
+                #expect(isReadable(client.number, within: 5))
+            }
+            for client in held + line { client.close() }
+            try plane.waitUntilEmpty()
+        }
+    }
+
     /// Fault: the full backlog of a backend's Unix socket ended the wait at connect-timeout, while one that refuses is
     /// waited for.
     @Test(arguments: [1, 2])

@@ -16,9 +16,9 @@ final class TestPlane {
     /// News that nobody has asked for yet, in order.
     private var waiting: [WorkerReport] = []
 
-    init(workers: Int, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0, connectionsMax: Int? = nil) throws {
+    init(workers: Int, slots: Int = 4, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0, connectionsMax: Int? = nil) throws {
         plane = try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: 4, listeners: 2), descriptorLimit: descriptorLimit,
+            layout: SegmentLayout(workers: workers, slots: slots, listeners: 2), descriptorLimit: descriptorLimit,
             descriptorsOpen: descriptorsOpen, backends: 0, connectionsMax: connectionsMax)
         try plane.start()
     }

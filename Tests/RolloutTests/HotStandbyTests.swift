@@ -46,6 +46,22 @@ import Testing
         #expect(driven.give(.other(.undrained(reference("web-2"), .done))) == [.switchTraffic(to: pool.name)])
     }
 
+    /// No client is sent to a pool one of which has fallen again: all traffic stays where it is served.
+    @Test func trafficStaysAtTheStandbyWhereARestartedOneHasFallen() throws {
+        var driven = try driven(switchesBack: true)
+        _ = driven.give([.begin, .other(.standbyProved(.up)), .other(.switched(.done)), .looked(.pool(pool)), .looked(.pool(pool))])
+        for name in ["web-1", "web-2"] {
+            let node = reference(name)
+            _ = driven.give(.other(.drainEnded(node, .drained)))
+            _ = driven.give([
+                .other(.looked(.whenEmpty(node), .pool(pool, capacity: .carries(text: "")))), .other(.confirmed(node, .drained)),
+                .other(.restartEnded(node, .restarted)), .other(.probed(node, .up)), .other(.undrained(node, .done)),
+            ])
+        }
+        let verdict = try verdict(driven.give(.looked(.pool(RolloutTests.pool([backend(1, .down), backend(2, .down)])))))
+        #expect(verdict.cause == .failed(reference("web-1"), .serving, reason: "is down now", output: ""))
+    }
+
     @Test func aStandbyThatIsNotUpIsRefused() throws {
         var driven = try driven(switchesBack: false)
         let verdict = try verdict(driven.give([.begin, .other(.standbyProved(.failed(reason: "idle/a is down")))]))

@@ -126,6 +126,14 @@ struct PredictionTests {
         #expect(predict([]).whole == Prediction.Span(median: .zero, ninetieth: .zero))
     }
 
+    @Test("a step with nobody to wait for takes more than its restart and its way back: looks, orders and the journal")
+    func orders() {
+        let left = [Prediction.Phase.ahead, .restarting(.zero)].map { phase in
+            predict([[Prediction.Work(reference("web-1"), phase, holders: [])]]).whole.median
+        }
+        #expect(left[0] - left[1] >= .milliseconds(99), "\(left)")
+    }
+
     @Test("time left: each phase that is over takes nothing more")
     func timeLeft() {
         let terms = Prediction.Terms(drainDeadline: .seconds(600), warmUp: .seconds(10), watch: .seconds(20))

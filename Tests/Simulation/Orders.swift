@@ -182,6 +182,8 @@ extension Process {
     }
 
     private mutating func abandon(_ backend: BackendReference) {
+        let found = pending.contains { if case .restartFound(backend, _) = $0.input { true } else { false } }
+        guard !found else { return }
         pending.removeAll { if case .restartEnded(backend, _) = $0.input { true } else { false } }
         post(.restartEnded(backend, .failed(reason: "interrupted", output: "")), after: delay())
     }

@@ -53,6 +53,27 @@ import Testing
         #expect(breaches(drained("web/web-1") + [(true, JournalEvent(name: "resumed")), action("restart", "web/web-1")]) == found)
     }
 
+    /// Fault: a journal whose own looks tell of connections was 'proved', as only the word 'drained' counted.
+    @Test func aLookThatSawOtherwise() throws {
+        func looked(_ connections: Int, _ wish: Wish, _ owner: String?) throws -> [(isInput: Bool, event: JournalEvent)] {
+            let seen = BackendSnapshot(
+                name: try BackendName("web-1"), address: try Endpoint("127.0.0.1:9001"), wish: wish, availability: .drained, drainOwner: owner,
+                connections: connections)
+            let pool = PoolSnapshot(name: try PoolName("web"), backends: [seen])
+            let backend = try BackendReference("web/web-1")
+            var question = action("look", "web/web-1")
+            question.event.look = "whenEmpty"
+            return [question, (true, JournalEvent(.looked(.whenEmpty(backend), .pool(pool, capacity: .carries(text: "")))))]
+        }
+        let restart = action("restart", "web/web-1"), drained = drained("web/web-1")
+        #expect(breaches(drained + (try looked(0, .drain, order.owner)) + [restart]) == [])
+        #expect(breaches(drained + (try looked(7, .drain, order.owner)) + [restart]) == ["web/web-1 is restarted, and when it was looked at it had 7 connections"])
+        for (wish, owner) in [(Wish.ready, nil), (.drain, "alice")] {
+            #expect(breaches(drained + (try looked(0, wish, owner)) + [restart])
+                == ["web/web-1 is restarted, and when it was looked at it was not drained by this rollout"])
+        }
+    }
+
     @Test func aSecondRestart() {
         let again = restarted("web/web-1") + [action("probe", "web/web-1"), answer("probe", "web/web-1", "up"), action("undrain", "web/web-1"), answer("undrain", "web/web-1", "done")]
         #expect(breaches(again + restarted("web/web-1")) == ["web/web-1 is restarted a second time"])

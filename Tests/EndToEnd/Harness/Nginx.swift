@@ -49,6 +49,23 @@ struct Nginx {
             """)
     }
 
+    /// A script `release-nginx NAME RELEASE` for rollouts, which notes in `LAB/releases` what it was asked for; its path. The
+    /// release `bad` resets one connection in twenty.
+    static func releaseScript(_ lab: Lab) throws -> String {
+        try lab.write("release-nginx", """
+            #!/bin/sh
+            # Puts a release on one nginx and restarts it: release-nginx NAME RELEASE
+            set -e
+            echo "$1 $2" >> "\(lab.folder)/releases"
+            case "$2" in
+            bad) echo 'reset_timedout_connection on; if ($unlucky) { return 444; }' > "\(lab.folder)/$1/release.conf" ;;
+            *) rm -f "\(lab.folder)/$1/release.conf" ;;
+            esac
+            exec "\(try restartScript(lab))" "$1"
+
+            """)
+    }
+
     private static func flags(_ folder: String) -> [String] {
         ["-p", folder, "-e", "\(folder)/error.log", "-c", "\(folder)/nginx.conf"]
     }
@@ -68,10 +85,12 @@ struct Nginx {
             fastcgi_temp_path fastcgi;
             uwsgi_temp_path uwsgi;
             scgi_temp_path scgi;
+            split_clients "$connection $msec" $unlucky { 5% 1; * 0; }
             server {
                 listen 127.0.0.1:\(port) backlog=4096;
                 root html;
                 location = /slow { limit_rate 100k; }
+                include release*.conf;
             }
         }
 

@@ -9,7 +9,7 @@ struct PostgresServer {
     let endpoint: Endpoint
     private let lab: Lab
     /// Debian's commands in /usr/bin are scripts that look for the system's own clusters.
-    private static let programs = "/usr/lib/postgresql/15/bin"
+    static let programs = "/usr/lib/postgresql/15/bin"
     private static let password = "secret"
 
     init(_ lab: Lab) throws {
@@ -32,17 +32,18 @@ struct PostgresServer {
         }
     }
 
-    private static let settings = [
+    static let settings = [
         "listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "shared_buffers=32MB",
         "dynamic_shared_memory_type=mmap",
     ]
 
     /// What runs the server as somebody else: it refuses to be root.
-    private static var user: [String] {
+    static var user: [String] {
         getuid() == 0 ? ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"] : []
     }
 
-    private static func cluster(_ lab: Lab) throws -> String {
+    /// Makes one; its folder.
+    static func cluster(_ lab: Lab) throws -> String {
         let folder = lab.path("cluster")
         let password = try lab.write("password", password + "\n")
         if getuid() == 0 {
@@ -58,10 +59,14 @@ struct PostgresServer {
 
     /// Runs one of PostgreSQL's clients at an endpoint.
     func run(_ client: String, _ arguments: [String], at endpoint: Endpoint) throws -> ProgramEnd {
+        try PostgresServer.run(client, arguments, at: endpoint, lab)
+    }
+
+    static func run(_ client: String, _ arguments: [String], at endpoint: Endpoint, _ lab: Lab) throws -> ProgramEnd {
         let address = ["-h", "127.0.0.1", "-p", try endpoint.portText(), "-U", "judge"]
         return try lab.run(
-            ["\(PostgresServer.programs)/\(client)"] + address + arguments + ["postgres"], within: .seconds(Scale.of(60, full: 600)),
-            prelude: "export PGPASSWORD=\(PostgresServer.password)"
+            ["\(programs)/\(client)"] + address + arguments + ["postgres"], within: .seconds(Scale.of(60, full: 600)),
+            prelude: "export PGPASSWORD=\(password)"
         ).succeeded()
     }
 }
