@@ -78,12 +78,12 @@ private func measuring(_ command: Command) -> [ReplyLine] {
 }
 
 @ControlPlane private func orchestrator(
-    _ balancers: [ScriptedBalancer], restart: [String] = ["true"], progress: @escaping @ControlPlane (Progress) -> Void = { _ in }
+    _ balancers: [ScriptedBalancer], restart: [String] = ["true"], policy: Policy = Policy(), progress: @escaping @ControlPlane (Progress) -> Void = { _ in }
 ) throws -> Orchestrator {
     let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: .command(restart))
     let limits = RolloutLimits(drain: .seconds(20), restart: .seconds(20), ready: .seconds(20))
     let folder = try RolloutStore(path: balancers[0].state.path).create(for: plan.pool)
-    let order = RolloutOrder(id: folder.id, owner: "me", balancers: balancers.map(\.path), plan: plan, limits: limits)
+    let order = RolloutOrder(id: folder.id, owner: "me", balancers: balancers.map(\.path), plan: plan, limits: limits, policy: policy)
     return Orchestrator(order, journal: try Journal.create(in: folder), runner: [try Products.path("lbctl"), Runner.verb], progress: progress)
 }
 
@@ -283,7 +283,10 @@ private func verb(_ command: Command) -> String {
     @Test func sharesAreSetBeforeTheNextDrain() async throws {
         try await onLoop {
             let balancer = try ScriptedBalancer("shares", answer: measuring)
-            let verdict = try await (try orchestrator(balancer)).run()
+            // In one wave: between two of them the watch reads anyway.
+            var policy = Policy()
+            (policy.batch, policy.unavailableMax) = (2, 1)
+            let verdict = try await (try orchestrator([balancer], policy: policy)).run()
             #expect(verdict.cause == nil)
             let commands = balancer.commands
             let back = try #require(commands.firstIndex { verb($0) == "undrain" })
