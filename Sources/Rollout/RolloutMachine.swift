@@ -198,6 +198,8 @@ extension RolloutMachine {
 
     private mutating func resume(_ now: MonotonicTime) -> [Action] {
         isPaused = false
+        // Nobody has asked this process yet: its first Ctrl-C is one.
+        stopsAsked = 0
         lookedAt = nil
         let told = [Action.tell(nil, .resuming)]
         switch phase {

@@ -43,8 +43,17 @@ package final class OutputFile: Sendable {
         guard size > bytesMax else { return dropped }
         // Room for what is said in the middle.
         let half = max(0, bytesMax - 64) / 2
-        let end = try read(from: size - half, count: half)
-        let total = dropped + size - half - end.count
+        var read = try read(from: size - half, count: half)
+        var covered = size
+        // What was written meanwhile, ever less each time, so that what may be lost is what is written in a moment.
+        for _ in 0..<8 {
+            let grown = try self.size()
+            guard grown > covered else { break }
+            read += try self.read(from: covered, count: grown - covered)
+            covered = grown
+        }
+        let end = read.suffix(half)
+        let total = dropped + covered - half - end.count
         try checked("ftruncate", on: path) { ftruncate(descriptor.number, half) }
         try Files.write(Array("\n[\(total) bytes dropped here]\n".utf8) + end, to: descriptor.number, on: path)
         return total
