@@ -41,7 +41,7 @@ import Testing
         #expect(end.status == 0 && end.errors.contains("warning: pool web is judged by other health options now"), "\(end)")
     }
 
-    @Test("one that has more time than the trial is not called wrong for it", .timeLimit(.minutes(2)))
+    @Test("one that has more time than the trial is not called wrong for it")
     func slow() throws {
         #expect(try set("health.timeout=30s").status == 0)
         let end = try set("health.check=command", #"health.command=[sleep, "15"]"#)
