@@ -21,6 +21,8 @@ import Rollout
     private var next: Set<BackendReference> = []
     private var preferred: [BackendReference: Int] = [:]
     private var renewed: MonotonicTime?
+    /// Why the pool is not ours to restart: somebody else's shares stand there.
+    private var refusal: String?
     private var hasPreferred = false
     private var isBaked = false
     private var task: Task<Void, Never>?
@@ -72,11 +74,12 @@ import Rollout
     /// The first wave was watched for its time: from now on the restarted ones are preferred.
     func noteBaked() { isBaked = true }
 
-    /// Before another backend goes out: the clients that its drain sends away must find the shares as they are to be now, with
-    /// the restarted ones preferred. Until one was restarted there is nothing to prefer.
-    func settleShares() async {
-        guard task != nil, !restarted.isEmpty else { return }
+    /// Before a backend goes out: the pool must be ours, and the clients that its drain sends away must find the shares as they
+    /// are to be now, with the restarted ones preferred. Why it must not go out; nil: it may.
+    func settleShares() async -> String? {
+        guard task != nil else { return nil }
         _ = await read()
+        return refusal
     }
 
     /// One after the other: shares that were worked out earlier must not arrive later. Nil: nobody measures.
@@ -133,8 +136,12 @@ import Rollout
             try await fleet.perform(.share(order), decoding: SharesRecord.self)
             preferred = shares
             renewed = clock.now
-        // Only the clients' comfort: they move once more where it fails.
-        } catch { return }
+            refusal = nil
+        } catch {
+            // Of two that began at once one is refused. Another failure costs the clients' comfort only: the next reading
+            // tries again.
+            if error.code == .refused { refusal = error.message }
+        }
     }
 
     /// The idle pool of a hot standby gets nobody, and what is compared must get the same.

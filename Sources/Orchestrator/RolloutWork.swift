@@ -8,7 +8,7 @@ import Rollout
 extension Orchestrator {
     func look(_ look: RolloutMachine.Look, without: [BackendReference], after: Duration) async -> RolloutMachine.LookEnd {
         if after > .zero { await EventLoop.pause(for: after) }
-        if case .before = look { await observer.settleShares() }
+        if case .before = look, let refusal = await observer.settleShares() { return .failed(reason: refusal) }
         do throws(Failure) {
             let reports = try await fleet.reports(of: order.plan.pool)
             let snapshot = try PoolSnapshot(reading: reports)

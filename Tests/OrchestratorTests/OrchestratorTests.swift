@@ -279,6 +279,20 @@ private func verb(_ command: Command) -> String {
         }
     }
 
+    /// Of two that begin in the same moment each has seen a pool of nobody; fault: both went on, and restarted it twice.
+    @Test func aPoolThatIsAnothersIsLeftAlone() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("rival") { command in
+                guard case .share = command else { return measuring(command) }
+                return [.failure(Failure(.refused, "the shares of pool web are rollout-1's"))]
+            }
+            let verdict = try await (try orchestrator(balancer)).run()
+            #expect(verdict.cause?.short.contains("the shares of pool web are rollout-1's") == true, "\(verdict)")
+            #expect(orders(balancer).allSatisfy { $0 == "status" }, "\(orders(balancer))")
+            try balancer.close()
+        }
+    }
+
     /// The clients that the second drain sends away would else go by the shares of a second ago: back to one that is next.
     @Test func sharesAreSetBeforeTheNextDrain() async throws {
         try await onLoop {
