@@ -14,6 +14,7 @@ struct PoolReading: Reading {
     let backends: Int
     let eligible: Int
     let queue: QueueReport
+    let isLeased: Bool
     private let counts: [UInt64]
 
     @ControlPlane init(_ pool: Pool, _ table: PoolTable) {
@@ -21,6 +22,7 @@ struct PoolReading: Reading {
         backends = pool.backends.count
         eligible = pool.published?.count ?? 0
         queue = table.plane.queueReport(pool: pool.index)
+        isLeased = pool.shares != nil
         counts = table.counters.counts(of: pool)
     }
 
@@ -35,6 +37,7 @@ extension PoolReading {
         },
         .gauge("lb_pool_queued", by: "pool", help: "Connections in line now because every available backend is full.") { $1.add($0.queue.waiting) },
         .gauge("lb_pool_held", by: "pool", help: "Connections in line now because no backend is available.") { $1.add($0.queue.held) },
+        .gauge("lb_pool_leased", by: "pool", help: "1 while a rollout, or whoever else has set shares, holds the pool.") { $1.add($0.isLeased) },
         .counter("lb_pool_refused_total", by: "pool", help: "Connections reset because every available backend was full, at once or after their time in line.") {
             $1.add($0.count(.refused))
         },
