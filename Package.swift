@@ -63,7 +63,7 @@ let package = Package(
 
         program("lbd", ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model", argumentParser, logging]),
         program("lbctl", [
-            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration",
+            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "Statistics",
             "EventLoop", "SystemCalls", "Model", argumentParser,
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
