@@ -46,7 +46,7 @@ import SystemCalls
         self.events = events
         slots = SlotTable(plane: plane)
         counters = NamedCounters(plane: plane)
-        indices = Numbers(max: poolsMax)
+        indices = Numbers(from: AdminPort.pool + 1, max: poolsMax)
         returns = Returns(plane: plane)
         returns.changed = { [weak self] pool in self?.follow(pool) }
         slots.freed = { [weak self] slot in self?.leave(slot) }
