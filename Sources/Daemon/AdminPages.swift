@@ -6,7 +6,7 @@ import Model
 @ControlPlane final class AdminPages {
     private let readiness: Readiness
     /// The numbers as Prometheus reads them, or by OpenMetrics' rules.
-    var metrics: (@ControlPlane (_ openMetrics: Bool) async -> [UInt8])?
+    var metrics: (@ControlPlane (_ openMetrics: Bool) async throws(Failure) -> [UInt8])?
     /// Only this host's own programs can connect: then a web page that was loaded from elsewhere must not read ours
     /// through a name that it has made mean 127.0.0.1 (DNS rebinding).
     var checksHost = false
@@ -52,9 +52,10 @@ import Model
     private func numbers(_ request: HTTPServer.Request) async -> HTTPServer.Response {
         guard let metrics else { return .text(.notFound, "there are no metrics\n") }
         let isOpen = request.accept?.contains("application/openmetrics-text") == true
-        return .admin(
-            .ok, isOpen ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8",
-            await metrics(isOpen))
+        let type = isOpen ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8"
+        do throws(Failure) { return .admin(.ok, type, try await metrics(isOpen)) } catch {
+            return .text(.serviceUnavailable, "\(error.message)\n")
+        }
     }
 }
 

@@ -24,6 +24,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let reconfiguration: Reconfiguration
     private let running: RunningConfiguration
     let handler: CommandHandler
+    let metrics: MetricsText
     private let surveys: Surveys
     private let admin: AdminPort
     private var control: ControlServer?
@@ -57,7 +58,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
+        metrics = MetricsText(handler)
         admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
+        admin.pages.metrics = { [metrics] isOpen async throws(Failure) in try await metrics.text(isOpen ? .openMetrics : .prometheus) }
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         (pools.listeners, pools.admin) = ([], nil)
@@ -210,6 +213,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let errorNumber):
+            listeners.noteAccepting(worker: worker, isPaused: true)
             events.record(.acceptPaused(worker: worker, reason: "accept: \(SystemError.words(for: errorNumber))"))
         case .processFull(let worker): listeners.fillProcess(worker: worker)
         case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
@@ -244,7 +248,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .rateReached(let listener, let perSecond):
             guard let listener = listeners.listener(index: listener) else { return }
             events.record(.rateReached(listener.configuration.name, perSecond: perSecond))
-        case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        case .acceptResumed(let worker):
+            listeners.noteAccepting(worker: worker, isPaused: false)
+            events.record(.acceptResumed(worker: worker))
         case .errandDone: surveys.news.announce()
         }
     }

@@ -40,13 +40,15 @@ struct PreparedListeners {
     /// Removed, with connections that go on.
     private(set) var closing: [OpenListener] = []
     private var numbers: Numbers
+    private var counters = CounterLedger<ListenerName>()
     /// Of listeners that are gone, until the generation is settled.
     private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
-
     /// Workers that have found the process full.
     private var fullProcess: Set<Int> = []
+    /// Workers that do not accept, as descriptors or memory have run out.
+    private var paused: Set<Int> = []
 
     init(plane: DataPlane, events: EventLog, listenersMax: Int) {
         self.plane = plane
@@ -138,6 +140,7 @@ struct PreparedListeners {
         guard let index = numbers.take() else { preconditionFailure("the room for listeners was checked") }
         open.append(OpenListener(
             configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index)))
+        counters.open(index, for: configuration.name, at: counts(index))
         plane.statistics.tickets(listener: index).watch(false)
         plane.listen(index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
         events.record(.listenerOpened(configuration.name, sockets.endpoint))
@@ -201,7 +204,9 @@ struct PreparedListeners {
         }
         leaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
-            numbers.give(entry.listener.index)
+            let (index, name) = (entry.listener.index, entry.listener.configuration.name)
+            counters.close(index, for: name, at: counts(index))
+            numbers.give(index)
             return true
         }
     }
@@ -239,6 +244,30 @@ struct PreparedListeners {
 
     /// Nil: closed meanwhile.
     private func configuration(of listener: Int) -> ListenerConfiguration? { open.first { $0.index == listener }?.configuration }
+
+    func noteAccepting(worker: Int, isPaused: Bool) {
+        if isPaused { paused.insert(worker) } else { paused.remove(worker) }
+    }
+
+    // MARK: For the metrics
+
+    /// Of all listeners that have had the name.
+    func counts(of name: ListenerName) -> [UInt64] { counters.total(of: name, counts) }
+
+    private func counts(_ index: Int) -> [UInt64] {
+        let totals = plane.statistics.totals(listener: index)
+        return [totals.accepted, totals.refused]
+    }
+
+    func overloads(of listener: OpenListener, _ table: PoolTable) -> Set<OverloadCause> {
+        var causes: Set<OverloadCause> = []
+        if full[listener.index]?.isEmpty == false { causes.insert(.listenerFull) }
+        if !fullProcess.isEmpty { causes.insert(.processFull) }
+        if plane.isHeldByRate(listener: listener.index) { causes.insert(.rate) }
+        if !paused.isEmpty { causes.insert(.acceptPaused) }
+        if table.pool(listener.configuration.pool)?.isFull == true { causes.insert(.poolFull) }
+        return causes
+    }
 
     // MARK: The end
 

@@ -65,6 +65,7 @@ extension PoolTable {
         guard let index = indices.take() else { preconditionFailure("the room for pools was checked") }
         let pool = Pool(configuration: configuration, index: index, plane: plane)
         pools.append(pool)
+        counters.open(pool)
         events.record(.poolAdded(configuration.name, atStart: atStart))
         return pool
     }
@@ -127,6 +128,7 @@ extension PoolTable {
             backend.follow(configuration, of: pool.configuration)
         } else {
             let found = backend.history.finding
+            counters.keepProbes(of: backend)
             let former = backend.move(to: configuration, slot: slots.take(), of: pool.configuration)
             pool.leaving.append(former)
             taken.addresses.append(former)
@@ -207,6 +209,7 @@ extension PoolTable {
         for (backend, connections, isEmpty) in ending.map({ ($0.backend, $0.connections, $0.isEmpty) }) {
             byReference[backend.reference] = nil
             slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
+            counters.keepProbes(of: backend)
             backend.beGone(empty: isEmpty)
             noteRemoved(backend.reference)
             events.record(.backendRemoved(backend.reference, connections: connections))
@@ -225,6 +228,7 @@ extension PoolTable {
             plane.retire(pool: pool.index)
         case .releasing:
             guard plane.isReleased(pool: pool.index) else { return }
+            counters.close(pool)
             poolsLeaving.append((pool, plane.forget(pool: pool.index)))
             pools.removeAll { $0 === pool }
             losing.removeAll { $0 === pool }
