@@ -29,6 +29,8 @@ package struct DaemonError: Error, CustomStringConvertible {
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
     private let stopped = Broadcast()
+    private let published: PublishedSegment
+    private let signOfLife: SignOfLife
 
     package init(
         _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: LogSettings, logger: Logger
@@ -38,7 +40,11 @@ package struct DaemonError: Error, CustomStringConvertible {
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
-        plane = try Daemon.plane(for: configuration, descriptorsBefore: descriptors)
+        let descriptorLimit = try Limits.raiseDescriptors()
+        published = try PublishedSegment(Daemon.layout(for: configuration, descriptorLimit: descriptorLimit), for: configuration, logger)
+        plane = try Daemon.plane(published.segment, for: configuration, descriptorLimit: descriptorLimit, descriptorsBefore: descriptors)
+        let startedAt = Clocks.calendar()
+        signOfLife = try SignOfLife(plane: plane, startedAt: startedAt, descriptorsMax: descriptorLimit)
         table = PoolTable(plane: plane, events: events, poolsMax: BalancerConfiguration.poolsMax)
         listeners = Listeners(plane: plane, events: events, listenersMax: BalancerConfiguration.listenersMax)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
@@ -48,7 +54,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         reconfiguration = Reconfiguration(
             configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt)
         reconfiguration.changeLog = { log.set($0) }
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
@@ -60,35 +66,50 @@ package struct DaemonError: Error, CustomStringConvertible {
         try reconfiguration.start(pools)
     }
 
-    private static func plane(for configuration: BalancerConfiguration, descriptorsBefore: Int) throws -> DataPlane {
-        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+    /// Room for all that a configuration may have. Connections beyond a million of one worker are counted, not listed.
+    private static func layout(for configuration: BalancerConfiguration, descriptorLimit: Int) -> SegmentLayout {
         let workers = switch configuration.workers {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
+        // A connection has two descriptors; records come in slabs, and some are spare.
+        return SegmentLayout(
+            workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
+            pools: BalancerConfiguration.poolsMax, rows: min(1 << 20, descriptorLimit / 2 + 256))
+    }
+
+    private static func plane(
+        _ segment: Segment, for configuration: BalancerConfiguration, descriptorLimit: Int, descriptorsBefore: Int
+    ) throws -> DataPlane {
+        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
         return try DataPlane(
-            layout: SegmentLayout(
-                workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
-                pools: BalancerConfiguration.poolsMax),
-            descriptorLimit: try Limits.raiseDescriptors(),
-            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count,
+            segment: segment, descriptorLimit: descriptorLimit,
+            descriptorsOpen: descriptorsBefore + segment.view.layout.workers * configuration.listeners.count,
             backends: backends, connectionsMax: configuration.connectionsMax)
     }
 
     /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
     package func run(_ signals: SignalSource) async throws -> Int32 {
+        // Last, when nobody writes there any more.
+        defer { published.remove() }
         try plane.start()
         defer { plane.end() }
+        signOfLife.beat(isStopping: false)
         // After the workers have started, who would inherit it: they are the busy ones, and orders and probes come between.
         Limits.takeShortTurns()
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
+        handler.measurements.turn = { [signOfLife, listeners, handler] in
+            signOfLife.beat(isStopping: handler.isStopping)
+            listeners.measure(at: LoopClock().now)
+        }
         let measuring = start { await self.handler.measurements.run() }
         defer { measuring.cancel() }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
         self.control = control
+        published.publish(besideControl: configuration.control, logger)
         do { try reconfiguration.start(configuration) } catch {
             try control.close()
             throw error
