@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -79,6 +80,13 @@ static inline int sluice_wait_pidfd(int pidfd, int *code, int *status) {
     *code = info.si_code;
     *status = info.si_status;
     return 1;
+}
+
+// Whether a folder's files live in memory alone (tmpfs); -1 with errno.
+static inline int sluice_is_in_memory(const char *folder) {
+    struct statfs status;
+    if (statfs(folder, &status) < 0) return -1;
+    return status.f_type == 0x01021994;
 }
 
 // Bytes that the kernel still holds for the peer of a stream socket (SIOCOUTQ).
