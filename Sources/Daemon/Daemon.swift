@@ -26,6 +26,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let handler: CommandHandler
     private let surveys: Surveys
     private let admin: AdminPort
+    private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
@@ -57,7 +58,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
-        admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
+        history = History(table: table)
+        admin.pages = AdminPages(handler, listeners, history)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         (pools.listeners, pools.admin) = ([], nil)
@@ -91,7 +93,11 @@ package struct DaemonError: Error, CustomStringConvertible {
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
         let measuring = start { await self.handler.measurements.run() }
-        defer { measuring.cancel() }
+        let sampling = start { await self.history.run() }
+        defer {
+            measuring.cancel()
+            sampling.cancel()
+        }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
