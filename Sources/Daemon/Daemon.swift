@@ -27,6 +27,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let metrics: MetricsText
     private let surveys: Surveys
     private let admin: AdminPort
+    private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
@@ -65,7 +66,8 @@ package struct DaemonError: Error, CustomStringConvertible {
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
         metrics = MetricsText(handler)
-        admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
+        history = History(table: table)
+        admin.pages = AdminPages(handler, listeners, history)
         admin.pages.metrics = { [metrics] isOpen async throws(Failure) in try await metrics.text(isOpen ? .openMetrics : .prometheus) }
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
@@ -115,7 +117,11 @@ package struct DaemonError: Error, CustomStringConvertible {
             listeners.measure(at: LoopClock().now)
         }
         let measuring = start { await self.handler.measurements.run() }
-        defer { measuring.cancel() }
+        let sampling = start { await self.history.run() }
+        defer {
+            measuring.cancel()
+            sampling.cancel()
+        }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)

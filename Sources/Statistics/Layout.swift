@@ -5,7 +5,8 @@
 // in use has memory: the others are holes.
 //
 // header, at 0:
-//     0  magic "SLUICEst"    8  u32 version    12  u32 areas    16  u64 bytes of the file    24  u32 workers    28  u32 listeners of lbd's own: the first ones; their connections are nobody's to see
+//     0  magic "SLUICEst"    8  u32 version    12  u32 areas    16  u64 bytes of the file    24  u32 workers
+//    28  u32 listeners of lbd's own, the first ones, whose connections are not shown
 //    32  for each area, in the order of the table: u64 offset, u32 stride, u32 entries in an array, u32 arrays, u32 0
 //
 // | area             | arrays  | entry                                         | stride | written by |
