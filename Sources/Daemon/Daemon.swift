@@ -67,8 +67,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             reconfiguration: reconfiguration)
         metrics = MetricsText(handler)
         history = History(table: table)
-        admin.pages = AdminPages(handler, listeners, history)
-        admin.pages.metrics = { [metrics] isOpen async throws(Failure) in try await metrics.text(isOpen ? .openMetrics : .prometheus) }
+        admin.pages = AdminPages(handler, listeners, history, metrics)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         (pools.listeners, pools.admin) = ([], nil)
