@@ -63,7 +63,7 @@ let package = Package(
 
         program("lbd", ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model", argumentParser, logging]),
         program("lbctl", [
-            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration",
+            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "Statistics",
             "EventLoop", "SystemCalls", "Model", argumentParser,
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
@@ -89,7 +89,7 @@ let package = Package(
         tests("RolloutTests", ["Rollout", "SystemCalls", "Decisions", "Model"]),
         // Whole rollouts with faults, by seed.
         tests("Simulation", ["Rollout", "ControlProtocol", "SystemCalls", "Decisions", "Model"]),
-        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
+        tests("LbctlTests", ["lbctl", "ControlProtocol", "Statistics", "SystemCalls", "Model", argumentParser]),
         tests("OrchestratorTests", ["TestSupport", "lbctl", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
