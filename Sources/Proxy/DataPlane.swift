@@ -116,6 +116,9 @@ package final class DataPlane {
         return generation
     }
 
+    /// Asks every worker how long it takes until it has read this.
+    package func beat() { post(.beat(Clocks.monotonic().nanoseconds)) }
+
     /// What the process carries from now on; who is connected stays. `descriptorsOpen`: as in `init`.
     package func rebudget(descriptorsOpen: Int, backends: Int, connectionsMax: Int?) {
         budget = ConnectionBudget(
