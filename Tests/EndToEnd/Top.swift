@@ -171,7 +171,7 @@ import Testing
         let held = try balancer.connection(to: "web-2")
         let terminal = try live()
         let first = try terminal.shows("both backends and the connection") { frame in
-            frame.contains { $0.contains("web-2") && $0.contains("available") && $0.firstMatch(of: / 1 +#/) != nil }
+            frame.contains { $0.contains("web-2") && $0.contains("available") && $0.firstMatch(of: /\ 1 +#/) != nil }
         }
         #expect(first.count == 30 && first.allSatisfy { $0.count <= 100 } && first.last?.contains("q quit") == true, "\(first)")
         #expect(try !terminal.isRestored() && terminal.output().contains("\u{1B}[?1049h"))
@@ -230,7 +230,7 @@ import Testing
     func drain() throws {
         let held = try [balancer.connection(to: "web-1"), balancer.connection(to: "web-1")]
         let terminal = try live(["--interval", "200ms"])
-        try terminal.shows("two connections") { $0.contains { $0.contains("web-1") && $0.firstMatch(of: / 2 +#/) != nil } }
+        try terminal.shows("two connections") { $0.contains { $0.contains("web-1") && $0.firstMatch(of: /\ 2 +#/) != nil } }
         _ = try balancer.command("drain web/web-1 owner=alice reason=\"new disk\" deadline=5m lease=10m")
         try terminal.shows("who drains it, and until when") { frame in
             frame.contains { $0.contains("drained by alice") && $0.contains("2 left") && $0.contains("deadline in 4 m") && $0.contains("lease ends in 9 m") }
@@ -238,7 +238,7 @@ import Testing
         held[0].close()
         try terminal.shows("that one has left") { $0.contains { $0.contains("1 left") && $0.contains("empty in about") } }
         held[1].close()
-        try terminal.shows("that it is drained") { $0.contains { $0.contains("web-1") && $0.contains("drained") && $0.firstMatch(of: / 0 +-/) != nil } }
+        try terminal.shows("that it is drained") { $0.contains { $0.contains("web-1") && $0.contains("drained") && $0.firstMatch(of: /\ 0 +-/) != nil } }
         try terminal.type("q")
         #expect(try terminal.end() == .exited(status: 0))
     }

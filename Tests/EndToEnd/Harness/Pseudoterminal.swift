@@ -17,10 +17,10 @@ final class Pseudoterminal: Sendable {
 
     /// Starts `arguments` in the lab's folder as the leader of a session whose terminal this is.
     init(_ lab: Lab, _ arguments: [String], columns: UInt16 = 100, rows: UInt16 = 30, environment: String = "unset NO_COLOR; export TERM=xterm") throws {
-        master = Descriptor(owning: posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK))
-        let number = master.number
-        guard number >= 0, grantpt(number) == 0, unlockpt(number) == 0, let name = ptsname(number) else { throw SystemError("posix_openpt", errno) }
-        let path = String(cString: name)
+        let opened = try Files.open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK)
+        let number = opened.number
+        master = opened
+        let path = try Pseudoterminal.unlock(number)
         try Pseudoterminal.resize(number, columns, rows)
         // Open while nobody has it: a terminal without one forgets its settings.
         let keeper = try Files.open(path, O_RDWR | O_NOCTTY)
@@ -34,6 +34,14 @@ final class Pseudoterminal: Sendable {
             close(kept)
             self.destroy()
         }
+    }
+
+    /// The other end's path. Swift's Glibc has neither unlockpt nor ptsname.
+    private static func unlock(_ number: Int32) throws -> String {
+        let setLock = UInt(0x4004_5431), getNumber = UInt(0x8004_5430) // TIOCSPTLCK, TIOCGPTN
+        var lock: Int32 = 0, other: UInt32 = 0
+        guard ioctl(number, setLock, &lock) == 0, ioctl(number, getNumber, &other) == 0 else { throw SystemError("ioctl", errno, on: "/dev/ptmx") }
+        return "/dev/pts/\(other)"
     }
 
     private static func resize(_ number: Int32, _ columns: UInt16, _ rows: UInt16) throws {
