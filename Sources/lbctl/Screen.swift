@@ -56,20 +56,21 @@ import SystemCalls
 
     /// All lines in one write, each over what stood in its place, so that nothing flickers. While the terminal has not
     /// taken the frame before, this one is left out: false.
-    @discardableResult func draw(_ lines: [ScreenLine]) throws(SystemError) -> Bool {
+    @discardableResult func draw(_ lines: [ScreenLine], columns: Int) throws(SystemError) -> Bool {
         guard isTaken, isForeground else { return true }
         guard try flush() else { return false }
-        rest = Screen.frame(lines, isColoured: isColoured)[...]
+        rest = Screen.frame(lines, columns: columns, isColoured: isColoured)[...]
         try flush()
         return true
     }
 
-    nonisolated static func frame(_ lines: [ScreenLine], isColoured: Bool) -> [UInt8] {
+    /// What stands behind a line is erased, unless it fills the screen: the cursor stands on its last character then.
+    nonisolated static func frame(_ lines: [ScreenLine], columns: Int, isColoured: Bool) -> [UInt8] {
         var bytes = Array("\u{1B}[H".utf8)
         for (index, line) in lines.enumerated() {
             if index > 0 { bytes.append(contentsOf: "\r\n".utf8) }
             line.append(to: &bytes, isColoured: isColoured)
-            bytes.append(contentsOf: "\u{1B}[K".utf8)
+            if line.width < columns { bytes.append(contentsOf: "\u{1B}[K".utf8) }
         }
         return bytes
     }

@@ -142,7 +142,8 @@ import SystemCalls
 
     private func draw(afresh: Bool = false) throws(SystemError) {
         if afresh { try screen.clear() }
-        let isDone = try screen.draw(TopPicture.lines(scene, screen.size))
+        let size = screen.size
+        let isDone = try screen.draw(TopPicture.lines(scene, size), columns: size.columns)
         guard !isDone || screen.hasRest, !awaitsWritable else { return }
         awaitsWritable = true
         tasks.append(start {

@@ -71,7 +71,7 @@ enum TopPicture {
             if let warning = TopText.warning(observation.process, at: scene.calendar) { lines += banner(warning, columns) }
         }
         if let trouble = scene.trouble { lines += banner(trouble, columns) }
-        guard let observation = scene.observation else { return lines }
+        guard let observation = scene.observation, !scene.view.showsHelp else { return lines + [.empty] }
         switch scene.view.page {
         case .overview, .pool:
             lines += listeners(observation, scene, rows)
@@ -112,7 +112,7 @@ enum TopPicture {
         case .pool: parts += ["enter open", "sort: c r f t b n" + (view.sort.map { " (\($0.rawValue))" } ?? "")]
         case .backend: parts.append("sort: a i b n (\(view.connectionSort.rawValue))")
         }
-        parts += ["j k select", "p pause", "+ - every \(view.interval.spoken)"]
+        parts += ["j k select", "p pause", "+ - every \(view.interval.written)"]
         if view.balancers > 1 { parts.insert("tab next", at: 2) }
         var text = ""
         for part in parts where text.utf8.count + part.utf8.count + 2 <= columns { text += (text.isEmpty ? " " : "  ") + part }
@@ -124,7 +124,7 @@ enum TopHelp {
     static func lines(_ columns: Int) -> [ScreenLine] {
         [ScreenLine("Keys", .bold), .empty]
             + keys.flatMap { key, meaning in
-                meaning.wrapped(to: max(10, columns - 16)).enumerated().map { ScreenLine(($0.offset == 0 ? "  \(key)" : "").padded(to: 16) + $0.element) }
+                meaning.wrapped(to: max(10, columns - 17)).enumerated().map { ScreenLine(($0.offset == 0 ? "  \(key)" : "").padded(to: 17) + $0.element) }
             }
             + [.empty] + "Everything comes from the statistics file that lbd leaves in memory: nothing is asked of lbd itself.".wrapped(to: columns).map { ScreenLine($0) }
     }

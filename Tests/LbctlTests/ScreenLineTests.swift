@@ -29,7 +29,13 @@ import Testing
     }
 
     @Test func aFrameIsOneRunOfBytesFromTheTop() {
-        let bytes = Screen.frame([ScreenLine("ab"), ScreenLine("c", .good)], isColoured: true)
+        let bytes = Screen.frame([ScreenLine("ab"), ScreenLine("c", .good)], columns: 10, isColoured: true)
         #expect(String(decoding: bytes, as: UTF8.self) == "\u{1B}[Hab\u{1B}[K\r\n\u{1B}[32mc\u{1B}[0m\u{1B}[K")
+    }
+
+    /// A terminal's cursor does not go beyond the last column: what it erases from there on is the last character.
+    @Test func aFullLineIsNotErasedBehind() {
+        let bytes = Screen.frame([ScreenLine("abc"), ScreenLine("de")], columns: 3, isColoured: true)
+        #expect(String(decoding: bytes, as: UTF8.self) == "\u{1B}[Habc\r\nde\u{1B}[K")
     }
 }

@@ -59,7 +59,7 @@ import Testing
         for keys in [[Key](), [.enter], [.down, .enter]] {
             var scene = MadeUp.scene([MadeUp.look(observation)])
             for key in keys { _ = scene.view.take(key, among: scene.items, rows: 9) }
-            let bytes = Screen.frame(TopPicture.lines(scene, TerminalSize(columns: 120, rows: 30)), isColoured: false)
+            let bytes = Screen.frame(TopPicture.lines(scene, TerminalSize(columns: 120, rows: 30)), columns: 120, isColoured: false)
             // Its own orders: home, to the end of the line, attributes.
             let text = String(decoding: bytes, as: UTF8.self).replacingOccurrences(of: ["\u{1B}[H", "\u{1B}[K", "\u{1B}[1m", "\u{1B}[7m", "\u{1B}[0m", "\r\n"])
             #expect(text.utf8.allSatisfy { (0x20...0x7E).contains($0) }, "\(text)")
@@ -134,7 +134,7 @@ import Testing
 
     @Test func coloursAreNeverAlone() {
         let line = TopPicture.lines(MadeUp.scene([MadeUp.look(MadeUp.observation([MadeUp.backend(1), drained]))]), TerminalSize(columns: 80, rows: 24))
-        let plain = Screen.frame(line, isColoured: false), coloured = Screen.frame(line, isColoured: true)
+        let plain = Screen.frame(line, columns: 80, isColoured: false), coloured = Screen.frame(line, columns: 80, isColoured: true)
         let codes = String(decoding: plain, as: UTF8.self).matches(of: /\u{1B}\[([0-9;]+)m/).map { String($0.output.1) }
         #expect(Set(codes).isSubset(of: ["0", "1", "7"]), "NO_COLOR: \(codes)")
         #expect(String(decoding: coloured, as: UTF8.self).contains("\u{1B}[32mavailable"))
