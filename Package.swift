@@ -89,7 +89,7 @@ let package = Package(
         tests("RolloutTests", ["Rollout", "SystemCalls", "Decisions", "Model"]),
         // Whole rollouts with faults, by seed.
         tests("Simulation", ["Rollout", "ControlProtocol", "SystemCalls", "Decisions", "Model"]),
-        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
+        tests("LbctlTests", ["TestSupport", "lbctl", "ControlProtocol", "Statistics", "SystemCalls", "Model", argumentParser]),
         tests("OrchestratorTests", ["TestSupport", "lbctl", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),
