@@ -15,6 +15,8 @@ import SystemCalls
     fileprivate(set) var closedIn: UInt64?
     /// Once removed: its connections do not go on.
     fileprivate var isHasty = false
+    /// Accepted so far, and when that was read.
+    fileprivate var measured: (accepted: UInt64, at: MonotonicTime)?
     /// What the number's counters stood at when this listener got it.
     fileprivate let baseline: ListenerTotals
 
@@ -36,6 +38,7 @@ struct PreparedListeners {
 @ControlPlane final class Listeners {
     private let plane: DataPlane
     private let events: EventLog
+    private let directory: SegmentDirectory
     private(set) var open: [OpenListener] = []
     /// Removed, with connections that go on.
     private(set) var closing: [OpenListener] = []
@@ -53,6 +56,7 @@ struct PreparedListeners {
     init(plane: DataPlane, events: EventLog, listenersMax: Int) {
         self.plane = plane
         self.events = events
+        directory = SegmentDirectory(plane: plane, events: events)
         numbers = Numbers(from: AdminPort.listener + 1, max: listenersMax)
     }
 
@@ -73,6 +77,9 @@ struct PreparedListeners {
         var prepared = PreparedListeners()
         guard configurations.count(where: { find($0.name) == nil }) <= numbers.available else {
             throw Failure(.failed, "room is left for \(counted(numbers.available, "more listener")); those that are closed count until their last connection has ended")
+        }
+        do throws(SystemError) { try plane.segment.reserve(listeners: numbers.next(configurations.count { find($0.name) == nil })) } catch {
+            throw Failure(.failed, "the statistics segment has no memory for one more listener: \(error); make room there")
         }
         let binds = Dictionary(uniqueKeysWithValues: configurations.map { ($0.name, $0.bind) })
         let leaving = open.filter { binds[$0.configuration.name] != $0.configuration.bind }.map(\.endpoint)
@@ -138,8 +145,11 @@ struct PreparedListeners {
 
     private func add(_ configuration: ListenerConfiguration, _ sockets: ListenerSockets, _ pool: Pool) {
         guard let index = numbers.take() else { preconditionFailure("the room for listeners was checked") }
-        open.append(OpenListener(
-            configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index)))
+        plane.statistics.clearEndings(listener: index)
+        let listener = OpenListener(
+            configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index))
+        open.append(listener)
+        directory.publish(listener, before: listener.baseline)
         counters.open(index, for: configuration.name, at: counts(index))
         plane.statistics.tickets(listener: index).watch(false)
         plane.listen(index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
@@ -160,6 +170,7 @@ struct PreparedListeners {
             if full.removeValue(forKey: listener.index)?.isEmpty == false { events.record(.listenerHasRoom(new.name)) }
             events.record(.listenerMoved(new.name, from: endpoint, to: sockets.endpoint))
         }
+        directory.publish(listener, before: listener.baseline)
         if new.pool != old.pool { events.record(.listenerRedirected(new.name, to: new.pool)) }
     }
 
@@ -199,6 +210,7 @@ struct PreparedListeners {
             plane.statistics.tickets(listener: listener.index).watch(false)
             leaving.append((listener, plane.forget(listener: listener.index)))
             full[listener.index] = nil
+            directory.forget(listener: listener.index)
             closing.removeAll { $0 === listener }
             events.record(.listenerRemoved(listener.configuration.name))
         }
@@ -208,6 +220,18 @@ struct PreparedListeners {
             counters.close(index, for: name, at: counts(index))
             numbers.give(index)
             return true
+        }
+    }
+
+    /// Once a second: how many come.
+    func measure(at now: MonotonicTime) {
+        for listener in open + closing {
+            let accepted = totals(listener).accepted
+            if let (before, at) = listener.measured, at < now {
+                let seconds = at.duration(to: now).inSeconds
+                plane.statistics.write(rate: Double(accepted &- before) / seconds, listener: listener.index)
+            }
+            listener.measured = (accepted, now)
         }
     }
 

@@ -23,6 +23,7 @@ import SystemCalls
     var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
     let plane: DataPlane
     let events: EventLog
+    let directory: SegmentDirectory
     private let returns: Returns
     /// Called when a backend is in the table no longer.
     var gone: @ControlPlane (Backend) -> Void = { _ in }
@@ -46,6 +47,7 @@ import SystemCalls
         self.events = events
         slots = SlotTable(plane: plane)
         counters = NamedCounters(plane: plane)
+        directory = SegmentDirectory(plane: plane, events: events)
         indices = Numbers(from: AdminPort.pool + 1, max: poolsMax)
         returns = Returns(plane: plane)
         returns.changed = { [weak self] pool in self?.follow(pool) }
@@ -221,10 +223,18 @@ import SystemCalls
     /// The lease of its drain has begun anew.
     func announceLease(of backend: Backend) {
         guard let drain = backend.drain, let until = backend.leaseUntil else { return }
+        publishEntry(of: backend)
         events.record(.leased(backend.reference, drain, until: until))
     }
 
+    /// As it is now, for whoever looks from outside.
+    func publishEntry(of backend: Backend) {
+        guard let pool = byReference[backend.reference]?.pool else { return }
+        directory.publish(backend, of: pool, before: slots.before(backend.slot))
+    }
+
     private func announce(_ backend: Backend) {
+        publishEntry(of: backend)
         let availability = backend.availability
         guard availability != backend.announced else { return }
         events.record(.availability(backend.reference, from: backend.announced, to: availability))

@@ -38,6 +38,12 @@ package enum Limits {
         return Int(status.st_size)
     }
 
+    /// The same, by counting where it must be; 0: nobody knows.
+    package static func descriptorsInUse() -> Int {
+        if let known = descriptorsKnown() { return known }
+        do throws(SystemError) { return try openDescriptors() } catch { return 0 }
+    }
+
     /// The calling thread wants little time, but soon: it need not wait until the turn of one that is busy has ended.
     /// Where the kernel refuses, it waits as all do.
     package static func takeShortTurns() { _ = sluice_take_short_turns(100_000) }
