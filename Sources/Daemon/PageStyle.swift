@@ -44,7 +44,7 @@ enum PageStyle {
         @media (max-width: 62rem) { .columns { grid-template-columns: minmax(0, 1fr); } }
         @media (max-width: 44rem) { body { padding: .75rem .75rem 1.5rem; } .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
           .rows thead { position: absolute; left: -999rem; } .rows tr { display: flex; flex-wrap: wrap; gap: 0 .8rem; padding: .4rem 0; border-top: 1px solid var(--line); }
-          .rows th, .rows td { border: 0; padding: 0; } .rows tbody th { flex: 1 1 60%; } .rows .note, .rows .wide { flex: 1 1 100%; } .rows .note:empty { display: none; }
+          .rows th, .rows td { border: 0; padding: 0; } .rows tbody th { flex: 1 1 calc(100% - 9rem); min-width: 0; } .rows td:nth-child(2) { flex: 0 0 8rem; text-align: right; } .pools td:nth-child(2) { flex: 1 1 100%; text-align: left; } .rows .note, .rows .wide { flex: 1 1 100%; } .rows .note:empty { display: none; }
           .rows .n { color: var(--soft); font-size: 13px; } 
           .backends td:nth-child(3)::after { content: " conns"; } .backends td:nth-child(4)::after { content: " connects/s"; } .backends td:nth-child(5)::after { content: "/s"; } .backends td:nth-child(6)::after { content: " failed/s"; }
           .pools td:nth-child(3)::after { content: " conns"; } .pools td:nth-child(4)::after { content: " connects/s"; } .pools td:nth-child(5)::after { content: " failed/s"; } }
