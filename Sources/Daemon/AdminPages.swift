@@ -7,14 +7,14 @@ import Model
     private let readiness: Readiness
     private let status: StatusPage
     private let handler: CommandHandler
-    /// The numbers as Prometheus reads them, or by OpenMetrics' rules.
-    var metrics: (@ControlPlane (_ openMetrics: Bool) async -> [UInt8])?
+    private let metrics: MetricsText
     /// Only this host's own programs can connect: then a web page that was loaded from elsewhere must not read ours
     /// through a name that it has made mean 127.0.0.1 (DNS rebinding).
     var checksHost = false
 
-    init(_ handler: CommandHandler, _ listeners: Listeners, _ history: History) {
+    init(_ handler: CommandHandler, _ listeners: Listeners, _ history: History, _ metrics: MetricsText) {
         self.handler = handler
+        self.metrics = metrics
         readiness = Readiness(table: handler.table, listeners: listeners, handler: handler)
         status = StatusPage(handler, readiness, history)
     }
@@ -73,11 +73,10 @@ import Model
     }
 
     private func numbers(_ request: HTTPServer.Request) async -> HTTPServer.Response {
-        guard let metrics else { return .text(.notFound, "there are no metrics\n") }
-        let isOpen = request.accept?.contains("application/openmetrics-text") == true
-        return .admin(
-            .ok, isOpen ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8",
-            await metrics(isOpen))
+        let form = ExpositionForm(accept: request.accept)
+        do throws(Failure) { return .admin(.ok, form.contentType, try await metrics.text(form)) } catch {
+            return .text(.serviceUnavailable, "lbd is ending\n")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ import SystemCalls
 
 /// Confined to the control plane's thread.
 package final class DataPlane {
-    private let segment: Segment
+    package let segment: Segment
     private let reports: ReportQueue
     private let mailboxes: [Mailbox]
     private let workers: [WorkerHandle]
@@ -39,10 +39,9 @@ package final class DataPlane {
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
     /// listeners to come, the workers' own not counted.
     package init(
-        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil,
-        ownListener: Int? = nil
+        segment: Segment, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil, ownListener: Int? = nil
     ) throws(SystemError) {
-        let segment = try Segment(layout: layout)
+        let layout = segment.view.layout
         let reports = try ReportQueue()
         var mailboxes: [Mailbox] = []
         for _ in 0..<layout.workers { mailboxes.append(try Mailbox()) }
@@ -122,6 +121,9 @@ package final class DataPlane {
         post(.fence(generation: generation))
         return generation
     }
+
+    /// Asks every worker how long it takes until it has read this.
+    package func beat() { post(.beat(Clocks.monotonic().nanoseconds)) }
 
     /// What the process carries from now on; who is connected stays. `descriptorsOpen`: as in `init`.
     package func rebudget(descriptorsOpen: Int, backends: Int, connectionsMax: Int?) {

@@ -45,6 +45,7 @@ extension WorkerHandle {
         case .connectionsMax(let most):
             state.connectionsMax = most
             serveAwaiting(.process)
+        case .beat(let sentAt): state.segment.storeLag(Clocks.monotonic().nanoseconds - sentAt, worker: state.index)
         case .fence: return
         case .end:
             state.isEnding = true
@@ -159,7 +160,6 @@ extension WorkerHandle {
     private func begin(_ connection: ConnectionHandle) {
         connection.reset()
         state.serial += 1
-        connection.record.serial = state.serial
         connection.record.begunAt = now()
     }
 
@@ -167,6 +167,7 @@ extension WorkerHandle {
     func retire(_ connection: ConnectionHandle) {
         connection.record.listNext = state.closedList
         state.closedList = connection
+        connection.endRow()
         leavePool(connection.record.pool)
         dismiss(listener: connection.record.listener)
     }

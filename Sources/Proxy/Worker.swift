@@ -42,6 +42,7 @@ struct WorkerState {
     /// Of pools that are on their way out.
     var releases: [Int: PoolRelease] = [:]
     var generator: SplitMix64
+    var hop = HopSampling()
     var listeners: [ListenerHandle] = []
     /// Accepted while mail waited, by listener: they begin when it has been read.
     var unbegun: [(client: Int32, listener: Int)] = []
@@ -145,7 +146,9 @@ struct WorkerHandle: @unchecked Sendable {
     /// clock ends is reclaimed a round later, when the ready list can no longer name it.
     private func round() {
         state.rounds &+= 1
+        state.hop.beginWait(round: state.rounds)
         poll(EVLOOP_ONCE | (state.readyList == nil && state.errands.isEmpty ? 0 : EVLOOP_NONBLOCK))
+        state.hop.endEvents()
         catchUp()
         continueReady()
         reclaimClosed()
