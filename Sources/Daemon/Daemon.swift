@@ -26,7 +26,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     let handler: CommandHandler
     let metrics: MetricsText
     private let surveys: Surveys
-    private let admin: AdminPort
+    let admin: AdminPort
     private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
