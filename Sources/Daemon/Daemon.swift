@@ -24,7 +24,9 @@ package struct DaemonError: Error, CustomStringConvertible {
     let reconfiguration: Reconfiguration
     private let running: RunningConfiguration
     let handler: CommandHandler
+    let metrics: MetricsText
     private let surveys: Surveys
+    private let admin: AdminPort
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
@@ -45,14 +47,16 @@ package struct DaemonError: Error, CustomStringConvertible {
         plane = try Daemon.plane(published.segment, for: configuration, descriptorLimit: descriptorLimit, descriptorsBefore: descriptors)
         let startedAt = Clocks.calendar()
         signOfLife = try SignOfLife(plane: plane, startedAt: startedAt, descriptorsMax: descriptorLimit)
-        table = PoolTable(plane: plane, events: events, poolsMax: BalancerConfiguration.poolsMax)
-        listeners = Listeners(plane: plane, events: events, listenersMax: BalancerConfiguration.listenersMax)
+        let layout = plane.statistics.layout
+        table = PoolTable(plane: plane, events: events, poolsMax: layout.pools)
+        listeners = Listeners(plane: plane, events: events, listenersMax: layout.listeners)
+        admin = AdminPort(plane: plane, stateDirectory: configuration.stateDirectory, logger: logger)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
         surveys = Surveys(plane: plane)
         let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
         let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
         reconfiguration = Reconfiguration(
-            configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
+            configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt)
         reconfiguration.changeLog = { log.set($0) }
@@ -60,9 +64,12 @@ package struct DaemonError: Error, CustomStringConvertible {
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
+        metrics = MetricsText(handler)
+        admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
+        admin.pages.metrics = { [metrics] isOpen async throws(Failure) in try await metrics.text(isOpen ? .openMetrics : .prometheus) }
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
-        pools.listeners = []
+        (pools.listeners, pools.admin) = ([], nil)
         try reconfiguration.start(pools)
     }
 
@@ -74,18 +81,21 @@ package struct DaemonError: Error, CustomStringConvertible {
         }
         // A connection has two descriptors; records come in slabs, and some are spare.
         return SegmentLayout(
-            workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
-            pools: BalancerConfiguration.poolsMax, rows: min(1 << 20, descriptorLimit / 2 + 256))
+            workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
+            listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
+            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256))
     }
 
     private static func plane(
         _ segment: Segment, for configuration: BalancerConfiguration, descriptorLimit: Int, descriptorsBefore: Int
     ) throws -> DataPlane {
         let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+        let workers = segment.view.layout.workers
         return try DataPlane(
             segment: segment, descriptorLimit: descriptorLimit,
-            descriptorsOpen: descriptorsBefore + segment.view.layout.workers * configuration.listeners.count,
-            backends: backends, connectionsMax: configuration.connectionsMax)
+            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count
+                + (configuration.admin == nil ? 0 : AdminPort.descriptors(workers: workers, descriptorLimit: descriptorLimit)),
+            backends: backends, connectionsMax: configuration.connectionsMax, ownListener: AdminPort.listener)
     }
 
     /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
@@ -123,6 +133,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         for report in plane.takeReports().reports { hear(report) }
         table.stop()
         events.record(.stopped(connectionsClosed: plane.statistics.process.held))
+        admin.close()
         try control.close()
         return 0
     }
@@ -223,6 +234,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let errorNumber):
+            listeners.noteAccepting(worker: worker, isPaused: true)
             events.record(.acceptPaused(worker: worker, reason: "accept: \(SystemError.words(for: errorNumber))"))
         case .processFull(let worker): listeners.fillProcess(worker: worker)
         case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
@@ -257,7 +269,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .rateReached(let listener, let perSecond):
             guard let listener = listeners.listener(index: listener) else { return }
             events.record(.rateReached(listener.configuration.name, perSecond: perSecond))
-        case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        case .acceptResumed(let worker):
+            listeners.noteAccepting(worker: worker, isPaused: false)
+            events.record(.acceptResumed(worker: worker))
         case .errandDone: surveys.news.announce()
         }
     }

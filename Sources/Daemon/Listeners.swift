@@ -43,19 +43,21 @@ struct PreparedListeners {
     /// Removed, with connections that go on.
     private(set) var closing: [OpenListener] = []
     private var numbers: Numbers
+    private var counters = CounterLedger<ListenerName>()
     /// Of listeners that are gone, until the generation is settled.
     private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
-
     /// Workers that have found the process full.
     private var fullProcess: Set<Int> = []
+    /// Workers that do not accept, as descriptors or memory have run out.
+    private var paused: Set<Int> = []
 
     init(plane: DataPlane, events: EventLog, listenersMax: Int) {
         self.plane = plane
         self.events = events
         directory = SegmentDirectory(plane: plane, events: events)
-        numbers = Numbers(max: listenersMax)
+        numbers = Numbers(from: AdminPort.listener + 1, max: listenersMax)
     }
 
     var numbersAvailable: Int { numbers.available }
@@ -148,6 +150,7 @@ struct PreparedListeners {
             configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index))
         open.append(listener)
         directory.publish(listener, before: listener.baseline)
+        counters.open(index, for: configuration.name, at: counts(index))
         plane.statistics.tickets(listener: index).watch(false)
         plane.listen(index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
         events.record(.listenerOpened(configuration.name, sockets.endpoint))
@@ -213,7 +216,9 @@ struct PreparedListeners {
         }
         leaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
-            numbers.give(entry.listener.index)
+            let (index, name) = (entry.listener.index, entry.listener.configuration.name)
+            counters.close(index, for: name, at: counts(index))
+            numbers.give(index)
             return true
         }
     }
@@ -264,6 +269,30 @@ struct PreparedListeners {
     /// Nil: closed meanwhile.
     private func configuration(of listener: Int) -> ListenerConfiguration? { open.first { $0.index == listener }?.configuration }
 
+    func noteAccepting(worker: Int, isPaused: Bool) {
+        if isPaused { paused.insert(worker) } else { paused.remove(worker) }
+    }
+
+    // MARK: For the metrics
+
+    /// Of all listeners that have had the name.
+    func counts(of name: ListenerName) -> [UInt64] { counters.total(of: name, counts) }
+
+    private func counts(_ index: Int) -> [UInt64] {
+        let totals = plane.statistics.totals(listener: index)
+        return [totals.accepted, totals.refused]
+    }
+
+    func overloads(of listener: OpenListener, _ table: PoolTable) -> Set<OverloadCause> {
+        var causes: Set<OverloadCause> = []
+        if full[listener.index]?.isEmpty == false { causes.insert(.listenerFull) }
+        if !fullProcess.isEmpty { causes.insert(.processFull) }
+        if plane.isHeldByRate(listener: listener.index) { causes.insert(.rate) }
+        if !paused.isEmpty { causes.insert(.acceptPaused) }
+        if table.pool(listener.configuration.pool)?.isFull == true { causes.insert(.poolFull) }
+        return causes
+    }
+
     // MARK: The end
 
     /// What has arrived is accepted first. Unix paths are removed: nobody answers there any more.
@@ -282,7 +311,7 @@ struct PreparedListeners {
 
 extension Endpoint {
     /// Whether the kernel would not let somebody else listen at both.
-    fileprivate func overlaps(_ other: Endpoint) -> Bool {
+    func overlaps(_ other: Endpoint) -> Bool {
         switch (self, other) {
         case (.unix(let path), .unix(let otherPath)): path == otherPath
         case (.ipv4(let address, let port), .ipv4(let otherAddress, let otherPort)):

@@ -83,6 +83,7 @@ extension PoolTable {
         plane.statistics.clearTimes(pool: index)
         let pool = Pool(configuration: configuration, index: index, plane: plane)
         pools.append(pool)
+        counters.open(pool)
         events.record(.poolAdded(configuration.name, atStart: atStart))
         return pool
     }
@@ -146,6 +147,7 @@ extension PoolTable {
             backend.follow(configuration, of: pool.configuration)
         } else {
             let found = backend.history.finding
+            counters.keepProbes(of: backend)
             let former = backend.move(to: configuration, slot: slots.take(), of: pool.configuration)
             pool.leaving.append(former)
             taken.addresses.append(former)
@@ -229,6 +231,7 @@ extension PoolTable {
             byReference[backend.reference] = nil
             slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
             directory.forget(slot: backend.slot)
+            counters.keepProbes(of: backend)
             backend.beGone(empty: isEmpty)
             noteRemoved(backend.reference)
             events.record(.backendRemoved(backend.reference, connections: connections))
@@ -247,6 +250,7 @@ extension PoolTable {
             plane.retire(pool: pool.index)
         case .releasing:
             guard plane.isReleased(pool: pool.index) else { return }
+            counters.close(pool)
             poolsLeaving.append((pool, plane.forget(pool: pool.index)))
             pools.removeAll { $0 === pool }
             losing.removeAll { $0 === pool }

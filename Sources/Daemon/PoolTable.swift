@@ -13,6 +13,7 @@ import SystemCalls
     /// With former addresses, which count as their backend's, and until nothing more can be heard of a slot.
     private var bySlot: [Int: (pool: Pool, backend: Backend)] = [:]
     let slots: SlotTable
+    let counters: NamedCounters
     var indices: Numbers
     /// Of pools that are gone, until the generation is settled.
     var poolsLeaving: [(pool: Pool, generation: UInt64)] = []
@@ -46,14 +47,23 @@ import SystemCalls
         self.events = events
         slots = SlotTable(plane: plane)
         directory = SegmentDirectory(plane: plane, events: events)
-        indices = Numbers(max: poolsMax)
+        counters = NamedCounters(plane: plane)
+        indices = Numbers(from: AdminPort.pool + 1, max: poolsMax)
         returns = Returns(plane: plane)
         returns.changed = { [weak self] pool in self?.follow(pool) }
-        slots.freed = { [weak self] slot in self?.bySlot[slot] = nil }
+        slots.freed = { [weak self] slot in self?.leave(slot) }
     }
 
     /// The slot is the backend's from now on.
-    func enter(_ backend: Backend, _ pool: Pool) { bySlot[backend.slot] = (pool, backend) }
+    func enter(_ backend: Backend, _ pool: Pool) {
+        bySlot[backend.slot] = (pool, backend)
+        counters.open(slot: backend.slot, backend)
+    }
+
+    private func leave(_ slot: Int) {
+        guard let (_, backend) = bySlot.removeValue(forKey: slot) else { return }
+        counters.close(slot: slot, backend)
+    }
 
     func stop() {
         returns.stop()

@@ -13,6 +13,8 @@ struct WorkerState {
     let base: OpaquePointer
     let index: Int
     let segment: SegmentView
+    /// See `DataPlane.ownListener`.
+    let ownListener: Int?
     var connectionsMax: Int
     let mailbox: Mailbox
     let peers: [Mailbox]
@@ -81,7 +83,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     init(
         index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox],
-        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue
+        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue, ownListener: Int? = nil
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -90,8 +92,8 @@ struct WorkerHandle: @unchecked Sendable {
         let now = Clocks.coarse().nanoseconds
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
-            base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
-            peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, wheel: TimerWheel(now: now),
+            base: base, index: index, segment: segment, ownListener: ownListener, connectionsMax: budget.connectionsMax,
+            mailbox: mailbox, peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, wheel: TimerWheel(now: now),
             pipes: PipePool(openMax: budget.pipesMax / peers.count),
             // The kernel's randomness: getrandom(2).
             generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))

@@ -31,10 +31,16 @@ package enum Limits {
         return count - 3
     }
 
-    /// The same where it is cheap to know (Linux 6.2), else by counting; 0: nobody knows.
-    package static func descriptorsInUse() -> Int {
+    /// The same where the kernel tells it at once: from Linux 6.2 on it is the size of the folder.
+    static func descriptorsKnown() -> Int? {
         var status = stat()
-        if stat("/proc/self/fd", &status) == 0, status.st_size > 0 { return status.st_size }
+        guard stat("/proc/self/fd", &status) == 0, status.st_size > 0 else { return nil }
+        return Int(status.st_size)
+    }
+
+    /// Else by counting; 0: nobody knows.
+    package static func descriptorsInUse() -> Int {
+        if let known = descriptorsKnown() { return known }
         do throws(SystemError) { return try openDescriptors() } catch { return 0 }
     }
 
