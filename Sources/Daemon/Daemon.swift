@@ -84,8 +84,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         return SegmentLayout(
             workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
             listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
-            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256),
-            ownListeners: AdminPort.listener + 1)
+            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256))
     }
 
     private static func plane(
