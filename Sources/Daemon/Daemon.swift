@@ -87,7 +87,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         defer { measuring.cancel() }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
-        let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
+        let control = try ControlServer(
+            path: configuration.control, conversationsMax: plane.budget.conversationsMax, handler: handler, logger: logger)
         self.control = control
         do { try reconfiguration.start(configuration) } catch {
             try control.close()
