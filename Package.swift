@@ -35,7 +35,7 @@ let package = Package(
     ],
     targets: [
         // Borders to C: headers, and the macros that Swift cannot import.
-        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CLinux"),
 
@@ -63,7 +63,7 @@ let package = Package(
 
         program("lbd", ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model", argumentParser, logging]),
         program("lbctl", [
-            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration",
+            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "Statistics",
             "EventLoop", "SystemCalls", "Model", argumentParser,
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.
@@ -85,11 +85,11 @@ let package = Package(
         // The tree as text: arrows, unsafe pointers, banned words, sizes, README.
         tests("HouseRules", []),
         // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
-        tests("EndToEnd", ["lbd", "lbctl", "Rollout", "ControlProtocol", "SystemCalls", "Model"]),
+        tests("EndToEnd", ["TestSupport", "lbd", "lbctl", "Rollout", "ControlProtocol", "Statistics", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Decisions", "Model"]),
         // Whole rollouts with faults, by seed.
         tests("Simulation", ["Rollout", "ControlProtocol", "SystemCalls", "Decisions", "Model"]),
-        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
+        tests("LbctlTests", ["TestSupport", "lbctl", "ControlProtocol", "Statistics", "SystemCalls", "Model", argumentParser]),
         tests("OrchestratorTests", ["TestSupport", "lbctl", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),

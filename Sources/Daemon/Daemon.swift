@@ -24,11 +24,16 @@ package struct DaemonError: Error, CustomStringConvertible {
     let reconfiguration: Reconfiguration
     private let running: RunningConfiguration
     let handler: CommandHandler
+    let metrics: MetricsText
     private let surveys: Surveys
+    let admin: AdminPort
+    private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
     private let stopped = Broadcast()
+    private let published: PublishedSegment
+    private let signOfLife: SignOfLife
 
     package init(
         _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: LogSettings, logger: Logger
@@ -38,58 +43,90 @@ package struct DaemonError: Error, CustomStringConvertible {
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
-        plane = try Daemon.plane(for: configuration, descriptorsBefore: descriptors)
-        table = PoolTable(plane: plane, events: events, poolsMax: BalancerConfiguration.poolsMax)
-        listeners = Listeners(plane: plane, events: events, listenersMax: BalancerConfiguration.listenersMax)
+        let descriptorLimit = try Limits.raiseDescriptors()
+        let layout = Daemon.layout(for: configuration, descriptorLimit: descriptorLimit)
+        published = try PublishedSegment(layout, for: configuration, logger)
+        plane = try Daemon.plane(published.segment, for: configuration, descriptorLimit: descriptorLimit, descriptorsBefore: descriptors)
+        let startedAt = Clocks.calendar()
+        signOfLife = try SignOfLife(plane: plane, startedAt: startedAt, descriptorsMax: descriptorLimit)
+        table = PoolTable(plane: plane, events: events, poolsMax: layout.pools)
+        listeners = Listeners(plane: plane, events: events, listenersMax: layout.listeners)
+        admin = AdminPort(plane: plane, stateDirectory: configuration.stateDirectory, logger: logger)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
         surveys = Surveys(plane: plane)
         let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
         let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
         reconfiguration = Reconfiguration(
-            configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, logger: logger,
+            configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, logger: logger,
             descriptorsBefore: descriptors)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt)
         reconfiguration.changeLog = { log.set($0) }
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
+        metrics = MetricsText(handler)
+        history = History(table: table)
+        admin.pages = AdminPages(handler, listeners, history, metrics)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
-        pools.listeners = []
+        (pools.listeners, pools.admin) = ([], nil)
         try reconfiguration.start(pools)
     }
 
-    private static func plane(for configuration: BalancerConfiguration, descriptorsBefore: Int) throws -> DataPlane {
-        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+    /// Room for all that a configuration may have. Connections beyond a million of one worker are counted, not listed.
+    private static func layout(for configuration: BalancerConfiguration, descriptorLimit: Int) -> SegmentLayout {
         let workers = switch configuration.workers {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
+        // A connection has two descriptors; records come in slabs, and some are spare.
+        return SegmentLayout(
+            workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
+            listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
+            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256),
+            ownListeners: AdminPort.listener + 1)
+    }
+
+    private static func plane(
+        _ segment: Segment, for configuration: BalancerConfiguration, descriptorLimit: Int, descriptorsBefore: Int
+    ) throws -> DataPlane {
+        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+        let workers = segment.view.layout.workers
         return try DataPlane(
-            layout: SegmentLayout(
-                workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
-                pools: BalancerConfiguration.poolsMax),
-            descriptorLimit: try Limits.raiseDescriptors(),
-            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count,
-            backends: backends, connectionsMax: configuration.connectionsMax)
+            segment: segment, descriptorLimit: descriptorLimit,
+            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count
+                + (configuration.admin == nil ? 0 : AdminPort.descriptors(workers: workers, descriptorLimit: descriptorLimit)),
+            backends: backends, connectionsMax: configuration.connectionsMax, ownListener: AdminPort.listener)
     }
 
     /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
     package func run(_ signals: SignalSource) async throws -> Int32 {
+        // Last, when nobody writes there any more.
+        defer { published.remove() }
         try plane.start()
         defer { plane.end() }
+        signOfLife.beat(isStopping: false)
         // After the workers have started, who would inherit it: they are the busy ones, and orders and probes come between.
         Limits.takeShortTurns()
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
+        handler.measurements.turn = { [signOfLife, listeners, handler] in
+            signOfLife.beat(isStopping: handler.isStopping)
+            listeners.measure(at: LoopClock().now)
+        }
         let measuring = start { await self.handler.measurements.run() }
-        defer { measuring.cancel() }
+        let sampling = start { await self.history.run() }
+        defer {
+            measuring.cancel()
+            sampling.cancel()
+        }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(
             path: configuration.control, conversationsMax: plane.budget.conversationsMax, handler: handler, logger: logger)
         self.control = control
+        published.publish(besideControl: configuration.control, logger)
         do { try reconfiguration.start(configuration) } catch {
             try control.close()
             throw error
@@ -103,6 +140,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         for report in plane.takeReports().reports { hear(report) }
         table.stop()
         events.record(.stopped(connectionsClosed: plane.statistics.process.held))
+        admin.close()
         try control.close()
         return 0
     }
@@ -203,6 +241,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let errorNumber):
+            listeners.noteAccepting(worker: worker, isPaused: true)
             events.record(.acceptPaused(worker: worker, reason: "accept: \(SystemError.words(for: errorNumber))"))
         case .processFull(let worker): listeners.fillProcess(worker: worker)
         case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
@@ -237,7 +276,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .rateReached(let listener, let perSecond):
             guard let listener = listeners.listener(index: listener) else { return }
             events.record(.rateReached(listener.configuration.name, perSecond: perSecond))
-        case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        case .acceptResumed(let worker):
+            listeners.noteAccepting(worker: worker, isPaused: false)
+            events.record(.acceptResumed(worker: worker))
         case .errandDone: surveys.news.announce()
         }
     }

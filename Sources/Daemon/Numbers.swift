@@ -3,15 +3,21 @@
 
 struct Numbers {
     private let max: Int
-    private var fresh = 0
+    private var fresh: Int
     private var returned: [Int] = []
     /// Before it `returned` is used up.
     private var start = 0
 
-    /// 0 ..< max
-    init(max: Int) { self.max = max }
+    /// first ..< max
+    init(from first: Int = 0, max: Int) { (fresh, self.max) = (first, max) }
 
     var available: Int { max - fresh + returned.count - start }
+
+    /// Those that `take` gives next, as many as there are.
+    func next(_ count: Int) -> [Int] {
+        let again = returned[start...].prefix(count)
+        return Array(again) + (fresh..<min(max, fresh + Swift.max(0, count - again.count)))
+    }
 
     /// Nil: all are out.
     mutating func take() -> Int? {

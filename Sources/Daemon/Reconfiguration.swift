@@ -11,6 +11,7 @@ import SystemCalls
     private let plane: DataPlane
     private let table: PoolTable
     private let listeners: Listeners
+    private let admin: AdminPort
     let drains: Drains
     private let saved: SavedWishes
     private let events: EventLog
@@ -22,12 +23,12 @@ import SystemCalls
     var changeLog: @ControlPlane (LogConfiguration) -> Void = { _ in }
 
     init(
-        _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, drains: Drains, saved: SavedWishes,
+        _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, admin: AdminPort, drains: Drains, saved: SavedWishes,
         events: EventLog, logger: Logger, descriptorsBefore: Int
     ) {
         current = configuration
-        (current.pools, current.listeners) = ([], [])
-        (self.plane, self.table, self.listeners, self.drains) = (plane, table, listeners, drains)
+        (current.pools, current.listeners, current.admin) = ([], [], nil)
+        (self.plane, self.table, self.listeners, self.admin, self.drains) = (plane, table, listeners, admin, drains)
         (self.saved, self.events, self.logger, self.descriptorsBefore) = (saved, events, logger, descriptorsBefore)
         table.gone = { [weak drains] backend in drains?.forget(backend) }
     }
@@ -63,6 +64,7 @@ import SystemCalls
 
     private struct Prepared {
         let listeners: PreparedListeners
+        let admin: AdminPort.Prepared?
         let saved: [BackendReference: SavedWish]
     }
 
@@ -71,7 +73,11 @@ import SystemCalls
         for pool in changed { try checkSource(of: pool) }
         if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
         let saved = try savedWishes(for: changed)
-        return Prepared(listeners: try listeners.prepare(new.listeners), saved: saved)
+        let admin = try admin.prepare(new.admin)
+        do throws(Failure) { return Prepared(listeners: try listeners.prepare(new.listeners), admin: admin, saved: saved) } catch {
+            self.admin.abandon(admin)
+            throw error
+        }
     }
 
     /// An address that this host does not have would make every connection wait for it, and none come about.
@@ -99,6 +105,7 @@ import SystemCalls
         let added = table.change(to: new.pools, saved: prepared.saved, atStart: atStart)
         for backend in added { drains.begin(backend) }
         listeners.change(to: new.listeners, prepared.listeners, now: now) { table.pool($0) }
+        if let own = prepared.admin { admin.change(to: own) }
         table.removeOthers(than: new.pools, now: now)
         listeners.settle()
         current = new
@@ -113,7 +120,7 @@ import SystemCalls
     private func rebudget(from old: BalancerConfiguration) {
         let backends = current.pools.reduce(0) { $0 + $1.backends.count }
         plane.rebudget(
-            descriptorsOpen: descriptorsBefore + plane.workerCount * current.listeners.count, backends: backends,
+            descriptorsOpen: descriptorsBefore + plane.workerCount * current.listeners.count + admin.descriptors, backends: backends,
             connectionsMax: current.connectionsMax)
         guard current.connectionsMax != old.connectionsMax, let shortfall = plane.budget.shortfall else { return }
         logger.warning("\(shortfall.words(carried: plane.connectionsMax))")

@@ -112,7 +112,7 @@ struct ListenerHandle {
             worker.dismiss(listener: listener)
             return .pausing
         }
-        let (accepted, peer, failure) = acceptSocket(worker)
+        let (accepted, peer, failure) = Sockets.acceptWithPeer(on: pointer.pointee.descriptor)
         guard failure == 0 else {
             worker.dismiss(listener: listener)
             worker.gate(of: listener).arrivals?.giveTokenBack()
@@ -138,7 +138,8 @@ struct ListenerHandle {
         guard failure == 0 else { return false }
         Sockets.resetOnClose(accepted)
         Glibc.close(accepted)
-        pointer.pointee.worker.accountTurnedAway(listener: listener)
+        // The listener closes, and the process carries no more.
+        pointer.pointee.worker.accountTurnedAway(listener: listener, .outOfResources)
         return true
     }
 
@@ -179,23 +180,14 @@ struct ListenerHandle {
         tokensCame()
     }
 
-    /// Who it is the kernel is asked only where somebody wants to know.
-    private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
-        let gate = worker.gate(of: pointer.pointee.listener)
-        guard gate.asksForPeer || worker.route(of: worker.destination(of: gate.pool)).header.asksForClient else {
-            let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
-            return (accepted, nil, failure)
-        }
-        return Sockets.acceptWithPeer(on: pointer.pointee.descriptor)
-    }
-
     /// By a reset, which leaves nothing behind here (no TIME_WAIT), and is no answer that somebody could take for
     /// an empty one.
     private func turnAway(_ client: Int32, _ worker: WorkerHandle) {
         Sockets.resetOnClose(client)
         Glibc.close(client)
         worker.gate(of: pointer.pointee.listener).arrivals?.giveTokenBack()
-        worker.accountTurnedAway(listener: pointer.pointee.listener)
+        let isProxys = worker.gate(of: listener).headerTimeout != nil
+        worker.accountTurnedAway(listener: listener, isProxys ? .badHeader : .denied)
         worker.dismiss(listener: pointer.pointee.listener)
     }
 
@@ -281,7 +273,7 @@ extension WorkerHandle {
         return false
     }
 
-    /// Those that were accepted while mail waited: it has been read. Whether their addresses are asked for may be new.
+    /// Those that were accepted while mail waited: it has been read.
     /// `only`: of a listener about which something is in the mail that means them.
     func beginAccepted(at only: Int? = nil) {
         guard !state.unbegun.isEmpty else { return }
@@ -298,6 +290,7 @@ extension WorkerHandle {
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
+        connection.beginRow(peer)
         state.poolConnections[pool] += 1
         connection.record.splice = route(of: pool).header.splice
         connection.beginLife()

@@ -17,8 +17,16 @@ enum BackPressure {
 struct Leftover {
     // Owned by the flow; `start` is nil exactly when `count` is 0.
     private var start: UnsafeMutableRawPointer?
-    private var offset = 0
-    private(set) var count = 0
+    private var offset32: Int32 = 0
+    private var count32: Int32 = 0
+    private(set) var count: Int {
+        get { Int(count32) }
+        set { count32 = Int32(newValue) }
+    }
+    private var offset: Int {
+        get { Int(offset32) }
+        set { offset32 = Int32(newValue) }
+    }
 
     /// Keeps a copy of what a write left over. Only an empty one may be filled.
     mutating func keep(_ bytes: UnsafeRawPointer, count: Int) {
@@ -166,6 +174,7 @@ extension ConnectionHandle {
         account(bytes: count, from: source)
         let isLast = self[flowFrom: source].sourceEnd == .finished
         let transfer = Sockets.send(destination, from: buffer.start, count: count, isLast: isLast)
+        worker.noteWritten()
         switch transfer {
         case .bytes(let sent) where sent < count:
             self[flowFrom: source].leftover.keep(buffer.start + sent, count: count - sent)

@@ -48,10 +48,10 @@ extension ConnectionHandle {
     private func keepHeader(_ count: Int) {
         switch record.toBackend.sourceEnd {
         case .open: keepFirst(count)
-        case .reset: close(.passedReset)
+        case .reset: close(.passedReset(by: .client))
         case .finished where count == 0:
             // A connect and a close: the proxy in front asked whether we are there.
-            close(.finished(last: .client))
+            close(.finished(first: .client, last: .client))
         case .finished: refuseHeader(.ended)
         }
     }
@@ -65,6 +65,7 @@ extension ConnectionHandle {
     private func headerArrived(_ origin: ProxyOrigin, length: Int, of count: Int) {
         // While a connect is under way the client goes unwatched; what it sends is an edge when it is watched again.
         unwatch(.client)
+        if case .known(let source, _) = origin { record.row.set(client: source) }
         let client = client(origin)
         let gate = worker.gate(of: record.listener)
         if gate.judges {

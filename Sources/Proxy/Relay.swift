@@ -4,6 +4,7 @@ import SystemCalls
 extension ConnectionHandle {
     /// An edge on one party's socket.
     func ready(_ party: Party, _ readiness: Readiness) {
+        worker.state.hop.noteReady()
         if readiness.readable { record[party].readable = true }
         switch record.phase {
         case .free, .closed:
@@ -86,7 +87,8 @@ extension ConnectionHandle {
             self[flowFrom: source].isEnded = true
             givePipeBack(from: source)
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
-            guard !self[flowFrom: source.other].isEnded else { return close(.finished(last: source)) }
+            guard !self[flowFrom: source.other].isEnded else { return close(.finished(first: source.other, last: source)) }
+            showEnds()
             Sockets.shutdownWrite(record[source.other].descriptor)
             if source == .backend { acknowledgeBackendsEnd() }
             worker.fileDeadline(of: self)
@@ -109,6 +111,7 @@ extension ConnectionHandle {
         self[flowFrom: party.other].leftover.discard()
         givePipeBack(from: party.other)
         self[flowFrom: party.other].isEnded = true
+        showEnds()
         if self[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
     }
 
