@@ -159,6 +159,8 @@ static inline int sluice_become_program(void *argument) {
     // The kernel's sigaction, all of it 0: SIG_DFL. The C library's refuses two signals, which it keeps for itself.
     const uint64_t standard[4] = {0};
     for (int signal = 1; signal < 65; signal++) syscall(SYS_rt_sigaction, signal, standard, NULL, 8);
+    // Where we have no standard descriptors of our own it may have one of their numbers, which is given away below.
+    if (child->output >= 0 && child->output < 3 && (child->output = fcntl(child->output, F_DUPFD_CLOEXEC, 3)) < 0) goto failed;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || (null == 0 ? fcntl(0, F_SETFD, 0) : dup2(null, 0)) < 0) goto failed;
     if (child->output >= 0 && (dup2(child->output, 1) < 0 || dup2(child->output, 2) < 0)) goto failed;

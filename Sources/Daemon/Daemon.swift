@@ -122,7 +122,8 @@ package struct DaemonError: Error, CustomStringConvertible {
         }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
-        let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
+        let control = try ControlServer(
+            path: configuration.control, conversationsMax: plane.budget.conversationsMax, handler: handler, logger: logger)
         self.control = control
         published.publish(besideControl: configuration.control, logger)
         do { try reconfiguration.start(configuration) } catch {
