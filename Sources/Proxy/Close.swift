@@ -5,20 +5,21 @@ import SystemCalls
 
 /// Why a connection ended. Each says how the parties learn of it.
 enum CloseReason {
-    /// Both directions ended by themselves. `last` ended last, and closing tells the other.
-    case finished(last: Party)
+    /// Both directions ended by themselves. `last` ended last, and closing tells the other. A client that ended before a
+    /// backend was chosen for it is both.
+    case finished(first: Party, last: Party)
     /// A party reset the connection; the other learns so.
-    case passedReset
+    case passedReset(by: Party)
     /// No byte either way for the idle timeout, or none in the direction that is left.
     case idle
     case halfClosed
     /// A reader took none of the bytes that wait for it, for the stalled timeout.
-    case stalled
+    case stalled(reader: Party)
     /// It has gone on for as long as the pool lets any connection.
     case lifetime
-    /// No backend is eligible, or none could be reached.
+    /// No backend is eligible, or none could be reached: by what the last attempt failed.
     case noBackend
-    case connectFailed
+    case connectFailed(errorNumber: Int32)
     /// Every available backend is at its limit, and the pool has no queue, or a full one.
     case poolFull
     /// It has waited for a backend for too long.
@@ -78,10 +79,10 @@ extension ConnectionHandle {
         // One that has reset too is owed nothing more, and its unsent queue would never empty.
         if Sockets.takeError(of: record[party].descriptor) != 0 { record[party].resetSeen = true }
         let unsent = record[party].resetSeen ? 0 : Sockets.unsentBytes(record[party].descriptor)
-        guard unsent > 0 else { return close(.passedReset) }
+        guard unsent > 0 else { return close(.passedReset(by: party.other)) }
         // A slow reader is waited for as long as it reads; one that has stopped is not looked at with every tick.
         if noteUnsent(unsent, from: party.other) { return worker.fileForSweep(self) }
-        guard worker.now() < deadline else { return close(.passedReset) }
+        guard worker.now() < deadline else { return close(.passedReset(by: party.other)) }
         worker.state.wheel.file(self, deadline: min(deadline, worker.now() + Reader.pause))
     }
 
@@ -111,7 +112,7 @@ extension ConnectionHandle {
 
     /// After a clean end the socket may serve again.
     private func endBackend(_ reason: CloseReason, reset: Bool) {
-        if case .finished(let last) = reason, parkBackend(isTold: last == .backend) { return }
+        if case .finished(_, let last) = reason, parkBackend(isTold: last == .backend) { return }
         end(.backend, reset: reset)
     }
 

@@ -28,7 +28,7 @@ extension ConnectionHandle {
     func reachBackend(_ first: FirstBytes) {
         switch record.toBackend.sourceEnd {
         case .open, .finished: connectToBackend(first)
-        case .reset: close(.passedReset)
+        case .reset: close(.passedReset(by: .client))
         }
     }
 
@@ -49,7 +49,7 @@ extension ConnectionHandle {
                 first = unwritten(of: first)
                 if ConnectFailure.isOurs(failure) { return waitForResources(first) }
                 giveUpAttempt(failure)
-                guard mayRetry else { return meetOutage(first, otherwise: .connectFailed) }
+                guard mayRetry else { return meetOutage(first, otherwise: .connectFailed(errorNumber: failure)) }
             }
         }
     }
@@ -133,7 +133,7 @@ extension ConnectionHandle {
     /// This attempt is over: the next one, or the end.
     func connectFailed(_ errorNumber: Int32) {
         giveUpAttempt(errorNumber)
-        if mayRetry { connectToBackend(keptFirst) } else { meetOutage(keptFirst, otherwise: .connectFailed) }
+        if mayRetry { connectToBackend(keptFirst) } else { meetOutage(keptFirst, otherwise: .connectFailed(errorNumber: errorNumber)) }
     }
 
     /// What is missing is ours (descriptors, memory, local ports): no backend is to blame, and the client was accepted.

@@ -31,13 +31,14 @@ extension ConnectionHandle {
     private var lifeDeadline: Int64 { record.lifeEnds == 0 ? .max : TimerWheel.end(ofTick: record.lifeEnds) }
 
     private func stallDeadline(_ header: RouteHeader) -> Int64 {
-        var deadline = Int64.max
-        for source in [Party.client, .backend] {
-            let since = self[flowFrom: source].waitsSince
-            guard since != 0, self[flowFrom: source].hasPending else { continue }
-            deadline = min(deadline, TimerWheel.end(ofTick: since) + header.stalledTimeout)
-        }
-        return deadline
+        min(stallDeadline(of: .client, header.stalledTimeout), stallDeadline(of: .backend, header.stalledTimeout))
+    }
+
+    /// Of the reader of what comes from `source`.
+    private func stallDeadline(of source: Party, _ patience: Int64) -> Int64 {
+        let since = self[flowFrom: source].waitsSince
+        guard since != 0, self[flowFrom: source].hasPending else { return .max }
+        return TimerWheel.end(ofTick: since) + patience
     }
 
     /// The wheel came by: the sweep if one is due, the timeout if it has passed, else filed anew.
@@ -68,7 +69,8 @@ extension ConnectionHandle {
     /// Which of the deadlines has passed.
     private var overdue: CloseReason {
         let now = worker.now()
-        if now >= stallDeadline(worker.route(of: record.pool).header) { return .stalled }
+        let patience = worker.route(of: record.pool).header.stalledTimeout
+        for source in [Party.client, .backend] where now >= stallDeadline(of: source, patience) { return .stalled(reader: source.other) }
         if now >= lifeDeadline { return .lifetime }
         return record.toBackend.isEnded || record.toClient.isEnded ? .halfClosed : .idle
     }

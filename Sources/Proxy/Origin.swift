@@ -48,10 +48,10 @@ extension ConnectionHandle {
     private func keepHeader(_ count: Int) {
         switch record.toBackend.sourceEnd {
         case .open: keepFirst(count)
-        case .reset: close(.passedReset)
+        case .reset: close(.passedReset(by: .client))
         case .finished where count == 0:
             // A connect and a close: the proxy in front asked whether we are there.
-            close(.finished(last: .client))
+            close(.finished(first: .client, last: .client))
         case .finished: refuseHeader(.ended)
         }
     }

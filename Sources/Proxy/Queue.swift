@@ -318,7 +318,7 @@ extension ConnectionHandle {
     func lookForClient() {
         if Sockets.takeError(of: record.client.descriptor) != 0 {
             record.client.resetSeen = true
-            close(.passedReset)
+            close(.passedReset(by: .client))
         } else if clientHasLeft {
             close(.clientLeft)
         }

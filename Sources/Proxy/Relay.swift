@@ -86,7 +86,7 @@ extension ConnectionHandle {
             self[flowFrom: source].isEnded = true
             givePipeBack(from: source)
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
-            guard !self[flowFrom: source.other].isEnded else { return close(.finished(last: source)) }
+            guard !self[flowFrom: source.other].isEnded else { return close(.finished(first: source.other, last: source)) }
             Sockets.shutdownWrite(record[source.other].descriptor)
             if source == .backend { acknowledgeBackendsEnd() }
             worker.fileDeadline(of: self)
