@@ -29,5 +29,9 @@ struct AccessFields: Encodable, Equatable {
         return fields.map { "\($0)=\($1 ?? "-")" }.joined(separator: " ")
     }
 
-    private func seconds(_ value: Double) -> String { "\(value)s" }
+    /// To the millisecond: `12.034s`.
+    private func seconds(_ value: Double) -> String {
+        let milliseconds = Int((value * 1000).rounded())
+        return "\(milliseconds / 1000).\(String(milliseconds % 1000 + 1000).dropFirst())s"
+    }
 }

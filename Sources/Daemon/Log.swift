@@ -79,7 +79,7 @@ package final class Log: Sendable {
     private func flush(_ state: inout State) {
         if let failure = state.failure, failure.at.duration(to: Clocks.monotonic()) < Log.retryPause { return pumpLater(&state) }
         let form = state.form
-        let outcome = state.buffer.flush(to: state.output, afterFailure: state.failure?.errorNumber) { form.notice($0, $1) }
+        let outcome = state.buffer.flush(to: state.output) { form.notice($0, $1) }
         switch outcome {
         case .done: state.failure = nil
         case .wouldBlock:
@@ -132,15 +132,15 @@ package final class Log: Sendable {
 
     /// What waits for the old output's reader goes to the new one.
     func change(to new: LogConfiguration, _ output: LineOutput?) {
-        let place = output.map { ($0.path.map { "to \($0)" } ?? "to standard error") }
+        let place = output.map { $0.path.map { "in \($0)" } ?? "on standard error" }
         if let place { write(LogLine(level: .info, subsystem: .process, text: "the log goes on \(place)")) }
         state.withLock { state in
             (state.configuration, state.least) = (new, Logger.Level(new.leastLevel))
-            if let output { (state.output, state.failure) = (output, nil) }
+            if let output { switchOutput(&state, to: output) }
             state.form = LogForm(format: new.format, isForJournal: state.output.isJournal)
             flush(&state)
         }
-        if let place { write(LogLine(level: .info, subsystem: .process, text: "the log goes \(place) from here on")) }
+        if let place { write(LogLine(level: .info, subsystem: .process, text: "the log is \(place) from here on")) }
     }
 
     /// By its name anew, which a rotated file has lost. The path; nil: it goes to standard error.
@@ -150,9 +150,14 @@ package final class Log: Sendable {
         state.withLock { state in
             // Before the new one is begun.
             flush(&state)
-            (state.output, state.failure) = (output, nil)
+            switchOutput(&state, to: output)
         }
         return path
+    }
+
+    private func switchOutput(_ state: inout State, to output: LineOutput) {
+        state.buffer.changeOutput()
+        (state.output, state.failure) = (output, nil)
     }
 }
 

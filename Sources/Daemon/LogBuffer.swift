@@ -11,6 +11,8 @@ struct LogBuffer {
     private var lostBehind = 0
     /// Lines that the output has not taken, before those that wait.
     private var lostBefore = 0
+    /// Why, of the last of them.
+    private var failure: Int32?
     /// What a notice at the front says, which is not written yet.
     private var announced = 0
     /// Within a line: the last write has taken a part of it.
@@ -50,9 +52,9 @@ struct LogBuffer {
 
     enum Outcome: Equatable { case done, wouldBlock, failed(errorNumber: Int32) }
 
-    /// Writes until all is written or the output takes no more; what it refuses is lost. `last`: of the failure before.
-    mutating func flush(to output: LineOutput, afterFailure last: Int32?, _ notice: Notice) -> Outcome {
-        if lostBefore > 0 { announceFront(notice(lostBefore, last.map(SystemError.words))) }
+    /// Writes until all is written or the output takes no more; what it refuses is lost.
+    mutating func flush(to output: LineOutput, _ notice: Notice) -> Outcome {
+        if lostBefore > 0 { announceFront(notice(lostBefore, failure.map(SystemError.words))) }
         while true {
             if isFull, count <= capacity / 2 { announceBehind(notice(lostBehind, nil)) }
             guard count > 0 else {
@@ -65,10 +67,19 @@ struct LogBuffer {
                 trim()
                 return .wouldBlock
             case .failed(let failure):
-                loseAll()
+                loseAll(failure)
                 return .failed(errorNumber: failure)
             }
         }
+    }
+
+    /// Another output comes next: of a line that was begun it does not get the rest.
+    mutating func changeOutput() {
+        guard tornCount > 0 else { return isTorn = false }
+        start += tornCount
+        isTorn = false
+        lostTotal += 1
+        lostBefore += 1
     }
 
     private mutating func advance(by written: Int) {
@@ -94,7 +105,8 @@ struct LogBuffer {
     }
 
     /// The rest of a line that was begun stays: it is written first when the output takes something again.
-    private mutating func loseAll() {
+    private mutating func loseAll(_ failure: Int32) {
+        self.failure = failure
         let torn = Array(bytes[start..<(start + tornCount)])
         let lines = bytes[(start + torn.count)...].count { $0 == 0x0A } - (announced > 0 ? 1 : 0)
         lostTotal += UInt64(lines)

@@ -18,17 +18,16 @@ import SystemCalls
     /// Descriptors that were open before anything of the configuration was.
     private let descriptorsBefore: Int
     var isStopping = false
-    /// How the log takes on another level or form.
-    var changeLog: @ControlPlane (LogConfiguration) -> Void = { _ in }
+    private let log: Log
 
     init(
         _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, drains: Drains, saved: SavedWishes,
-        events: EventLog, logger: Logger, descriptorsBefore: Int
+        events: EventLog, log: Log, logger: Logger, descriptorsBefore: Int
     ) {
         current = configuration
         (current.pools, current.listeners) = ([], [])
         (self.plane, self.table, self.listeners, self.drains) = (plane, table, listeners, drains)
-        (self.saved, self.events, self.logger, self.descriptorsBefore) = (saved, events, logger, descriptorsBefore)
+        (self.saved, self.events, self.log, self.logger, self.descriptorsBefore) = (saved, events, log, logger.about(.configuration), descriptorsBefore)
         table.gone = { [weak drains] backend in drains?.forget(backend) }
     }
 
@@ -64,6 +63,8 @@ import SystemCalls
     private struct Prepared {
         let listeners: PreparedListeners
         let saved: [BackendReference: SavedWish]
+        /// Nil: the log stays where it is.
+        let logOutput: LineOutput?
     }
 
     private func prepare(_ new: BalancerConfiguration) throws(Failure) -> Prepared {
@@ -71,7 +72,12 @@ import SystemCalls
         for pool in changed { try checkSource(of: pool) }
         if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
         let saved = try savedWishes(for: changed)
-        return Prepared(listeners: try listeners.prepare(new.listeners), saved: saved)
+        let logOutput = try logOutput(new.log)
+        return Prepared(listeners: try listeners.prepare(new.listeners), saved: saved, logOutput: logOutput)
+    }
+
+    private func logOutput(_ new: LogConfiguration) throws(Failure) -> LineOutput? {
+        do throws(SystemError) { return try log.prepare(new) } catch { throw Failure(.failed, "log: \(error.description)") }
     }
 
     /// An address that this host does not have would make every connection wait for it, and none come about.
@@ -107,7 +113,8 @@ import SystemCalls
             // Those of the backends stay as they are, and so they are at the next start.
             if new.wishesAtFirstStart != old.wishesAtFirstStart { drains.saveOrTell() }
         }
-        if new.log != old.log { changeLog(new.log) }
+        plane.access.turn(on: new.log.writesAccess)
+        if new.log != old.log { log.change(to: new.log, prepared.logOutput) }
     }
 
     private func rebudget(from old: BalancerConfiguration) {

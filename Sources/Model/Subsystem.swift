@@ -16,6 +16,20 @@ package enum Subsystem: String, CaseIterable, Codable, Sendable {
     case process
     /// A line for each connection that has ended.
     case access
+
+    /// What lines of it are about.
+    package var doc: String {
+        switch self {
+        case .listeners: "listeners, whom they admit, and their limits"
+        case .pools: "pools and backends: added, moved, full, out of reach"
+        case .health: "what probes find"
+        case .drains: "wishes, leases, deadlines of drains, shares"
+        case .configuration: "changes of the configuration"
+        case .control: "the control socket, and connections closed there"
+        case .process: "lbd as a whole: start, stop, signals, resources"
+        case .access: "connections that have ended; warning: none"
+        }
+    }
 }
 
 extension Event.Change {

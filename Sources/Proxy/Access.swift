@@ -12,7 +12,7 @@ import Model
 import Synchronization
 import SystemCalls
 
-package struct AccessRecord: BitwiseCopyable, Sendable {
+package struct AccessRecord: Sendable {
     /// Nil: it was turned away before it became a connection.
     package let serial: UInt64?
     package let client: IPEndpoint?
@@ -22,12 +22,30 @@ package struct AccessRecord: BitwiseCopyable, Sendable {
     package let pool: Int32
     package let slot: Int32
     /// Milliseconds from the accept, to the backend's accept and to its first byte.
-    package let connected: UInt32?
-    package let firstByte: UInt32?
+    private let connectedAfter: UInt32
+    private let answeredAfter: UInt32
     /// Nanoseconds.
     package let duration: Int64
     package let bytesToBackend: UInt64
     package let bytesToClient: UInt64
+
+    /// Nil: it never came to that.
+    package var connected: UInt32? { connectedAfter == ConnectionRecord.never ? nil : connectedAfter }
+    package var firstByte: UInt32? { answeredAfter == ConnectionRecord.never ? nil : answeredAfter }
+
+    fileprivate init(_ connection: ConnectionRecord, client: IPEndpoint?, _ ending: Ending, now: Int64) {
+        (serial, self.client, self.ending) = (connection.serial, client, ending)
+        (listener, pool, slot) = (Int32(connection.listener), Int32(connection.pool), Int32(connection.slot))
+        (connectedAfter, answeredAfter, duration) = (connection.connectedAfter, connection.answeredAfter, max(0, now - connection.begunAt))
+        (bytesToBackend, bytesToClient) = (connection.traffic.toBackend, connection.traffic.toClient)
+    }
+
+    fileprivate init(turnedAway client: IPEndpoint?, _ ending: Ending, listener: Int) {
+        (serial, self.client, self.ending) = (nil, client, ending)
+        (self.listener, pool, slot) = (Int32(listener), -1, -1)
+        (connectedAfter, answeredAfter, duration) = (ConnectionRecord.never, ConnectionRecord.never, 0)
+        (bytesToBackend, bytesToClient) = (0, 0)
+    }
 }
 
 /// One worker's.
@@ -129,19 +147,19 @@ extension ConnectionHandle {
     }
 
     private func recordAccess(_ reason: CloseReason) {
-        worker.state.access.put(AccessRecord(
-            serial: record.serial, client: clientEndpoint, ending: reason.ending, listener: Int32(record.listener), pool: Int32(record.pool),
-            slot: Int32(record.slot), connected: record.connectedAfter, firstByte: record.answeredAfter,
-            duration: max(0, worker.now() - record.begunAt), bytesToBackend: record.traffic.toBackend, bytesToClient: record.traffic.toClient))
+        // Of a proxied one the socket's peer is the proxy.
+        let client = record.cameByProxy ? nil : Sockets.peerAddress(of: record.client.descriptor)
+        worker.state.access.put(AccessRecord(record, client: client, reason.ending, now: worker.now()))
     }
+
+    /// By the worker's clock, which is read once a round.
+    var millisecondsSinceAccept: UInt32 { UInt32(clamping: (worker.now() - record.begunAt) / 1_000_000) }
 }
 
 extension WorkerHandle {
     /// A client was cut off before it became a connection. `peer`: where it was asked for.
     func noteTurnedAway(_ client: Int32, from peer: IPEndpoint?, listener: Int, _ reason: CloseReason) {
         guard state.access.isOn else { return }
-        state.access.put(AccessRecord(
-            serial: nil, client: peer ?? Sockets.peerAddress(of: client), ending: reason.ending, listener: Int32(listener), pool: -1, slot: -1,
-            connected: nil, firstByte: nil, duration: 0, bytesToBackend: 0, bytesToClient: 0))
+        state.access.put(AccessRecord(turnedAway: peer ?? Sockets.peerAddress(of: client), reason.ending, listener: listener))
     }
 }

@@ -15,6 +15,7 @@ extension ConnectionHandle {
         case .backend:
             if !record.isAnswered {
                 record.isAnswered = true
+                record.answeredAfter = millisecondsSinceAccept
                 // From the client's last byte, or from the connect: whatever it answers to.
                 worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countFirstByte(after: silence)
             }
@@ -27,6 +28,7 @@ extension ConnectionHandle {
     }
 
     func accountConnected() {
+        record.connectedAfter = millisecondsSinceAccept
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         counters.countConnection()
         if record.connectBegan > 0 { counters.countConnect(microseconds: microsecondsNow &- record.connectBegan) }

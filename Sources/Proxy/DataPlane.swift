@@ -9,6 +9,8 @@ package final class DataPlane {
     private let segment: Segment
     private let reports: ReportQueue
     private let mailboxes: [Mailbox]
+    /// Of connections that have ended, for the log.
+    package let access: AccessQueues
     private let workers: [WorkerHandle]
     private var threads: [pthread_t] = []
     package private(set) var generation: UInt64 = 0
@@ -18,6 +20,9 @@ package final class DataPlane {
     private var replaced: [(generation: UInt64, memory: Replaced)] = []
     /// Generations up to this one were followed before the last news was taken: of what ended with them none is to come.
     package private(set) var settledGeneration: UInt64 = 0
+
+    /// In which numbers become free once they are settled.
+    private var forgetting: [UInt64] = []
 
     /// One a pool, as long as it is there.
     private var queues: [Int: PoolQueue] = [:]
@@ -40,6 +45,7 @@ package final class DataPlane {
     ) throws(SystemError) {
         let segment = try Segment(layout: layout)
         let reports = try ReportQueue()
+        let access = try AccessQueues(workers: layout.workers)
         var mailboxes: [Mailbox] = []
         for _ in 0..<layout.workers { mailboxes.append(try Mailbox()) }
         // Each worker adds an epoll descriptor and its mailbox.
@@ -52,14 +58,15 @@ package final class DataPlane {
             for (index, mailbox) in mailboxes.enumerated() {
                 workers.append(try WorkerHandle(
                     index: index, segment: segment.view, budget: budget, mailbox: mailbox,
-                    peers: mailboxes, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports))
+                    peers: mailboxes, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports,
+                    access: access.queues[index]))
             }
         } catch {
             for worker in workers { worker.free() }
             throw error
         }
         (self.segment, self.reports, self.mailboxes, self.workers) = (segment, reports, mailboxes, workers)
-        (self.budget, self.descriptorLimit, self.connectFailures) = (budget, descriptorLimit, connectFailures)
+        (self.budget, self.descriptorLimit, self.connectFailures, self.access) = (budget, descriptorLimit, connectFailures, access)
     }
 
     package func start() throws(SystemError) {
@@ -112,6 +119,7 @@ package final class DataPlane {
     /// A generation that changes nothing: when it is settled, all that was under way before has been done and told.
     package func fence() -> UInt64 {
         generation += 1
+        forgetting.append(generation)
         post(.fence(generation: generation))
         return generation
     }
@@ -175,6 +183,13 @@ package final class DataPlane {
         } while followedGeneration != settledGeneration
         freeReplaced()
         return taken
+    }
+
+    /// Whether numbers have become free since the last time somebody asked: they may be given out again.
+    package func takeForgotten() -> Bool {
+        let settled = forgetting.count { $0 <= settledGeneration }
+        forgetting.removeFirst(settled)
+        return settled > 0
     }
 
     private var followedGeneration: UInt64 { mailboxes.map(\.acknowledgedGeneration).min() ?? 0 }
@@ -286,6 +301,7 @@ extension DataPlane {
     /// It is closed everywhere, and its tickets are back. When the generation is settled the number is free.
     package func forget(listener: Int) -> UInt64 {
         generation += 1
+        forgetting.append(generation)
         post(.forgetListener(listener, generation: generation))
         if let entry = listening.removeValue(forKey: listener) {
             tellRest(of: entry.arrivals)
@@ -338,6 +354,7 @@ extension DataPlane {
     /// It is released. When the generation is settled the number is free.
     package func forget(pool: Int) -> UInt64 {
         generation += 1
+        forgetting.append(generation)
         if let news = connectFailures.forget(pool: pool, now: Clocks.coarse().nanoseconds) { reports.post(news) }
         post(.forgetPool(pool, generation: generation))
         if let route = current.removeValue(forKey: pool) { replaced.append((generation, .route(route))) }

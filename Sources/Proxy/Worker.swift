@@ -19,6 +19,7 @@ struct WorkerState {
     let acceptQueue: AcceptQueue
     let connectFailures: ConnectFailures
     let reports: ReportQueue
+    let access: AccessQueue
     let readBuffer = ReadBuffer()
     var mailboxEvent = event()
     var timerEvent = event()
@@ -80,7 +81,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     init(
         index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox],
-        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue
+        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue, access: AccessQueue
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -90,7 +91,7 @@ struct WorkerHandle: @unchecked Sendable {
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
             base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
-            peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, wheel: TimerWheel(now: now),
+            peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, access: access, wheel: TimerWheel(now: now),
             pipes: PipePool(openMax: budget.pipesMax / peers.count),
             // The kernel's randomness: getrandom(2).
             generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))
