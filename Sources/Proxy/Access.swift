@@ -40,7 +40,7 @@ package struct AccessRecord: Sendable {
         (bytesToBackend, bytesToClient) = (connection.traffic.toBackend, connection.traffic.toClient)
     }
 
-    fileprivate init(turnedAway client: IPEndpoint?, _ ending: Ending, listener: Int) {
+    init(turnedAway client: IPEndpoint?, _ ending: Ending, listener: Int) {
         (serial, self.client, self.ending) = (nil, client, ending)
         (self.listener, pool, slot) = (Int32(listener), -1, -1)
         (connectedAfter, answeredAfter, duration) = (ConnectionRecord.never, ConnectionRecord.never, 0)

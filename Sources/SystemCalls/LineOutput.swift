@@ -38,7 +38,7 @@ package final class LineOutput: Sendable {
     /// Nil: it is the process's.
     private let owned: Descriptor?
     /// As long as the kernel has not said that it cannot.
-    private let canWriteNow = Atomic<Bool>(true)
+    let canWriteNow = Atomic<Bool>(true)
 
     private init(path: String?, number: Int32, owned: consuming Descriptor?, mode: mode_t) {
         self.path = path
@@ -51,16 +51,21 @@ package final class LineOutput: Sendable {
         }
     }
 
-    package static func standardError() -> LineOutput {
+    /// Of a descriptor that stays its owner's.
+    convenience init(borrowing number: Int32) {
         var status = stat()
-        guard fstat(2, &status) == 0 else { return LineOutput(path: nil, number: 2, owned: nil, mode: S_IFREG) }
-        guard Terminal.isTerminal(2) else { return LineOutput(path: nil, number: 2, owned: nil, mode: status.st_mode) }
+        // One that is not open refuses every write.
+        self.init(path: nil, number: number, owned: nil, mode: fstat(number, &status) == 0 ? status.st_mode : S_IFREG)
+    }
+
+    package static func standardError() -> LineOutput {
+        guard Terminal.isTerminal(2) else { return LineOutput(borrowing: 2) }
         // A terminal tells that it has room, not how much: opened once more, with flags of our own.
         do throws(SystemError) {
             let own = try Files.open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY)
-            return LineOutput(path: nil, number: own.number, owned: own, mode: status.st_mode)
+            return LineOutput(path: nil, number: own.number, owned: own, mode: S_IFCHR)
         } catch {
-            return LineOutput(path: nil, number: 2, owned: nil, mode: status.st_mode)
+            return LineOutput(borrowing: 2)
         }
     }
 
