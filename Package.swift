@@ -35,7 +35,7 @@ let package = Package(
     ],
     targets: [
         // Borders to C: headers, and the macros that Swift cannot import.
-        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_core", providers: [.apt(["libevent-dev"])]),
+        .systemLibrary(name: "CLibevent", pkgConfig: "libevent_extra", providers: [.apt(["libevent-dev"])]),
         .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
         .systemLibrary(name: "CLinux"),
 
@@ -63,7 +63,7 @@ let package = Package(
 
         program("lbd", ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model", argumentParser, logging]),
         program("lbctl", [
-            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration",
+            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "Statistics",
             "EventLoop", "SystemCalls", "Model", argumentParser,
         ]),
         // The small backend and load generator behind Config/quickstart and the end-to-end tests.

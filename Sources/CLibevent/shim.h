@@ -1,5 +1,5 @@
 // libevent's core: events that live in our own memory (event_struct.h makes
-// `struct event` complete), loops and timers.
+// `struct event` complete), loops and timers; and its HTTP server, for EventLoop/HTTPServer alone.
 #ifndef SLUICE_CLIBEVENT_H
 #define SLUICE_CLIBEVENT_H
 
@@ -11,6 +11,9 @@
 #include <event2/event-config.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <event2/buffer.h>
+#include <event2/http.h>
+#include <event2/listener.h>
 #include <event2/util.h>
 
 #if !defined(EVENT__NUMERIC_VERSION) || EVENT__NUMERIC_VERSION < 0x02010c00

@@ -13,6 +13,8 @@ enum WhenFullWord: String, CaseIterable, Sendable { case refuse, queue }
 enum Declared {
     static let control = Option("control", .path, .isAnError(example: "run/lbd.sock"), "Unix socket of the control protocol, mode 0660",
         effect: .atNextStart)
+    static let admin = Option("admin", .endpoint(portZero: true), .isNothing(example: "127.0.0.1:9180"),
+        "where lbd answers HTTP itself: status page, /metrics, /healthz, /readyz; anybody who can connect may read them; left out: nowhere")
     static let stateDirectory = Option("state-directory", .path, .means("run"),
         "folder of the lock and the saved wishes; relative paths start at this file's folder", effect: .atNextStart)
     static let stopDeadline = Option("stop-deadline", .duration(.zero ... .days(30)), .means("1m"),
@@ -183,13 +185,13 @@ enum Declared {
 // The sections, in the order in which texts show them.
 extension Declared {
     static let file = Section("", .one, "the whole file", [
-        entry(control), entry(stateDirectory), entry(stopDeadline), entry(workers), entry(connectionsMax),
+        entry(control), entry(admin), entry(stateDirectory), entry(stopDeadline), entry(workers), entry(connectionsMax),
         .section(log), .section(listeners), .section(pools),
     ])
     static let log = Section("log", .one, "what is logged", [
         entry(level), entry(format), entry(logFile), entry(access), .section(levels),
     ])
-    static let levels = Section("levels", .one, "of parts of lbd that have a level of their own", subsystemLevels.map { entry($0) })
+    static let levels = Section("levels", .oneOrNone, "of parts of lbd that have a level of their own", subsystemLevels.map { entry($0) })
     static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
         entry(bind), entry(pool), entry(backlog), entry(listenerConnectionsMax), entry(acceptProxy), entry(trusted), entry(proxyTimeout),
         entry(allow), entry(deny), entry(userTimeout), entry(sourceConnectionsMax),

@@ -41,6 +41,7 @@ struct Loader {
         let top = Place(line: 1, column: 1)
         guard let file = SectionReader(root, as: Declared.file, subject: nil, key: top, &findings) else { return nil }
         let control = file.value(Declared.control, &findings)
+        let admin = file.optional(Declared.admin, &findings)
         let stateDirectory = file.value(Declared.stateDirectory, &findings)
         let stopDeadline = file.value(Declared.stopDeadline, &findings)
         let workers = file.value(Declared.workers, &findings)
@@ -49,12 +50,21 @@ struct Loader {
         let listeners = listeners(file)
         let pools = pools(file)
         checkDiverts(file)
-        guard let control, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
+        if let address = admin?.value { checkAdmin(address, file) }
+        guard let control, let admin, let stateDirectory, let stopDeadline, let workers, let connectionsMax, let log, let listeners, let pools
         else { return nil }
         checkCounts(file, listeners: listeners.count, pools: pools.count, backends: pools.reduce(0) { $0 + $1.backends.count })
         return BalancerConfiguration(
-            control: control, stateDirectory: stateDirectory, stopDeadline: stopDeadline, workers: workers,
+            control: control, admin: admin.value, stateDirectory: stateDirectory, stopDeadline: stopDeadline, workers: workers,
             connectionsMax: connectionsMax.value, log: log, listeners: listeners, pools: pools)
+    }
+
+    /// After the listeners: an address is bound once.
+    private mutating func checkAdmin(_ address: Endpoint, _ file: SectionReader) {
+        guard let listener = bound[address] else { return }
+        findings.add(
+            file.entry(Declared.admin.name)?.value.place ?? file.place,
+            "'admin' is \(address), which listener '\(listener)' binds; take another port for one of them")
     }
 
     /// What lbd has room for.

@@ -115,9 +115,6 @@ func presetNode(_ written: String, at place: Place) -> YamlNode {
 /// `subject`: what lacks it; nil for the file itself.
 func unknownKeyText(_ key: String, in section: Section, subject: String?) -> String {
     let shown = "'\(key.escapedForOneLine)'"
-    if Unavailable.keys[section.name]?.contains(key) == true {
-        return "\(shown) is not available in this version; take it out of \(subject ?? "the file")"
-    }
     let text = "unknown key \(shown) \(subject.map { "in \($0)" } ?? "at the top level")"
     let nearest = suggestion(for: key, among: section.keys)
     guard nearest.isEmpty else { return text + nearest }

@@ -25,6 +25,7 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let running: RunningConfiguration
     let handler: CommandHandler
     private let surveys: Surveys
+    private let admin: AdminPort
     private let log: Log
     private let access: AccessLog
     /// Of all who have long work to do on the loop.
@@ -43,14 +44,16 @@ package struct DaemonError: Error, CustomStringConvertible {
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
         plane = try Daemon.plane(for: configuration, descriptorsBefore: descriptors)
-        table = PoolTable(plane: plane, events: events, poolsMax: BalancerConfiguration.poolsMax)
-        listeners = Listeners(plane: plane, events: events, listenersMax: BalancerConfiguration.listenersMax)
+        let layout = plane.statistics.layout
+        table = PoolTable(plane: plane, events: events, poolsMax: layout.pools)
+        listeners = Listeners(plane: plane, events: events, listenersMax: layout.listeners)
+        admin = AdminPort(plane: plane, stateDirectory: configuration.stateDirectory, logger: logger)
         let saved = SavedWishes(stateDirectory: configuration.stateDirectory)
         surveys = Surveys(plane: plane)
         let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
         let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
         reconfiguration = Reconfiguration(
-            configuration, plane: plane, table: table, listeners: listeners, drains: drains, saved: saved, events: events, log: log,
+            configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, log: log,
             logger: logger, descriptorsBefore: descriptors)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
         access = AccessLog(plane.access, table: table, listeners: listeners, log: log, turns: turns)
@@ -58,9 +61,10 @@ package struct DaemonError: Error, CustomStringConvertible {
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
+        admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
-        pools.listeners = []
+        (pools.listeners, pools.admin) = ([], nil)
         try reconfiguration.start(pools)
     }
 
@@ -70,13 +74,16 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
+        let limit = try Limits.raiseDescriptors()
         return try DataPlane(
             layout: SegmentLayout(
-                workers: workers, slots: BalancerConfiguration.backendsMax, listeners: BalancerConfiguration.listenersMax,
-                pools: BalancerConfiguration.poolsMax),
-            descriptorLimit: try Limits.raiseDescriptors(),
-            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count,
-            backends: backends, connectionsMax: configuration.connectionsMax)
+                workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
+                listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
+                pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1),
+            descriptorLimit: limit,
+            descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count
+                + (configuration.admin == nil ? 0 : AdminPort.descriptors(workers: workers, descriptorLimit: limit)),
+            backends: backends, connectionsMax: configuration.connectionsMax, ownListener: AdminPort.listener)
     }
 
     /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
@@ -111,6 +118,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         for report in plane.takeReports().reports { hear(report) }
         table.stop()
         events.record(.stopped(connectionsClosed: plane.statistics.process.held))
+        admin.close()
         try control.close()
         return 0
     }

@@ -53,7 +53,7 @@ struct PreparedListeners {
     init(plane: DataPlane, events: EventLog, listenersMax: Int) {
         self.plane = plane
         self.events = events
-        numbers = Numbers(max: listenersMax)
+        numbers = Numbers(from: AdminPort.listener + 1, max: listenersMax)
     }
 
     var numbersAvailable: Int { numbers.available }
@@ -263,7 +263,7 @@ struct PreparedListeners {
 
 extension Endpoint {
     /// Whether the kernel would not let somebody else listen at both.
-    fileprivate func overlaps(_ other: Endpoint) -> Bool {
+    func overlaps(_ other: Endpoint) -> Bool {
         switch (self, other) {
         case (.unix(let path), .unix(let otherPath)): path == otherPath
         case (.ipv4(let address, let port), .ipv4(let otherAddress, let otherPort)):

@@ -3,13 +3,13 @@
 
 struct Numbers {
     private let max: Int
-    private var fresh = 0
+    private var fresh: Int
     private var returned: [Int] = []
     /// Before it `returned` is used up.
     private var start = 0
 
-    /// 0 ..< max
-    init(max: Int) { self.max = max }
+    /// first ..< max
+    init(from first: Int = 0, max: Int) { (fresh, self.max) = (first, max) }
 
     var available: Int { max - fresh + returned.count - start }
 

@@ -44,7 +44,7 @@ import SystemCalls
         self.plane = plane
         self.events = events
         slots = SlotTable(plane: plane)
-        indices = Numbers(max: poolsMax)
+        indices = Numbers(from: AdminPort.pool + 1, max: poolsMax)
         returns = Returns(plane: plane)
         returns.changed = { [weak self] pool in self?.follow(pool) }
         slots.freed = { [weak self] slot in self?.bySlot[slot] = nil }

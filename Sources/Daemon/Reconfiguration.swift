@@ -11,6 +11,7 @@ import SystemCalls
     private let plane: DataPlane
     private let table: PoolTable
     private let listeners: Listeners
+    private let admin: AdminPort
     let drains: Drains
     private let saved: SavedWishes
     private let events: EventLog
@@ -21,12 +22,12 @@ import SystemCalls
     private let log: Log
 
     init(
-        _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, drains: Drains, saved: SavedWishes,
+        _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, admin: AdminPort, drains: Drains, saved: SavedWishes,
         events: EventLog, log: Log, logger: Logger, descriptorsBefore: Int
     ) {
         current = configuration
-        (current.pools, current.listeners) = ([], [])
-        (self.plane, self.table, self.listeners, self.drains) = (plane, table, listeners, drains)
+        (current.pools, current.listeners, current.admin) = ([], [], nil)
+        (self.plane, self.table, self.listeners, self.admin, self.drains) = (plane, table, listeners, admin, drains)
         (self.saved, self.events, self.log, self.logger, self.descriptorsBefore) = (saved, events, log, logger.about(.configuration), descriptorsBefore)
         table.gone = { [weak drains] backend in drains?.forget(backend) }
     }
@@ -62,6 +63,7 @@ import SystemCalls
 
     private struct Prepared {
         let listeners: PreparedListeners
+        let admin: AdminPort.Prepared?
         let saved: [BackendReference: SavedWish]
         /// Nil: the log stays where it is.
         let logOutput: LineOutput?
@@ -73,7 +75,13 @@ import SystemCalls
         if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
         let saved = try savedWishes(for: changed)
         let logOutput = try logOutput(new.log)
-        return Prepared(listeners: try listeners.prepare(new.listeners), saved: saved, logOutput: logOutput)
+        let admin = try admin.prepare(new.admin)
+        do throws(Failure) {
+            return Prepared(listeners: try listeners.prepare(new.listeners), admin: admin, saved: saved, logOutput: logOutput)
+        } catch {
+            self.admin.abandon(admin)
+            throw error
+        }
     }
 
     private func logOutput(_ new: LogConfiguration) throws(Failure) -> LineOutput? {
@@ -105,6 +113,7 @@ import SystemCalls
         let added = table.change(to: new.pools, saved: prepared.saved, atStart: atStart)
         for backend in added { drains.begin(backend) }
         listeners.change(to: new.listeners, prepared.listeners, now: now) { table.pool($0) }
+        if let own = prepared.admin { admin.change(to: own) }
         table.removeOthers(than: new.pools, now: now)
         listeners.settle()
         current = new
@@ -120,7 +129,7 @@ import SystemCalls
     private func rebudget(from old: BalancerConfiguration) {
         let backends = current.pools.reduce(0) { $0 + $1.backends.count }
         plane.rebudget(
-            descriptorsOpen: descriptorsBefore + plane.workerCount * current.listeners.count, backends: backends,
+            descriptorsOpen: descriptorsBefore + plane.workerCount * current.listeners.count + admin.descriptors, backends: backends,
             connectionsMax: current.connectionsMax)
         guard current.connectionsMax != old.connectionsMax, let shortfall = plane.budget.shortfall else { return }
         logger.warning("\(shortfall.words(carried: plane.connectionsMax))")

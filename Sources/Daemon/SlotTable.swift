@@ -29,7 +29,7 @@ import Statistics
 
     init(plane: DataPlane) {
         self.plane = plane
-        numbers = Numbers(max: plane.statistics.layout.slots)
+        numbers = Numbers(from: AdminPort.slot + 1, max: plane.statistics.layout.slots)
     }
 
     var available: Int { numbers.available }

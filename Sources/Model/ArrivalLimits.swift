@@ -13,9 +13,6 @@ package struct ArrivalLimits: Equatable, Sendable {
         self.sourceRate = sourceRate
         self.sourceConnectionsMax = sourceConnectionsMax
     }
-
-    /// Who comes makes a difference.
-    package var judgeSources: Bool { sourceRate != nil || sourceConnectionsMax != nil }
 }
 
 /// New connections: so many a second in the long run, so many at once after a quiet time.

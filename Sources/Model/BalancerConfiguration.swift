@@ -3,6 +3,8 @@
 package struct BalancerConfiguration: Equatable, Sendable {
     /// Path of the control socket.
     package var control: String
+    /// Where lbd answers HTTP itself; nil: nowhere.
+    package var admin: Endpoint?
     /// Folder of the lock and the saved wishes.
     package var stateDirectory: String
     /// How long connections may go on after SIGTERM.
@@ -15,10 +17,11 @@ package struct BalancerConfiguration: Equatable, Sendable {
     package var pools: [PoolConfiguration]
 
     package init(
-        control: String, stateDirectory: String, stopDeadline: Duration, workers: WorkerCount,
+        control: String, admin: Endpoint? = nil, stateDirectory: String, stopDeadline: Duration, workers: WorkerCount,
         connectionsMax: Int? = nil, log: LogConfiguration, listeners: [ListenerConfiguration], pools: [PoolConfiguration]
     ) {
         self.control = control
+        self.admin = admin
         self.stateDirectory = stateDirectory
         self.stopDeadline = stopDeadline
         self.workers = workers

@@ -112,7 +112,7 @@ struct ListenerHandle {
             worker.dismiss(listener: listener)
             return .pausing
         }
-        let (accepted, peer, failure) = acceptSocket(worker)
+        let (accepted, peer, failure) = Sockets.acceptWithPeer(on: pointer.pointee.descriptor)
         guard failure == 0 else {
             worker.dismiss(listener: listener)
             worker.gate(of: listener).arrivals?.giveTokenBack()
@@ -139,7 +139,8 @@ struct ListenerHandle {
         pointer.pointee.worker.noteTurnedAway(accepted, from: nil, listener: listener, .outOfResources)
         Sockets.resetOnClose(accepted)
         Glibc.close(accepted)
-        pointer.pointee.worker.accountTurnedAway(listener: listener)
+        // The listener closes, and the process carries no more.
+        pointer.pointee.worker.accountTurnedAway(listener: listener, .outOfResources)
         return true
     }
 
@@ -180,25 +181,16 @@ struct ListenerHandle {
         tokensCame()
     }
 
-    /// Who it is the kernel is asked only where somebody wants to know.
-    private func acceptSocket(_ worker: WorkerHandle) -> (accepted: Int32, peer: IPEndpoint?, errorNumber: Int32) {
-        let gate = worker.gate(of: pointer.pointee.listener)
-        guard gate.asksForPeer || worker.route(of: worker.destination(of: gate.pool)).header.asksForClient else {
-            let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
-            return (accepted, nil, failure)
-        }
-        return Sockets.acceptWithPeer(on: pointer.pointee.descriptor)
-    }
-
     /// By a reset, which leaves nothing behind here (no TIME_WAIT), and is no answer that somebody could take for
     /// an empty one.
     private func turnAway(_ client: Int32, from peer: IPEndpoint?, _ worker: WorkerHandle) {
-        let gate = worker.gate(of: pointer.pointee.listener)
-        worker.noteTurnedAway(client, from: peer, listener: pointer.pointee.listener, gate.headerTimeout == nil ? .denied : .badHeader)
+        let gate = worker.gate(of: listener)
+        let reason = gate.headerTimeout == nil ? CloseReason.denied : .badHeader
+        worker.noteTurnedAway(client, from: peer, listener: listener, reason)
         Sockets.resetOnClose(client)
         Glibc.close(client)
         gate.arrivals?.giveTokenBack()
-        worker.accountTurnedAway(listener: pointer.pointee.listener)
+        worker.accountTurnedAway(listener: listener, reason)
         worker.dismiss(listener: pointer.pointee.listener)
     }
 
@@ -284,7 +276,7 @@ extension WorkerHandle {
         return false
     }
 
-    /// Those that were accepted while mail waited: it has been read. Whether their addresses are asked for may be new.
+    /// Those that were accepted while mail waited: it has been read.
     /// `only`: of a listener about which something is in the mail that means them.
     func beginAccepted(at only: Int? = nil) {
         guard !state.unbegun.isEmpty else { return }

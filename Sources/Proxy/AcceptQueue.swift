@@ -61,14 +61,7 @@ final class AcceptQueue: Sendable {
 
     private func connections(_ waiter: Waiter) -> Int { segment.open(worker: waiter.worker, listener: waiter.listener) }
 
-    /// The worker's listeners wait no longer.
-    func leave(worker: Int) {
-        waiting.withLock { waiting in
-            for limit in Array(waiting.keys) { remove(from: limit, &waiting) { $0.worker == worker } }
-        }
-    }
-
-    /// One of them does no longer.
+    /// One of the worker's listeners waits no longer.
     func leave(worker: Int, listener: Int) {
         waiting.withLock { waiting in
             for limit in Array(waiting.keys) { remove(from: limit, &waiting) { $0.worker == worker && $0.listener == listener } }

@@ -141,9 +141,9 @@ package final class AccessQueues {
 }
 
 extension ConnectionHandle {
-    /// It ends. Its sockets are open still, and its tickets not given back.
+    /// It ends, and is no connection of lbd's own listener. Its sockets are open still, and its tickets not given back.
     @inline(__always) func noteAccess(_ reason: CloseReason) {
-        if worker.state.access.isOn { recordAccess(reason) }
+        if worker.state.access.isOn, record.listener != worker.state.ownListener { recordAccess(reason) }
     }
 
     private func recordAccess(_ reason: CloseReason) {

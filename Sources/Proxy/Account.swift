@@ -1,4 +1,5 @@
 // What is counted, and when: the only place where the data path writes statistics.
+import Model
 import Statistics
 import SystemCalls
 
@@ -16,12 +17,24 @@ extension ConnectionHandle {
             if !record.isAnswered {
                 record.isAnswered = true
                 record.answeredAfter = millisecondsSinceAccept
-                // From the client's last byte, or from the connect: whatever it answers to.
-                worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countFirstByte(after: silence)
+                accountFirstByte(after: silence)
             }
             counters.countBytesToClient(bytes)
         }
     }
+
+    /// `silence`: since the client's last byte, or since the connect: whatever it answers to.
+    private func accountFirstByte(after silence: Int64) {
+        worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countFirstByte(after: silence)
+        // The worker's clock goes by ticks of some milliseconds: where the connect was as lately, that is known better.
+        let sinceConnect = Int64(microsecondsNow &- record.connectBegan) * 1000
+        let isAnswerToFirst = abs(sinceConnect - silence) < ConnectionHandle.clockError
+        worker.state.segment.times(.firstBytes, worker: worker.state.index, pool: record.pool)
+            .count(nanoseconds: isAnswerToFirst ? sinceConnect : silence)
+    }
+
+    /// Nanoseconds: two ticks of the kernel's slowest clock.
+    private static var clockError: Int64 { 20_000_000 }
 
     func accountAccepted() {
         worker.state.segment.listener(worker: worker.state.index, listener: record.listener).countAccepted()
@@ -31,7 +44,9 @@ extension ConnectionHandle {
         record.connectedAfter = millisecondsSinceAccept
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         counters.countConnection()
-        if record.connectBegan > 0 { counters.countConnect(microseconds: microsecondsNow &- record.connectBegan) }
+        let taken = microsecondsNow &- record.connectBegan
+        counters.countConnect(microseconds: taken)
+        worker.state.segment.times(.connects, worker: worker.state.index, pool: record.pool).count(nanoseconds: Int64(taken) * 1000)
     }
 
     /// Finer than the worker's own clock; no connect takes until it goes round, after 71 minutes.
@@ -42,6 +57,8 @@ extension ConnectionHandle {
         guard record.slot >= 0 else { return }
         worker.reportConnectFailed(slot: record.slot, errorNumber: errorNumber, retried: retried)
         worker.state.segment.backend(worker: worker.state.index, slot: record.slot).countConnectFailure()
+        worker.state.segment.countConnectFailure(
+            ConnectFailureReason(errorNumber: errorNumber), worker: worker.state.index, slot: record.slot)
     }
 
     func accountReset(by party: Party) {
@@ -57,12 +74,13 @@ extension ConnectionHandle {
 
     /// Of a connection that had a backend. One that an operator ended says nothing about how long they live.
     func accountLifetime(_ reason: CloseReason) {
+        let age = worker.now() - record.begunAt
+        worker.state.segment.times(.durations, worker: worker.state.index, pool: record.pool).count(nanoseconds: age)
         switch reason {
         case .ordered, .orderedReset, .removed, .stopping: return
         case .finished, .passedReset, .idle, .halfClosed, .stalled, .lifetime, .noBackend, .connectFailed, .poolFull, .queueTimedOut, .holdFull,
             .holdTimedOut, .clientLeft, .denied, .sourceLimit, .badHeader, .outOfResources: break
         }
-        let age = worker.now() - record.begunAt
         worker.state.segment.lifetimes(worker: worker.state.index, pool: record.pool).count(age)
         guard record.slot >= 0 else { return }
         worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countEnd(age: age, bytesToClient: record.traffic.toClient)
@@ -70,6 +88,7 @@ extension ConnectionHandle {
 
     func accountClose(_ reason: CloseReason) {
         let counters = worker.state.segment.listener(worker: worker.state.index, listener: record.listener)
+        worker.state.segment.countEnding(reason.ending, worker: worker.state.index, listener: record.listener)
         counters.countClosed()
         switch reason {
         case .noBackend, .denied, .sourceLimit, .badHeader: counters.countRefused()
@@ -95,10 +114,11 @@ extension ConnectionHandle {
 
 extension WorkerHandle {
     /// A client that was cut off before it became a connection.
-    func accountTurnedAway(listener: Int) {
+    func accountTurnedAway(listener: Int, _ reason: CloseReason) {
         let counters = state.segment.listener(worker: state.index, listener: listener)
         counters.countAccepted()
         counters.countRefused()
+        state.segment.countEnding(reason.ending, worker: state.index, listener: listener)
         counters.countClosed()
     }
 }

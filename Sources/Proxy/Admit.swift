@@ -81,7 +81,7 @@ extension WorkerHandle {
             if held == .process { giveBack(.process) }
             return own
         }
-        guard held == .process || take(.process) else {
+        guard listener == state.ownListener || held == .process || take(.process) else {
             giveBack(own)
             return .process
         }
@@ -92,7 +92,7 @@ extension WorkerHandle {
     /// as there it can wait no longer; never beyond the process's. False: that has none.
     func admitAtClose(listener: Int) -> Bool {
         guard state.segment.tickets(listener: listener).take(below: .max) else { return false }
-        if take(.process) { return true }
+        if listener == state.ownListener || take(.process) { return true }
         giveBack(.listener(listener))
         return false
     }
@@ -100,7 +100,7 @@ extension WorkerHandle {
     /// Gives the tickets back: of a connection that has ended, or of an accept that found nobody.
     func dismiss(listener: Int) {
         giveBack(.listener(listener))
-        giveBack(.process)
+        if listener != state.ownListener { giveBack(.process) }
     }
 
     /// Most connections; without a limit more than there can be.

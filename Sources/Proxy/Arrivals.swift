@@ -39,12 +39,8 @@ struct Arrivals: @unchecked Sendable {
 
     private let block: UnsafeMutablePointer<Block>
 
-    /// Accepting has to tell who comes.
-    let judgeSources: Bool
-
     /// `counts`: of the process, where the limits need it.
     init(_ limits: ArrivalLimits, listener: Int, counts: SourceCounts?) {
-        judgeSources = limits.judgeSources
         block = .allocate(capacity: 1)
         block.initialize(to: Block(
             listener: listener, limits: limits, bucket: limits.rate.map(TokenBucket.init),

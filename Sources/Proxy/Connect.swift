@@ -8,7 +8,7 @@ import Model
 import SystemCalls
 
 extension ConnectionHandle {
-    /// The connection's first step. `peer`: the client's address where accepting asked for it.
+    /// The connection's first step. `peer`: nil for a Unix socket's client.
     func begin(from peer: IPEndpoint?) {
         accountAccepted()
         record.client.readable = true
@@ -66,7 +66,7 @@ extension ConnectionHandle {
     }
 
     private func startConnect(to target: RouteTarget, _ first: FirstBytes) -> ConnectStart {
-        record.connectBegan = worker.route(of: record.pool).header.holdsBack ? max(1, microsecondsNow) : 0
+        record.connectBegan = microsecondsNow
         if let failure = openSocket(for: target) { return .failed(errorNumber: failure) }
         let socket = record.backend.descriptor
         record.delaysAcknowledgements = !first.isEmpty && target.address.family != AF_UNIX

@@ -157,7 +157,7 @@ struct ConnectionRecord {
     var cameByProxy = false
     /// The PROXY header of ours that stands before the client's first bytes.
     var announced = SendProxy.none
-    /// When the connect began, where connects are timed, in microseconds that go round; 0: they are not.
+    /// When the last connect began, in microseconds that go round.
     var connectBegan: UInt32 = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
     /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.

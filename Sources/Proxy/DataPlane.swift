@@ -33,7 +33,10 @@ package final class DataPlane {
     /// Made with the first listener that limits them.
     private(set) var sourceCounts: SourceCounts?
 
-    private let descriptorLimit: Int
+    /// The number of the listener that is lbd's own and no client's of a pool: its connections take no ticket of the
+    /// process, it stays open while lbd stops, and no survey of all connections finds them. Nil: there is none.
+    package let ownListener: Int?
+    package let descriptorLimit: Int
     package private(set) var budget: ConnectionBudget
     package var connectionsMax: Int { budget.connectionsMax }
     package var workerCount: Int { workers.count }
@@ -41,7 +44,8 @@ package final class DataPlane {
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
     /// listeners to come, the workers' own not counted.
     package init(
-        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil
+        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil,
+        ownListener: Int? = nil
     ) throws(SystemError) {
         let segment = try Segment(layout: layout)
         let reports = try ReportQueue()
@@ -59,7 +63,7 @@ package final class DataPlane {
                 workers.append(try WorkerHandle(
                     index: index, segment: segment.view, budget: budget, mailbox: mailbox,
                     peers: mailboxes, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports,
-                    access: access.queues[index]))
+                    access: access.queues[index], ownListener: ownListener))
             }
         } catch {
             for worker in workers { worker.free() }
@@ -67,6 +71,7 @@ package final class DataPlane {
         }
         (self.segment, self.reports, self.mailboxes, self.workers) = (segment, reports, mailboxes, workers)
         (self.budget, self.descriptorLimit, self.connectFailures, self.access) = (budget, descriptorLimit, connectFailures, access)
+        self.ownListener = ownListener
     }
 
     package func start() throws(SystemError) {
@@ -77,6 +82,7 @@ package final class DataPlane {
     package func end() {
         for mailbox in mailboxes.prefix(threads.count) {
             mailbox.post(.closeListeners(generation: generation))
+            if let ownListener { mailbox.post(.closeListener(ownListener, generation: generation)) }
             mailbox.post(.closeConnections)
             mailbox.post(.end)
         }
@@ -124,6 +130,9 @@ package final class DataPlane {
         return generation
     }
 
+    /// Asks every worker how long it takes until it has read this.
+    package func beat() { post(.beat(Clocks.monotonic().nanoseconds)) }
+
     /// What the process carries from now on; who is connected stays. `descriptorsOpen`: as in `init`.
     package func rebudget(descriptorsOpen: Int, backends: Int, connectionsMax: Int?) {
         budget = ConnectionBudget(
@@ -134,8 +143,8 @@ package final class DataPlane {
     /// By a reset. Of a backend's slot: once a routing without it was published.
     package func resetConnections(_ group: ConnectionGroup) { post(.errand(GroupReset(group, workers: workers.count))) }
 
-    /// Accepts to the end what has arrived, then closes all listeners. When the generation is followed, nothing is
-    /// accepted any more.
+    /// Accepts to the end what has arrived, then closes all listeners but lbd's own. When the generation is followed,
+    /// nothing is accepted there any more.
     package func closeListeners() -> UInt64 {
         generation += 1
         post(.closeListeners(generation: generation))

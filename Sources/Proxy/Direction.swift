@@ -166,6 +166,7 @@ extension ConnectionHandle {
         account(bytes: count, from: source)
         let isLast = self[flowFrom: source].sourceEnd == .finished
         let transfer = Sockets.send(destination, from: buffer.start, count: count, isLast: isLast)
+        worker.noteWritten()
         switch transfer {
         case .bytes(let sent) where sent < count:
             self[flowFrom: source].leftover.keep(buffer.start + sent, count: count - sent)

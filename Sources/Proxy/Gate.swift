@@ -64,9 +64,6 @@ struct Gate: Sendable {
     /// Everybody is welcome.
     var isOpen: Bool { headerTimeout == nil && !judges }
 
-    /// Else accepting need not tell who comes.
-    var asksForPeer: Bool { !isOpen || arrivals?.judgeSources == true }
-
     func trusts(_ proxy: IPAddress) -> Bool {
         block.value.trusted.withSpan { AccessList.holds(proxy, $0) }
     }

@@ -31,6 +31,8 @@ enum WorkerMessage: Sendable {
     case forgetPool(Int, generation: UInt64)
     /// Most connections of the process.
     case connectionsMax(Int)
+    /// Sent at this time (monotonic nanoseconds): how long it waited is the worker's lag.
+    case beat(Int64)
     /// Changes nothing: all that the worker was told before has been done when it is acknowledged.
     case fence(generation: UInt64)
     case end
@@ -42,7 +44,7 @@ enum WorkerMessage: Sendable {
         case .rules(_, _, let generation), .closeListeners(let generation), .closeListener(_, let generation), .forgetListener(_, let generation),
             .forgetPool(_, let generation), .fence(let generation):
             generation
-        case .listen, .admit, .adopt, .serve, .retirePool, .connectionsMax, .closeConnections, .errand, .end: nil
+        case .listen, .admit, .adopt, .serve, .retirePool, .connectionsMax, .closeConnections, .errand, .beat, .end: nil
         }
     }
 }

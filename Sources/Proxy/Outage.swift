@@ -124,17 +124,6 @@ extension ConnectionHandle {
 extension WorkerHandle {
     func isRouted(_ pool: Int) -> Bool { state.routes.indices.contains(pool) && state.routes[pool] != nil }
 
-    /// The pool that a connection for this one goes to now.
-    func destination(of pool: Int) -> Int {
-        var destination = pool
-        for _ in 0..<state.routes.count {
-            let header = route(of: destination).header
-            guard header.targetCount == 0, case .divert(let next) = header.outage, isRouted(next) else { break }
-            destination = next
-        }
-        return destination
-    }
-
     /// Nobody of the pool takes connections any more: what becomes of those in its line.
     func meetOutage(pool: Int, _ route: Route) {
         switch route.header.outage {

@@ -93,6 +93,7 @@ extension ConnectionHandle {
         while let pipe = self[flowFrom: source].pipe, pipe.count > 0 {
             switch Splice.move(from: pipe.readEnd, to: destination, count: pipe.count) {
             case .bytes(let moved):
+                worker.noteWritten()
                 noteTaken(from: source)
                 self[flowFrom: source].pipe!.count -= moved
             case .wouldBlock: return false

@@ -4,6 +4,7 @@ import SystemCalls
 extension ConnectionHandle {
     /// An edge on one party's socket.
     func ready(_ party: Party, _ readiness: Readiness) {
+        worker.state.hop.noteReady()
         if readiness.readable { record[party].readable = true }
         switch record.phase {
         case .free, .closed:

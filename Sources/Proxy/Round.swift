@@ -22,12 +22,15 @@ extension WorkerHandle {
             handle.proceed(holding: ticket)
         case .closeListeners:
             // Out of the list first: the last accepts may run out and pause whatever still stands in it.
-            let closing = state.listeners
-            state.listeners = []
-            for listener in closing { listener.close() }
-            state.acceptQueue.leave(worker: state.index)
-            state.acceptPause = .none
-            (state.processNotice, state.hasNotices) = (LimitNotice(), false)
+            let closing = state.listeners.filter { $0.listener != state.ownListener }
+            state.listeners.removeAll { $0.listener != state.ownListener }
+            for listener in closing {
+                state.acceptQueue.leave(worker: state.index, listener: listener.listener)
+                listener.close()
+            }
+            // Else what has paused still stands.
+            if state.listeners.isEmpty { (state.acceptPause, state.hasNotices) = (.none, false) }
+            state.processNotice = LimitNotice()
             settleReports(atOnce: true)
         case .closeConnections:
             beginAccepted()
@@ -42,6 +45,7 @@ extension WorkerHandle {
         case .connectionsMax(let most):
             state.connectionsMax = most
             serveAwaiting(.process)
+        case .beat(let sentAt): state.segment.storeLag(Clocks.monotonic().nanoseconds - sentAt, worker: state.index)
         case .fence: return
         case .end:
             state.isEnding = true

@@ -125,9 +125,6 @@ struct RouteHeader {
 
     /// Connections may wait in line for a backend.
     var hasLine: Bool { hasLimits || outage.lengthMax > 0 }
-
-    /// Somebody goes by who the client is: the choice or the backend.
-    var asksForClient: Bool { balance == .sourceHash || sendProxy != .none }
 }
 
 /// One backend of a route. Copying copies the reference, which is good as long as the route is.

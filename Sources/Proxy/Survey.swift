@@ -73,7 +73,7 @@ package final class ConnectionSurvey: Errand {
     }
 
     private func isWanted(_ connection: ConnectionHandle, _ worker: WorkerHandle) -> Bool {
-        guard connection.isLive else { return false }
+        guard connection.isLive, connection.record.listener != worker.state.ownListener else { return false }
         if let pool, connection.record.pool != pool { return false }
         if let slot, connection.record.slot != slot { return false }
         if let ids { return ids.contains(ConnectionID(worker: worker.state.index, serial: connection.record.serial)) }

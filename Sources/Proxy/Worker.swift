@@ -13,6 +13,8 @@ struct WorkerState {
     let base: OpaquePointer
     let index: Int
     let segment: SegmentView
+    /// See `DataPlane.ownListener`.
+    let ownListener: Int?
     var connectionsMax: Int
     let mailbox: Mailbox
     let peers: [Mailbox]
@@ -41,6 +43,7 @@ struct WorkerState {
     /// Of pools that are on their way out.
     var releases: [Int: PoolRelease] = [:]
     var generator: SplitMix64
+    var hop = HopSampling()
     var listeners: [ListenerHandle] = []
     /// Accepted while mail waited, by listener: they begin when it has been read.
     var unbegun: [(client: Int32, listener: Int)] = []
@@ -81,7 +84,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     init(
         index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox],
-        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue, access: AccessQueue
+        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue, access: AccessQueue, ownListener: Int? = nil
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -90,8 +93,9 @@ struct WorkerHandle: @unchecked Sendable {
         let now = Clocks.coarse().nanoseconds
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
-            base: base, index: index, segment: segment, connectionsMax: budget.connectionsMax, mailbox: mailbox,
-            peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, access: access, wheel: TimerWheel(now: now),
+            base: base, index: index, segment: segment, ownListener: ownListener, connectionsMax: budget.connectionsMax,
+            mailbox: mailbox, peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, access: access,
+            wheel: TimerWheel(now: now),
             pipes: PipePool(openMax: budget.pipesMax / peers.count),
             // The kernel's randomness: getrandom(2).
             generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))
@@ -144,7 +148,9 @@ struct WorkerHandle: @unchecked Sendable {
     /// clock ends is reclaimed a round later, when the ready list can no longer name it.
     private func round() {
         state.rounds &+= 1
+        state.hop.beginWait(round: state.rounds)
         poll(EVLOOP_ONCE | (state.readyList == nil && state.errands.isEmpty ? 0 : EVLOOP_NONBLOCK))
+        state.hop.endEvents()
         catchUp()
         continueReady()
         reclaimClosed()

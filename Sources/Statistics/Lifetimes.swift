@@ -12,7 +12,7 @@ package struct LifetimeCounters: @unchecked Sendable {
 
 extension SegmentView {
     package func lifetimes(worker: Int, pool: Int) -> LifetimeCounters {
-        LifetimeCounters(first: line(at: layout.lifetimesOffset(worker: worker, pool: pool)))
+        LifetimeCounters(first: memory(.poolTimes, pool, worker: worker, at: PoolTimes.allCases.count * TimeLine.bytes))
     }
 
     /// Over all workers.

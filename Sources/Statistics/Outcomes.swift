@@ -28,12 +28,13 @@ import Synchronization
 
 extension SegmentView {
     @inlinable package func outcomes(worker: Int, slot: Int) -> OutcomeCounters {
-        OutcomeCounters(first: (start + layout.outcomesOffset(worker: worker, slot: slot)).assumingMemoryBound(to: Atomic<UInt32>.self))
+        OutcomeCounters(first: memory(.outcomes, slot, worker: worker))
     }
 
     /// Over all workers: the histograms only.
     package func outcomes(slot: Int) -> ConnectionOutcomes {
         var sum = ConnectionOutcomes()
+        guard tickets(slot: slot).isUsed else { return sum }
         for worker in 0..<layout.workers {
             let first = outcomes(worker: worker, slot: slot).first
             for place in 0..<FirstByteBuckets.count { sum.firstBytes[place].addGoingRound(first[place]) }

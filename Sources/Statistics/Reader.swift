@@ -38,6 +38,8 @@ package struct ListenerTotals: Equatable, Sendable {
 extension SegmentView {
     package func totals(slot: Int) -> BackendTotals {
         var totals = BackendTotals()
+        // Of thousands most may be idle, and their lines have no memory.
+        guard tickets(slot: slot).isUsed else { return totals }
         for worker in 0..<layout.workers {
             let line = backend(worker: worker, slot: slot).line
             totals.connections &+= line.pointee.connections.load(ordering: .relaxed)

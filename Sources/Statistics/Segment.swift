@@ -1,4 +1,4 @@
-// The statistics segment: one mapping that all workers write and the control plane reads.
+// The statistics segment: one mapping that all workers write, the control plane reads, and others may look into.
 import Glibc
 import SystemCalls
 
@@ -7,7 +7,7 @@ import SystemCalls
 package final class Segment: Sendable {
     package let view: SegmentView
 
-    /// Anonymous memory, zero at first, which is the initial value of every atomic in it.
+    /// Anonymous memory, zero at first, which is the initial value of every atomic in it. Nobody else can look into it.
     package init(layout: SegmentLayout) throws(SystemError) {
         let memory = mmap(nil, layout.bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
         guard let memory, memory != MAP_FAILED else { throw SystemError("mmap", errno, on: "statistics segment") }
@@ -24,23 +24,24 @@ package final class Segment: Sendable {
     package let layout: SegmentLayout
 
     /// Tickets of the process's connections.
-    @inlinable package var process: Tickets { Tickets(line: line(at: 0)) }
+    @inlinable package var process: Tickets { Tickets(line: memory(.processTickets, 0)) }
 
-    @inlinable package func tickets(slot: Int) -> Tickets { Tickets(line: line(at: layout.ticketOffset(slot: slot))) }
+    @inlinable package func tickets(slot: Int) -> Tickets { Tickets(line: memory(.slotTickets, slot)) }
 
     /// Tickets of a listener's connections.
-    @inlinable package func tickets(listener: Int) -> Tickets { Tickets(line: line(at: layout.ticketOffset(listener: listener))) }
+    @inlinable package func tickets(listener: Int) -> Tickets { Tickets(line: memory(.listenerTickets, listener)) }
 
     @inlinable package func backend(worker: Int, slot: Int) -> BackendCounters {
-        BackendCounters(line: line(at: layout.backendOffset(worker: worker, slot: slot)))
+        BackendCounters(line: memory(.slotLines, slot, worker: worker))
     }
 
     @inlinable package func listener(worker: Int, listener: Int) -> ListenerCounters {
-        ListenerCounters(line: line(at: layout.listenerOffset(worker: worker, listener: listener)))
+        ListenerCounters(line: memory(.listenerLines, listener, worker: worker))
     }
 
-    @inlinable func line<Line: ~Copyable>(at offset: Int) -> UnsafeMutablePointer<Line> {
-        assert(MemoryLayout<Line>.size <= SegmentLayout.lineBytes, "a line fits into a cache line")
-        return (start + offset).assumingMemoryBound(to: Line.self)
+    /// `at`: bytes into the entry.
+    @inlinable func memory<Line: ~Copyable>(_ area: SegmentArea, _ index: Int, worker: Int = 0, at: Int = 0) -> UnsafeMutablePointer<Line> {
+        assert(at + MemoryLayout<Line>.size <= area.stride, "an entry holds what is in it")
+        return (start + layout.offset(area, index, worker: worker) + at).assumingMemoryBound(to: Line.self)
     }
 }

@@ -11,7 +11,16 @@ import Synchronization
 
     @inlinable package func take() {
         line.pointee.held.add(1, ordering: .relaxed)
+        noteUse()
     }
+
+    /// In the line that is written anyway, and once.
+    @inlinable func noteUse() {
+        if !line.pointee.used.load(ordering: .relaxed) { line.pointee.used.store(true, ordering: .relaxed) }
+    }
+
+    /// Whether any was ever taken.
+    @inlinable package var isUsed: Bool { line.pointee.used.load(ordering: .relaxed) }
 
     /// Takes one only while fewer than `limit` are out. Never more than that, not even for a moment: a `give`
     /// at that moment would not know that it was the last, and the news would be lost.
@@ -20,7 +29,10 @@ import Synchronization
         while before < limit {
             let (taken, found) = line.pointee.held.weakCompareExchange(
                 expected: before, desired: before + 1, ordering: .sequentiallyConsistent)
-            if taken { return true }
+            if taken {
+                noteUse()
+                return true
+            }
             before = found
         }
         return false

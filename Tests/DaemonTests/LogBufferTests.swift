@@ -52,12 +52,14 @@ struct LogBufferTests {
         var buffer = LogBuffer(capacity: 20_000)
         for number in 0..<5 {
             buffer.append(line(number))
-            #expect(buffer.flush(to: full, notice) == .failed(errorNumber: ENOSPC))
+            let outcome = buffer.flush(to: full, notice)
+            #expect(outcome == .failed(errorNumber: ENOSPC))
         }
         #expect(buffer.lostTotal == 5 && buffer.owesNotice)
         buffer.append(line(5))
         let output = try LineOutput.file(folder.file("log"))
-        #expect(buffer.flush(to: output, notice) == .done)
+        let outcome = buffer.flush(to: output, notice)
+        #expect(outcome == .done)
         let lines = try Files.read(folder.file("log"), bytesMax: 1 << 20).split(separator: 0x0A).map { String(decoding: $0, as: UTF8.self) }
         #expect(lines == ["lost 5 No space left on device", String(decoding: line(5).dropLast(), as: UTF8.self)])
         #expect(buffer.lostTotal == 5 && !buffer.owesNotice)

@@ -23,7 +23,7 @@ enum Arrows {
         "Orchestrator": ["Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"],
         "lbd": ["Daemon", "Configuration", "EventLoop", "SystemCalls", "Model"],
         "lbctl": [
-            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "EventLoop", "SystemCalls", "Model",
+            "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "Configuration", "Statistics", "EventLoop", "SystemCalls", "Model",
         ],
         "quickstart": ["EventLoop", "SystemCalls", "Model"],
     ]

@@ -229,11 +229,5 @@ private final class Clients: Sendable {
             for client in clients { #expect(isServed(client)) }
             #expect(plane.sources == 0)
         }
-        let any: Endpoint = .ipv4(0, port: 80)
-        let open = Gate(ListenerRules(), bound: any, arrivals: nil)
-        let paced = Gate(ListenerRules(), bound: any, arrivals: Arrivals(ArrivalLimits(rate: ConnectionRate(perSecond: 1, burst: 1)), listener: 0, counts: nil))
-        let limited = Gate(ListenerRules(), bound: any, arrivals: Arrivals(limits, listener: 0, counts: nil))
-        defer { for gate in [open, paced, limited] { gate.free() } }
-        #expect([open, paced, limited].map(\.asksForPeer) == [false, false, true])
     }
 }

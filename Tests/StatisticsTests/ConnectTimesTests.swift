@@ -5,6 +5,7 @@ import Testing
 struct ConnectTimesTests {
     @Test func addUpOverTheWorkers() throws {
         let segment = try Segment(layout: SegmentLayout(workers: 2, slots: 3, listeners: 1))
+        segment.view.tickets(slot: 1).take()
         let before = segment.view.totals(slot: 1).connectTimes
         for _ in 0..<10 { segment.view.backend(worker: 0, slot: 1).countConnect(microseconds: 300) }
         segment.view.backend(worker: 1, slot: 1).countConnect(microseconds: 2_000_000)
@@ -15,6 +16,7 @@ struct ConnectTimesTests {
 
     @Test func differencesSurviveGoingRound() throws {
         let segment = try Segment(layout: SegmentLayout(workers: 1, slots: 1, listeners: 1))
+        segment.view.tickets(slot: 0).take()
         let counters = segment.view.backend(worker: 0, slot: 0)
         // 2⁴⁰ microseconds are passed after 257 of the longest.
         for _ in 0..<300 {

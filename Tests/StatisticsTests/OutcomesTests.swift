@@ -9,6 +9,7 @@ import Testing
 struct OutcomesTests {
     @Test func countersAreSummedOverWorkersAndKeptApart() async throws {
         let segment = try Segment(layout: SegmentLayout(workers: 3, slots: 2, listeners: 1))
+        segment.view.tickets(slot: 1).take()
         try await onThread {
             try await onThreads(3) { worker in
                 let counters = segment.view.outcomes(worker: worker, slot: 1)

@@ -48,13 +48,13 @@ enum LogFile {
 
     /// Lines that do not begin as each does in text.
     static func torn(_ text: String) -> [Substring] {
-        lines(text).filter { $0.firstMatch(of: /^20\d\d-\d\d-\d\dT[0-9:.]+Z (debug|info|warning|error|critical) /) == nil }
+        lines(text).filter { $0.firstMatch(of: #/^20\d\d-\d\d-\d\dT[0-9:.]+Z (debug|info|warning|error|critical) /#) == nil }
     }
 
     /// Lines that were dropped, as the log itself says.
     static func dropped(_ text: String, _ why: String) -> Int {
         lines(text).reduce(0) { sum, line in
-            guard let match = line.firstMatch(of: /(\d+) lines? (was|were) dropped: /), line.contains(why) else { return sum }
+            guard let match = line.firstMatch(of: #/(\d+) lines? (was|were) dropped: /#), line.contains(why) else { return sum }
             return sum + (Int(match.1) ?? 0)
         }
     }
