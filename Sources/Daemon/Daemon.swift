@@ -24,16 +24,20 @@ package struct DaemonError: Error, CustomStringConvertible {
     let reconfiguration: Reconfiguration
     private let running: RunningConfiguration
     let handler: CommandHandler
+    let metrics: MetricsText
     private let surveys: Surveys
     private let admin: AdminPort
     private let log: Log
     private let access: AccessLog
     /// Of all who have long work to do on the loop.
     private let turns = Turns()
+    private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
     private let stopped = Broadcast()
+    private let published: PublishedSegment
+    private let signOfLife: SignOfLife
 
     package init(
         _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: Log, logger: Logger
@@ -43,8 +47,12 @@ package struct DaemonError: Error, CustomStringConvertible {
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
-        plane = try Daemon.plane(for: configuration, descriptorsBefore: descriptors)
-        let layout = plane.statistics.layout
+        let descriptorLimit = try Limits.raiseDescriptors()
+        let layout = Daemon.layout(for: configuration, descriptorLimit: descriptorLimit)
+        published = try PublishedSegment(layout, for: configuration, logger)
+        plane = try Daemon.plane(published.segment, for: configuration, descriptorLimit: descriptorLimit, descriptorsBefore: descriptors)
+        let startedAt = Clocks.calendar()
+        signOfLife = try SignOfLife(plane: plane, startedAt: startedAt, descriptorsMax: descriptorLimit)
         table = PoolTable(plane: plane, events: events, poolsMax: layout.pools)
         listeners = Listeners(plane: plane, events: events, listenersMax: layout.listeners)
         admin = AdminPort(plane: plane, stateDirectory: configuration.stateDirectory, logger: logger)
@@ -55,56 +63,78 @@ package struct DaemonError: Error, CustomStringConvertible {
         reconfiguration = Reconfiguration(
             configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, log: log,
             logger: logger, descriptorsBefore: descriptors)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: Clocks.calendar())
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt)
         access = AccessLog(plane.access, table: table, listeners: listeners, log: log, turns: turns)
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
-        admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
+        metrics = MetricsText(handler)
+        history = History(table: table)
+        admin.pages = AdminPages(handler, listeners, history, metrics)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         (pools.listeners, pools.admin) = ([], nil)
         try reconfiguration.start(pools)
     }
 
-    private static func plane(for configuration: BalancerConfiguration, descriptorsBefore: Int) throws -> DataPlane {
-        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+    /// Room for all that a configuration may have. Connections beyond a million of one worker are counted, not listed.
+    private static func layout(for configuration: BalancerConfiguration, descriptorLimit: Int) -> SegmentLayout {
         let workers = switch configuration.workers {
         case .auto: Limits.processors()
         case .exactly(let count): count
         }
-        let limit = try Limits.raiseDescriptors()
+        // A connection has two descriptors; records come in slabs, and some are spare.
+        return SegmentLayout(
+            workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
+            listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
+            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256),
+            ownListeners: AdminPort.listener + 1)
+    }
+
+    private static func plane(
+        _ segment: Segment, for configuration: BalancerConfiguration, descriptorLimit: Int, descriptorsBefore: Int
+    ) throws -> DataPlane {
+        let backends = configuration.pools.reduce(0) { $0 + $1.backends.count }
+        let workers = segment.view.layout.workers
         return try DataPlane(
-            layout: SegmentLayout(
-                workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
-                listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
-                pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1),
-            descriptorLimit: limit,
+            segment: segment, descriptorLimit: descriptorLimit,
             descriptorsOpen: descriptorsBefore + workers * configuration.listeners.count
-                + (configuration.admin == nil ? 0 : AdminPort.descriptors(workers: workers, descriptorLimit: limit)),
+                + (configuration.admin == nil ? 0 : AdminPort.descriptors(workers: workers, descriptorLimit: descriptorLimit)),
             backends: backends, connectionsMax: configuration.connectionsMax, ownListener: AdminPort.listener)
     }
 
     /// Serves until a signal; the exit status. `signals` delivers TERM, INT, QUIT, HUP, USR1 and USR2.
     package func run(_ signals: SignalSource) async throws -> Int32 {
+        // Last, when nobody writes there any more.
+        defer { published.remove() }
         try plane.start()
         defer {
             plane.end()
             access.finish()
         }
+        signOfLife.beat(isStopping: false)
         // After the workers have started, who would inherit it: they are the busy ones, and orders and probes come between.
         Limits.takeShortTurns()
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
         let telling = start { await self.access.run() }
         defer { telling.cancel() }
+        handler.measurements.turn = { [signOfLife, listeners, handler] in
+            signOfLife.beat(isStopping: handler.isStopping)
+            listeners.measure(at: LoopClock().now)
+        }
         let measuring = start { await self.handler.measurements.run() }
-        defer { measuring.cancel() }
+        let sampling = start { await self.history.run() }
+        defer {
+            measuring.cancel()
+            sampling.cancel()
+        }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, turns: turns, logger: logger.about(.control))
         self.control = control
+        published.publish(besideControl: configuration.control, logger)
         do { try reconfiguration.start(configuration) } catch {
             try control.close()
             throw error
@@ -235,6 +265,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .lastConnectionGone(let slot): table.lookAgain(slot: slot)
         case .allConnectionsGone: stopped.announce()
         case .acceptPaused(let worker, let errorNumber):
+            listeners.noteAccepting(worker: worker, isPaused: true)
             events.record(.acceptPaused(worker: worker, reason: "accept: \(SystemError.words(for: errorNumber))"))
         case .processFull(let worker): listeners.fillProcess(worker: worker)
         case .processHasRoom(let worker): listeners.makeRoomInProcess(worker: worker)
@@ -269,7 +300,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .rateReached(let listener, let perSecond):
             guard let listener = listeners.listener(index: listener) else { return }
             events.record(.rateReached(listener.configuration.name, perSecond: perSecond))
-        case .acceptResumed(let worker): events.record(.acceptResumed(worker: worker))
+        case .acceptResumed(let worker):
+            listeners.noteAccepting(worker: worker, isPaused: false)
+            events.record(.acceptResumed(worker: worker))
         case .errandDone: surveys.news.announce()
         }
     }

@@ -15,6 +15,8 @@ import SystemCalls
     fileprivate(set) var closedIn: UInt64?
     /// Once removed: its connections do not go on.
     fileprivate var isHasty = false
+    /// Accepted so far, and when that was read.
+    fileprivate var measured: (accepted: UInt64, at: MonotonicTime)?
     /// What the number's counters stood at when this listener got it.
     fileprivate let baseline: ListenerTotals
 
@@ -36,23 +38,27 @@ struct PreparedListeners {
 @ControlPlane final class Listeners {
     private let plane: DataPlane
     private let events: EventLog
+    private let directory: SegmentDirectory
     private(set) var open: [OpenListener] = []
     /// Removed, with connections that go on.
     private(set) var closing: [OpenListener] = []
     private var numbers: Numbers
     /// Those that were open when lbd stopped.
     private var stopped: [OpenListener] = []
+    private var counters = CounterLedger<ListenerName>()
     /// Of listeners that are gone, until the generation is settled.
     private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
     private var full: [Int: Set<Int>] = [:]
-
     /// Workers that have found the process full.
     private var fullProcess: Set<Int> = []
+    /// Workers that do not accept, as descriptors or memory have run out.
+    private var paused: Set<Int> = []
 
     init(plane: DataPlane, events: EventLog, listenersMax: Int) {
         self.plane = plane
         self.events = events
+        directory = SegmentDirectory(plane: plane, events: events)
         numbers = Numbers(from: AdminPort.listener + 1, max: listenersMax)
     }
 
@@ -76,6 +82,9 @@ struct PreparedListeners {
         var prepared = PreparedListeners()
         guard configurations.count(where: { find($0.name) == nil }) <= numbers.available else {
             throw Failure(.failed, "room is left for \(counted(numbers.available, "more listener")); those that are closed count until their last connection has ended")
+        }
+        do throws(SystemError) { try plane.segment.reserve(listeners: numbers.next(configurations.count { find($0.name) == nil })) } catch {
+            throw Failure(.failed, "the statistics segment has no memory for one more listener: \(error); make room there")
         }
         let binds = Dictionary(uniqueKeysWithValues: configurations.map { ($0.name, $0.bind) })
         let leaving = open.filter { binds[$0.configuration.name] != $0.configuration.bind }.map(\.endpoint)
@@ -141,8 +150,12 @@ struct PreparedListeners {
 
     private func add(_ configuration: ListenerConfiguration, _ sockets: ListenerSockets, _ pool: Pool) {
         guard let index = numbers.take() else { preconditionFailure("the room for listeners was checked") }
-        open.append(OpenListener(
-            configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index)))
+        plane.statistics.clearEndings(listener: index)
+        let listener = OpenListener(
+            configuration, index: index, endpoint: sockets.endpoint, baseline: plane.statistics.totals(listener: index))
+        open.append(listener)
+        directory.publish(listener, before: listener.baseline)
+        counters.open(index, for: configuration.name, at: counts(index))
         plane.statistics.tickets(listener: index).watch(false)
         plane.listen(index, on: sockets, pool: pool.index, connectionsMax: configuration.connectionsMax, rules: configuration.rules)
         events.record(.listenerOpened(configuration.name, sockets.endpoint))
@@ -162,6 +175,7 @@ struct PreparedListeners {
             if full.removeValue(forKey: listener.index)?.isEmpty == false { events.record(.listenerHasRoom(new.name)) }
             events.record(.listenerMoved(new.name, from: endpoint, to: sockets.endpoint))
         }
+        directory.publish(listener, before: listener.baseline)
         if new.pool != old.pool { events.record(.listenerRedirected(new.name, to: new.pool)) }
     }
 
@@ -201,13 +215,28 @@ struct PreparedListeners {
             plane.statistics.tickets(listener: listener.index).watch(false)
             leaving.append((listener, plane.forget(listener: listener.index)))
             full[listener.index] = nil
+            directory.forget(listener: listener.index)
             closing.removeAll { $0 === listener }
             events.record(.listenerRemoved(listener.configuration.name))
         }
         leaving.removeAll { entry in
             guard entry.generation <= plane.settledGeneration else { return false }
-            numbers.give(entry.listener.index)
+            let (index, name) = (entry.listener.index, entry.listener.configuration.name)
+            counters.close(index, for: name, at: counts(index))
+            numbers.give(index)
             return true
+        }
+    }
+
+    /// Once a second: how many come.
+    func measure(at now: MonotonicTime) {
+        for listener in open + closing {
+            let accepted = totals(listener).accepted
+            if let (before, at) = listener.measured, at < now {
+                let seconds = at.duration(to: now).inSeconds
+                plane.statistics.write(rate: Double(accepted &- before) / seconds, listener: listener.index)
+            }
+            listener.measured = (accepted, now)
         }
     }
 
@@ -244,6 +273,32 @@ struct PreparedListeners {
 
     /// Nil: closed meanwhile.
     private func configuration(of listener: Int) -> ListenerConfiguration? { open.first { $0.index == listener }?.configuration }
+
+    func noteAccepting(worker: Int, isPaused: Bool) {
+        if isPaused { paused.insert(worker) } else { paused.remove(worker) }
+    }
+
+    // MARK: For the metrics
+
+    /// Of all listeners that have had the name.
+    func counts(of name: ListenerName) -> [UInt64] { counters.total(of: name, counts) }
+
+    private func counts(_ index: Int) -> [UInt64] {
+        // Before the others: nobody has ended who has not come.
+        let endings = plane.statistics.endings(listener: index)
+        let totals = plane.statistics.totals(listener: index)
+        return [totals.accepted, totals.refused] + Ending.all.map { endings[$0] ?? 0 }
+    }
+
+    func overloads(of listener: OpenListener, _ table: PoolTable) -> Set<OverloadCause> {
+        var causes: Set<OverloadCause> = []
+        if full[listener.index]?.isEmpty == false { causes.insert(.listenerFull) }
+        if !fullProcess.isEmpty { causes.insert(.processFull) }
+        if plane.isHeldByRate(listener: listener.index) { causes.insert(.rate) }
+        if !paused.isEmpty { causes.insert(.acceptPaused) }
+        if table.pool(listener.configuration.pool)?.isFull == true { causes.insert(.poolFull) }
+        return causes
+    }
 
     // MARK: The end
 

@@ -20,6 +20,8 @@ extension Backend {
     private let plane: DataPlane
     private let clock = LoopClock()
     private let began: MonotonicTime
+    /// What else comes once a second.
+    var turn: @ControlPlane () -> Void = {}
 
     private static let interval = Duration.seconds(1)
     /// Between two turns of everybody else.
@@ -34,6 +36,7 @@ extension Backend {
     /// Until it is cancelled.
     func run() async {
         repeat {
+            turn()
             var backends = 0
             for pool in table.pools {
                 read(pool)
@@ -54,7 +57,11 @@ extension Backend {
             let held = backend.holders
             let moved = totals.bytesToBackend &+ totals.bytesToClient
             if backend.load == nil, held > 0 || totals.connections > 0 { backend.load = MeasuredLoad() }
-            backend.load?.meter.read(connections: held, connects: totals.connections, bytes: moved, at: seconds)
+            if let load = backend.load {
+                load.meter.read(connections: held, connects: totals.connections, bytes: moved, at: seconds)
+                let now = load.meter.now
+                plane.statistics.write(rate: now.connectsPerSecond, byteRate: now.bytesPerSecond, slot: backend.slot)
+            }
             connections += held
             connects &+= totals.connections
             bytes &+= moved

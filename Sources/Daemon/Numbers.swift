@@ -13,6 +13,12 @@ struct Numbers {
 
     var available: Int { max - fresh + returned.count - start }
 
+    /// Those that `take` gives next, as many as there are.
+    func next(_ count: Int) -> [Int] {
+        let again = returned[start...].prefix(count)
+        return Array(again) + (fresh..<min(max, fresh + Swift.max(0, count - again.count)))
+    }
+
     /// Nil: all are out.
     mutating func take() -> Int? {
         if start < returned.count {

@@ -74,6 +74,12 @@ import Statistics
         }
     }
 
+    /// Whoever takes new connections has as many as he may.
+    var isFull: Bool {
+        guard let targets = routing?.targets, !targets.isEmpty else { return false }
+        return targets.allSatisfy { target in target.connectionsMax.map { plane.statistics.tickets(slot: target.slot).held >= $0 } ?? false }
+    }
+
     /// Something of it is on its way out.
     var isLosing: Bool { isRemoving || !leaving.isEmpty || backends.contains { $0.isRemoving } }
 }

@@ -3,6 +3,8 @@ import Decisions
 import EventLoop
 import Model
 import Proxy
+import Statistics
+import SystemCalls
 
 // By name: what has the same name before and after stays, with its wish, its findings, its counters and connections.
 extension PoolTable {
@@ -15,9 +17,23 @@ extension PoolTable {
             let addresses = Dictionary(uniqueKeysWithValues: (pool?.backends ?? []).map { ($0.reference.backend, $0.configuration.address) })
             newSlots += configuration.backends.count { addresses[$0.name] != $0.address }
         }
-        guard newPools > indices.available || newSlots > slots.available else { return nil }
+        guard newPools > indices.available || newSlots > slots.available else {
+            return memoryShortage(pools: indices.next(newPools), slots: slots.next(newSlots), for: configurations)
+        }
         return "room is left for \(counted(indices.available, "more pool")) and \(counted(slots.available, "more backend")), "
             + "\(newPools) and \(newSlots) are wanted; those that are being removed count until their last connection has ended"
+    }
+
+    /// Takes the memory behind the numbers; nil: there was enough.
+    private func memoryShortage(pools: [Int], slots: [Int], for configurations: [PoolConfiguration]) -> String? {
+        let hasPaths = configurations.contains { $0.backends.contains { IPEndpoint($0.address) == nil } }
+        do throws(SystemError) {
+            try plane.segment.reserve(slots: slots, pools: pools, withDetails: hasPaths)
+            for slot in slots where plane.statistics.tickets(slot: slot).isUsed { try plane.segment.reserveDetails(slot: slot) }
+        } catch {
+            return "the statistics segment has no memory for it: \(error); make room there"
+        }
+        return nil
     }
 
     /// Adds and changes pools as the configuration has them now. `saved`: wishes of backends that are new.
@@ -30,6 +46,7 @@ extension PoolTable {
             if pool.isRemoving { takeBack(pool) }
             let before = pool.configuration
             pool.configuration = configuration
+            directory.publish(pool)
             // A new one has no backends yet.
             guard before != configuration || pool.backends.count != configuration.backends.count || pool.isLosing || pool.routing == nil else { continue }
             added += change(backendsOf: pool, saved: saved)
@@ -63,8 +80,10 @@ extension PoolTable {
 
     private func add(_ configuration: PoolConfiguration, atStart: Bool) -> Pool {
         guard let index = indices.take() else { preconditionFailure("the room for pools was checked") }
+        plane.statistics.clearTimes(pool: index)
         let pool = Pool(configuration: configuration, index: index, plane: plane)
         pools.append(pool)
+        counters.open(pool)
         events.record(.poolAdded(configuration.name, atStart: atStart))
         return pool
     }
@@ -110,6 +129,7 @@ extension PoolTable {
 
     private func announceAdded(_ backend: Backend, saved: SavedWish?, atStart: Bool) {
         note(backend.availability, of: backend)
+        publishEntry(of: backend)
         events.record(.backendAdded(
             backend.reference, backend.configuration.address, backend.wish, backend.history.finding, backend.announced, atStart: atStart))
         guard let saved else { return }
@@ -127,10 +147,12 @@ extension PoolTable {
             backend.follow(configuration, of: pool.configuration)
         } else {
             let found = backend.history.finding
+            counters.keepProbes(of: backend)
             let former = backend.move(to: configuration, slot: slots.take(), of: pool.configuration)
             pool.leaving.append(former)
             taken.addresses.append(former)
             enter(backend, pool)
+            directory.publish(former, of: pool, before: slots.before(former.slot))
             events.record(.backendMoved(backend.reference, from: old, to: configuration.address))
             // Nobody has asked there yet; with no check it is up, as it was.
             if backend.history.finding != found {
@@ -195,6 +217,7 @@ extension PoolTable {
     private func end(_ former: FormerAddress, of pool: Pool) {
         pool.leaving.removeAll { $0 === former }
         slots.release(former.slot, pool: pool.index, outSince: former.outSince ?? plane.generation)
+        directory.forget(slot: former.slot)
         events.record(.backendLeft(former.reference, former.address))
         changes.announce()
     }
@@ -207,6 +230,8 @@ extension PoolTable {
         for (backend, connections, isEmpty) in ending.map({ ($0.backend, $0.connections, $0.isEmpty) }) {
             byReference[backend.reference] = nil
             slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
+            counters.keepProbes(of: backend)
+            directory.forget(slot: backend.slot)
             backend.beGone(empty: isEmpty)
             noteRemoved(backend.reference)
             events.record(.backendRemoved(backend.reference, connections: connections))
@@ -225,9 +250,11 @@ extension PoolTable {
             plane.retire(pool: pool.index)
         case .releasing:
             guard plane.isReleased(pool: pool.index) else { return }
+            counters.close(pool)
             poolsLeaving.append((pool, plane.forget(pool: pool.index)))
             pools.removeAll { $0 === pool }
             losing.removeAll { $0 === pool }
+            directory.forget(pool: pool.index)
             events.record(.poolRemoved(pool.configuration.name))
             changes.announce()
         }

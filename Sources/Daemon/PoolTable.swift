@@ -13,6 +13,7 @@ import SystemCalls
     /// With former addresses, which count as their backend's, and until nothing more can be heard of a slot.
     private var bySlot: [Int: (pool: Pool, backend: Backend)] = [:]
     let slots: SlotTable
+    let counters: NamedCounters
     var indices: Numbers
     /// Of pools that are gone, until the generation is settled.
     var poolsLeaving: [(pool: Pool, generation: UInt64)] = []
@@ -22,6 +23,7 @@ import SystemCalls
     var taken: (backends: [Backend], addresses: [FormerAddress]) = ([], [])
     let plane: DataPlane
     let events: EventLog
+    let directory: SegmentDirectory
     private let returns: Returns
     /// Called when a backend is in the table no longer.
     var gone: @ControlPlane (Backend) -> Void = { _ in }
@@ -44,14 +46,24 @@ import SystemCalls
         self.plane = plane
         self.events = events
         slots = SlotTable(plane: plane)
+        counters = NamedCounters(plane: plane)
+        directory = SegmentDirectory(plane: plane, events: events)
         indices = Numbers(from: AdminPort.pool + 1, max: poolsMax)
         returns = Returns(plane: plane)
         returns.changed = { [weak self] pool in self?.follow(pool) }
-        slots.freed = { [weak self] slot in self?.bySlot[slot] = nil }
+        slots.freed = { [weak self] slot in self?.leave(slot) }
     }
 
     /// The slot is the backend's from now on.
-    func enter(_ backend: Backend, _ pool: Pool) { bySlot[backend.slot] = (pool, backend) }
+    func enter(_ backend: Backend, _ pool: Pool) {
+        bySlot[backend.slot] = (pool, backend)
+        counters.open(slot: backend.slot, backend)
+    }
+
+    private func leave(_ slot: Int) {
+        guard let (_, backend) = bySlot.removeValue(forKey: slot) else { return }
+        counters.close(slot: slot, backend)
+    }
 
     func stop() {
         returns.stop()
@@ -211,10 +223,18 @@ import SystemCalls
     /// The lease of its drain has begun anew.
     func announceLease(of backend: Backend) {
         guard let drain = backend.drain, let until = backend.leaseUntil else { return }
+        publishEntry(of: backend)
         events.record(.leased(backend.reference, drain, until: until))
     }
 
+    /// As it is now, for whoever looks from outside.
+    func publishEntry(of backend: Backend) {
+        guard let pool = byReference[backend.reference]?.pool else { return }
+        directory.publish(backend, of: pool, before: slots.before(backend.slot))
+    }
+
     private func announce(_ backend: Backend) {
+        publishEntry(of: backend)
         let availability = backend.availability
         guard availability != backend.announced else { return }
         events.record(.availability(backend.reference, from: backend.announced, to: availability))

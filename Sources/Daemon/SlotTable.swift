@@ -34,9 +34,16 @@ import Statistics
 
     var available: Int { numbers.available }
 
+    /// Those that will be taken next.
+    func next(_ count: Int) -> [Int] { numbers.next(count) }
+
+    /// What its counters stood at when it was given out.
+    func before(_ slot: Int) -> BackendTotals? { baselines[slot] }
+
     /// There is one: `available` was asked before.
     func take() -> Int {
         guard let slot = numbers.take() else { preconditionFailure("the room for slots was checked") }
+        plane.statistics.clearConnectFailures(slot: slot)
         baselines[slot] = plane.statistics.totals(slot: slot)
         return slot
     }

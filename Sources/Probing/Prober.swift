@@ -9,6 +9,8 @@ package struct ProbeHistory: Sendable {
     package var finding: ProbeFinding
     /// Finished probes.
     package var sequence: UInt64 = 0
+    /// Those of them that failed.
+    package var failures: UInt64 = 0
     package var finishedAt: Timestamp?
     /// Why the last one failed, or could not be made; nil when it succeeded.
     package var failure: String?
@@ -182,6 +184,7 @@ package struct ProbeHistory: Sendable {
 
     private func finished(_ failure: String?) {
         history.sequence += 1
+        if failure != nil { history.failures += 1 }
         history.finishedAt = Clocks.calendar()
         history.failure = failure
     }

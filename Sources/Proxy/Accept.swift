@@ -293,6 +293,7 @@ extension WorkerHandle {
         connection.record.client.descriptor = client
         connection.record.listener = listener
         connection.record.pool = pool
+        connection.beginRow(peer)
         state.poolConnections[pool] += 1
         connection.record.splice = route(of: pool).header.splice
         connection.beginLife()

@@ -34,10 +34,10 @@ package struct AccessRecord: Sendable {
     package var firstByte: UInt32? { answeredAfter == ConnectionRecord.never ? nil : answeredAfter }
 
     fileprivate init(_ connection: ConnectionRecord, client: IPEndpoint?, _ ending: Ending, now: Int64) {
-        (serial, self.client, self.ending) = (connection.serial, client, ending)
+        (serial, self.client, self.ending) = (connection.row.serial, client, ending)
         (listener, pool, slot) = (Int32(connection.listener), Int32(connection.pool), Int32(connection.slot))
         (connectedAfter, answeredAfter, duration) = (connection.connectedAfter, connection.answeredAfter, max(0, now - connection.begunAt))
-        (bytesToBackend, bytesToClient) = (connection.traffic.toBackend, connection.traffic.toClient)
+        (bytesToBackend, bytesToClient) = (connection.row.bytesToBackend, connection.row.bytesToClient)
     }
 
     init(turnedAway client: IPEndpoint?, _ ending: Ending, listener: Int) {
@@ -147,9 +147,7 @@ extension ConnectionHandle {
     }
 
     private func recordAccess(_ reason: CloseReason) {
-        // Of a proxied one the socket's peer is the proxy.
-        let client = record.cameByProxy ? nil : Sockets.peerAddress(of: record.client.descriptor)
-        worker.state.access.put(AccessRecord(record, client: client, reason.ending, now: worker.now()))
+        worker.state.access.put(AccessRecord(record, client: clientEndpoint, reason.ending, now: worker.now()))
     }
 
     /// By the worker's clock, which is read once a round.

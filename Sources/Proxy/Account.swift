@@ -8,7 +8,12 @@ extension ConnectionHandle {
         let now = worker.now()
         let silence = now - record.lastActivity
         record.lastActivity = now
-        record.traffic.count(bytes, from: source, now: now)
+        let row = record.row
+        record.traffic.turn(now: now, total: row.bytesToBackend &+ row.bytesToClient)
+        switch source {
+        case .client: row.countBytesToBackend(bytes, now: now)
+        case .backend: row.countBytesToClient(bytes, now: now)
+        }
         guard record.slot >= 0 else { return }
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         switch source {
@@ -45,7 +50,8 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         counters.countConnection()
         let taken = microsecondsNow &- record.connectBegan
-        counters.countConnect(microseconds: taken)
+        // Whether one that is back is as quick as its peers is asked only then.
+        if worker.route(of: record.pool).header.holdsBack { counters.countConnect(microseconds: taken) }
         worker.state.segment.times(.connects, worker: worker.state.index, pool: record.pool).count(nanoseconds: Int64(taken) * 1000)
     }
 
@@ -83,7 +89,7 @@ extension ConnectionHandle {
         }
         worker.state.segment.lifetimes(worker: worker.state.index, pool: record.pool).count(age)
         guard record.slot >= 0 else { return }
-        worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countEnd(age: age, bytesToClient: record.traffic.toClient)
+        worker.state.segment.outcomes(worker: worker.state.index, slot: record.slot).countEnd(age: age, bytesToClient: record.row.bytesToClient)
     }
 
     func accountClose(_ reason: CloseReason) {

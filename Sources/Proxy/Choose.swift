@@ -49,7 +49,7 @@ extension ConnectionHandle {
 
     /// The connection has the backend's ticket from now on.
     func hold(_ target: RouteTarget) -> RouteTarget {
-        record.tried[Int(record.attempts) % record.tried.count] = Int32(target.slot)
+        record.tried[Int(record.attempts) % record.tried.count] = Int16(target.slot)
         record.attempts += 1
         record.slot = target.slot
         return target
@@ -90,7 +90,7 @@ struct Balancing {
 extension WorkerHandle {
     /// By the pool's method, `besides` those slots. `hash`: the client's, where it is known.
     fileprivate func choice(
-        from route: Route, pool: Int, besides tried: InlineArray<8, Int32>, hash clients: UInt64?, holding: Holding
+        from route: Route, pool: Int, besides tried: InlineArray<8, Int16>, hash clients: UInt64?, holding: Holding
     ) -> Int? {
         let hash = route.header.balance == .sourceHash ? clients : nil
         let table = RouteTable(
@@ -122,7 +122,7 @@ extension WorkerHandle {
         for attempt in 0..<min(route.header.targetCount, passed.count) {
             guard let index = choice(from: route, pool: pool, besides: passed, hash: nil, holding: holding) else { return nil }
             if let slot = takeTicketForLine(index, route, queue) { return slot }
-            passed[attempt] = Int32(route.slot(index))
+            passed[attempt] = Int16(route.slot(index))
         }
         return route.header.targetCount > passed.count ? takeAnyTicketForLine(route, queue, holding: holding) : nil
     }
@@ -174,7 +174,7 @@ extension WorkerHandle {
 private struct RouteTable: ChoiceTable {
     let route: Route
     let segment: SegmentView
-    let tried: InlineArray<8, Int32>
+    let tried: InlineArray<8, Int16>
     /// False: nobody is, or it does not matter.
     let holding: Holding
     let worker: Int
@@ -193,6 +193,6 @@ private struct RouteTable: ChoiceTable {
     func hashed(_ position: Int) -> Int { route.hashed(position) }
 
     func isTried(_ index: Int) -> Bool {
-        tried.holds(Int32(route.slot(index)))
+        tried.holds(Int16(route.slot(index)))
     }
 }

@@ -8,6 +8,7 @@ import CLibevent
 import Decisions
 import Glibc
 import Model
+import Statistics
 import SystemCalls
 
 /// The two ends of a connection.
@@ -110,7 +111,9 @@ struct ConnectionRecord {
     var clientEvent = event()
     var backendEvent = event()
     let worker: WorkerHandle
-    var phase = Phase.free
+    /// Its place in the table of live connections, for all its lives: serial, client and counts of bytes are there alone.
+    let row: ConnectionRow
+    var phase = Phase.free { didSet { row.follow(phase) } }
     /// Where it is counted among its source's connections, else -1: see SourceCounts.
     var sourcePlace: Int32 = -1
     /// As the pool has it when the connection begins.
@@ -127,8 +130,6 @@ struct ConnectionRecord {
     private var poolIndex: Int32 = 0
     private var backendSlot: Int32 = -1
     private var bytesAhead: Int32 = 0
-    /// With its worker's number the connection's name.
-    var serial: UInt64 = 0
     /// Monotonic nanoseconds of the accept.
     var begunAt: Int64 = 0
     var traffic = Traffic()
@@ -177,9 +178,9 @@ struct ConnectionRecord {
     var readyNext: ConnectionHandle?
     var listNext: ConnectionHandle?
 
-    init(worker: WorkerHandle) { self.worker = worker }
+    init(worker: WorkerHandle, row: ConnectionRow) { (self.worker, self.row) = (worker, row) }
 
-    static var nothingTried: InlineArray<8, Int32> { InlineArray(repeating: -1) }
+    static var nothingTried: InlineArray<8, Int16> { InlineArray(repeating: -1) }
 
     var listener: Int {
         get { Int(listenerIndex) }
@@ -187,12 +188,18 @@ struct ConnectionRecord {
     }
     var pool: Int {
         get { Int(poolIndex) }
-        set { poolIndex = Int32(newValue) }
+        set {
+            poolIndex = Int32(newValue)
+            row.set(pool: newValue)
+        }
     }
     /// The backend's slot while a ticket is held, else -1.
     var slot: Int {
         get { Int(backendSlot) }
-        set { backendSlot = Int32(newValue) }
+        set {
+            backendSlot = Int32(newValue)
+            row.set(slot: newValue)
+        }
     }
     /// Bytes that were read from the client before a backend was reached: counted when one is.
     var readAhead: Int {
@@ -200,7 +207,7 @@ struct ConnectionRecord {
         set { bytesAhead = Int32(newValue) }
     }
 
-    func hasTried(slot: Int) -> Bool { tried.holds(Int32(slot)) }
+    func hasTried(slot: Int) -> Bool { tried.holds(Int16(slot)) }
 
     subscript(party: Party) -> Side {
         get { party == .client ? client : backend }
@@ -208,8 +215,8 @@ struct ConnectionRecord {
     }
 }
 
-extension InlineArray where Element == Int32 {
-    func holds(_ value: Int32) -> Bool {
+extension InlineArray where Element == Int16 {
+    func holds(_ value: Int16) -> Bool {
         for position in indices where self[position] == value { return true }
         return false
     }
@@ -244,7 +251,8 @@ struct ConnectionHandle: Equatable {
     /// wait for its last neighbour anyway.
     static func allocate(_ count: Int, for worker: WorkerHandle) -> ConnectionSlab {
         let memory = UnsafeMutablePointer<ConnectionRecord>.allocate(capacity: count)
-        for index in 0..<count { (memory + index).initialize(to: ConnectionRecord(worker: worker)) }
+        var rows = ConnectionRows.grow(worker)
+        for index in 0..<count { (memory + index).initialize(to: ConnectionRecord(worker: worker, row: rows.next())) }
         return ConnectionSlab(first: ConnectionHandle(pointer: memory), count: count)
     }
 
@@ -253,7 +261,7 @@ struct ConnectionHandle: Equatable {
 
     /// Begins a new life of a record from the slab. A parked socket stays, and libevent's memory of it.
     func reset() {
-        var fresh = ConnectionRecord(worker: pointer.pointee.worker)
+        var fresh = ConnectionRecord(worker: pointer.pointee.worker, row: pointer.pointee.row)
         if pointer.pointee.spare.descriptor >= 0 {
             fresh.spare = pointer.pointee.spare
             fresh.backendEvent = pointer.pointee.backendEvent

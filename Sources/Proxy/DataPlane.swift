@@ -6,7 +6,7 @@ import SystemCalls
 
 /// Confined to the control plane's thread.
 package final class DataPlane {
-    private let segment: Segment
+    package let segment: Segment
     private let reports: ReportQueue
     private let mailboxes: [Mailbox]
     /// Of connections that have ended, for the log.
@@ -44,10 +44,9 @@ package final class DataPlane {
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
     /// listeners to come, the workers' own not counted.
     package init(
-        layout: SegmentLayout, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil,
-        ownListener: Int? = nil
+        segment: Segment, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil, ownListener: Int? = nil
     ) throws(SystemError) {
-        let segment = try Segment(layout: layout)
+        let layout = segment.view.layout
         let reports = try ReportQueue()
         let access = try AccessQueues(workers: layout.workers)
         var mailboxes: [Mailbox] = []

@@ -97,6 +97,7 @@ extension ConnectionHandle {
     /// Bytes from `source` wait for their reader. The next tick looks how many its kernel has still to acknowledge:
     /// ours tells of room only when a third of its buffer is free, and a slow reader may need long for that.
     func awaitReader(of source: Party) -> Pumped {
+        if self[flowFrom: source].sourceEnd != .open { showEnds() }
         guard self[flowFrom: source].waitsSince == 0 else { return .waiting }
         self[flowFrom: source].waitsSince = TimerWheel.tick(at: worker.now())
         self[flowFrom: source].unsent = Flow.unseen

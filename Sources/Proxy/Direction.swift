@@ -17,8 +17,16 @@ enum BackPressure {
 struct Leftover {
     // Owned by the flow; `start` is nil exactly when `count` is 0.
     private var start: UnsafeMutableRawPointer?
-    private var offset = 0
-    private(set) var count = 0
+    private var offset32: Int32 = 0
+    private var count32: Int32 = 0
+    private(set) var count: Int {
+        get { Int(count32) }
+        set { count32 = Int32(newValue) }
+    }
+    private var offset: Int {
+        get { Int(offset32) }
+        set { offset32 = Int32(newValue) }
+    }
 
     /// Keeps a copy of what a write left over. Only an empty one may be filled.
     mutating func keep(_ bytes: UnsafeRawPointer, count: Int) {

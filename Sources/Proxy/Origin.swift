@@ -65,6 +65,7 @@ extension ConnectionHandle {
     private func headerArrived(_ origin: ProxyOrigin, length: Int, of count: Int) {
         // While a connect is under way the client goes unwatched; what it sends is an edge when it is watched again.
         unwatch(.client)
+        if case .known(let source, _) = origin { record.row.set(client: source) }
         let client = client(origin)
         let gate = worker.gate(of: record.listener)
         if gate.judges {

@@ -17,7 +17,7 @@ final class PoolQueue: Sendable {
         let worker: Int
         let connection: ConnectionHandle
         /// Slots of the backends that it has tried in vain.
-        let tried: InlineArray<8, Int32>
+        let tried: InlineArray<8, Int16>
         let isHeld: Bool
     }
 
@@ -97,7 +97,7 @@ final class PoolQueue: Sendable {
         let served = state.withLock { state -> (waiter: Waiter, place: WaitingPlace)? in
             guard !state.isLeftAlone(slot, now: now) else { return nil }
             defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
-            let served = state.line.serve(looksMax: PoolQueue.looksMax) { !$0.tried.holds(Int32(slot)) }
+            let served = state.line.serve(looksMax: PoolQueue.looksMax) { !$0.tried.holds(Int16(slot)) }
             if let served {
                 state.pace.begin()
                 if served.waiter.isHeld { noteHeld(-1) }

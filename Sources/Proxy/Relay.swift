@@ -88,6 +88,7 @@ extension ConnectionHandle {
             givePipeBack(from: source)
             // The second end is told by closing: everything of both has been read, so close sends a FIN.
             guard !self[flowFrom: source.other].isEnded else { return close(.finished(first: source.other, last: source)) }
+            showEnds()
             Sockets.shutdownWrite(record[source.other].descriptor)
             if source == .backend { acknowledgeBackendsEnd() }
             worker.fileDeadline(of: self)
@@ -110,6 +111,7 @@ extension ConnectionHandle {
         self[flowFrom: party.other].leftover.discard()
         givePipeBack(from: party.other)
         self[flowFrom: party.other].isEnded = true
+        showEnds()
         if self[flowFrom: party].isEnded { beginReset(from: party) } else { relay(from: party) }
     }
 

@@ -125,7 +125,7 @@ final class GroupReset: Errand {
     }
 
     private func isMeant(_ connection: ConnectionHandle, upTo last: UInt64) -> Bool {
-        guard connection.isLive, connection.record.serial <= last else { return false }
+        guard connection.isLive, connection.record.row.serial <= last else { return false }
         return switch group {
         case .slots(let slots): slots.contains(connection.record.slot)
         case .listener(let listener): connection.record.listener == listener

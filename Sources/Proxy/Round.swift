@@ -160,7 +160,6 @@ extension WorkerHandle {
     private func begin(_ connection: ConnectionHandle) {
         connection.reset()
         state.serial += 1
-        connection.record.serial = state.serial
         connection.record.begunAt = now()
     }
 
@@ -168,6 +167,7 @@ extension WorkerHandle {
     func retire(_ connection: ConnectionHandle) {
         connection.record.listNext = state.closedList
         state.closedList = connection
+        connection.endRow()
         leavePool(connection.record.pool)
         dismiss(listener: connection.record.listener)
     }

@@ -32,11 +32,11 @@ struct ConnectionName: @unchecked Sendable {
 
     init(_ handle: ConnectionHandle) {
         self.handle = handle
-        serial = handle.record.serial
+        serial = handle.record.row.serial
     }
 
     /// Nil: it has ended.
-    var live: ConnectionHandle? { handle.record.serial == serial && handle.isLive ? handle : nil }
+    var live: ConnectionHandle? { handle.record.row.serial == serial && handle.isLive ? handle : nil }
 }
 
 package final class ConnectionSurvey: Errand {
@@ -76,7 +76,7 @@ package final class ConnectionSurvey: Errand {
         guard connection.isLive, connection.record.listener != worker.state.ownListener else { return false }
         if let pool, connection.record.pool != pool { return false }
         if let slot, connection.record.slot != slot { return false }
-        if let ids { return ids.contains(ConnectionID(worker: worker.state.index, serial: connection.record.serial)) }
+        if let ids { return ids.contains(ConnectionID(worker: worker.state.index, serial: connection.record.row.serial)) }
         return true
     }
 }
@@ -127,12 +127,12 @@ extension ConnectionHandle {
     fileprivate var snapshot: ConnectionSnapshot {
         let now = worker.now()
         return ConnectionSnapshot(
-            id: ConnectionID(worker: worker.state.index, serial: record.serial), connection: ConnectionName(self),
+            id: ConnectionID(worker: worker.state.index, serial: record.row.serial), connection: ConnectionName(self),
             listener: record.listener, pool: record.pool, slot: record.slot >= 0 ? record.slot : nil, phase: shownPhase,
             // A wait is dated to the end of the tick in which it began.
             age: .nanoseconds(now - record.begunAt), idle: .nanoseconds(max(0, now - max(record.lastActivity, record.begunAt))),
-            bytesToBackend: record.traffic.toBackend, bytesToClient: record.traffic.toClient,
-            bytesInLastMinute: record.traffic.inLastMinute(now: now),
+            bytesToBackend: record.row.bytesToBackend, bytesToClient: record.row.bytesToClient,
+            bytesInLastMinute: record.traffic.inLastMinute(now: now, total: record.row.bytesToBackend &+ record.row.bytesToClient),
             unwritten: record.toBackend.unwritten + record.toClient.unwritten)
     }
 
@@ -155,6 +155,6 @@ extension ConnectionHandle {
 }
 
 extension Flow {
-    fileprivate var hasSourceEnded: Bool { isEnded || sourceEnd != .open }
+    var hasSourceEnded: Bool { isEnded || sourceEnd != .open }
     fileprivate var unwritten: Int { leftover.count + (pipe?.count ?? 0) }
 }

@@ -1,4 +1,5 @@
 // How connections ended, by listener, and why connects failed, by backend: each worker's own counters, read as their sum.
+// Invariant: pointers are into the segment, which outlives every user, and none is kept.
 import Model
 import Synchronization
 

@@ -38,5 +38,7 @@ import Synchronization
     /// Nanoseconds that the last beat waited for it.
     @usableFromInline let lag: Atomic<Int64>
     /// Live connections for which the table had no memory.
-    @usableFromInline let unlisted: Atomic<Int64>
+    @usableFromInline let unlisted: Atomic<Int>
+    /// Rows of the table that it has begun to use, from the first on.
+    @usableFromInline let rows: Atomic<Int>
 }

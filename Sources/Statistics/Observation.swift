@@ -131,7 +131,7 @@ package struct ObservedBackend: Sendable {
     }
 }
 
-package struct ObservedDrain: Sendable {
+package struct ObservedDrain: Equatable, Sendable {
     package var owner: String
     /// Cut where it is long.
     package var reason: String?

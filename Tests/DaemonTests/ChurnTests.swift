@@ -12,16 +12,6 @@ import Testing
 @testable import Daemon
 
 struct ChurnTests {
-    /// Where clients may connect now.
-    private final class Targets: Sendable {
-        private let endpoints = Mutex<[Endpoint]>([])
-        private let isOver = Atomic(false)
-        func set(_ new: [Endpoint]) { endpoints.withLock { $0 = new } }
-        func pick(_ random: inout SeededGenerator) -> Endpoint? { endpoints.withLock { $0.randomElement(using: &random) } }
-        func end() { isOver.store(true, ordering: .relaxed) }
-        var hasEnded: Bool { isOver.load(ordering: .relaxed) }
-    }
-
     @Test(arguments: [1, 2, 3])
     func everyNumberComesBack(_ workers: Int) async throws {
         let servers = try (1...4).map { try named("\($0)") }
@@ -64,8 +54,18 @@ struct ChurnTests {
     }
 }
 
+/// Where clients may connect now.
+final class Targets: Sendable {
+    private let endpoints = Mutex<[Endpoint]>([])
+    private let isOver = Atomic(false)
+    func set(_ new: [Endpoint]) { endpoints.withLock { $0 = new } }
+    func pick(_ random: inout SeededGenerator) -> Endpoint? { endpoints.withLock { $0.randomElement(using: &random) } }
+    func end() { isOver.store(true, ordering: .relaxed) }
+    var hasEnded: Bool { isOver.load(ordering: .relaxed) }
+}
+
 /// Comes, says something or not, goes in some way; what becomes of it is the change's affair.
-private func visit(_ endpoint: Endpoint, _ random: inout SeededGenerator) {
+func visit(_ endpoint: Endpoint, _ random: inout SeededGenerator) {
     do {
         let client = try BlockingSocket.connect(to: endpoint)
         switch Int.random(in: 0..<5, using: &random) {

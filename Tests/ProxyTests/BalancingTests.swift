@@ -30,7 +30,7 @@ private final class BalancedPool {
             }
         }
         plane = try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: 8, listeners: 1), descriptorLimit: 8192, descriptorsOpen: 0, backends: 0)
+            segment: Segment(layout: SegmentLayout(workers: workers, slots: 8, listeners: 1)), descriptorLimit: 8192, descriptorsOpen: 0, backends: 0)
         try plane.start()
         publish(balance, Array(weights.enumerated().map { ($0.offset, $0.element) }))
         self.endpoint = try plane.open(listener: 0, endpoint, backlog: 1024, pool: 0)

@@ -104,7 +104,7 @@ struct DataPlaneTests {
 
     @Test func routingIsNotFollowedBeforeTheWorkersRun() throws {
         let plane = try DataPlane(
-            layout: SegmentLayout(workers: 2, slots: 1, listeners: 1), descriptorLimit: 1024, descriptorsOpen: 0, backends: 0)
+            segment: Segment(layout: SegmentLayout(workers: 2, slots: 1, listeners: 1)), descriptorLimit: 1024, descriptorsOpen: 0, backends: 0)
         let generation = plane.publish(PoolRouting(
             balance: .roundRobin, timeouts: PoolTimeouts(connect: .zero, idle: .zero, halfClosed: .zero), connectRetries: 0, targets: []),
             pool: 0)

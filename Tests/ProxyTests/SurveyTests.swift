@@ -116,26 +116,24 @@ struct SurveyTests {
 struct TrafficTests {
     private static let second: Int64 = 1_000_000_000
 
-    @Test func bothWaysAndTheLastMinute() {
+    @Test func theLastMinute() {
         var traffic = Traffic()
         let start = 1000 * TrafficTests.second
-        traffic.count(100, from: .client, now: start)
-        traffic.count(11, from: .backend, now: start + TrafficTests.second)
-        #expect(traffic.toBackend == 100 && traffic.toClient == 11)
-        #expect(traffic.inLastMinute(now: start + 2 * TrafficTests.second) == 111)
+        traffic.turn(now: start, total: 0)
+        traffic.turn(now: start + TrafficTests.second, total: 100)
+        #expect(traffic.inLastMinute(now: start + 2 * TrafficTests.second, total: 111) == 111)
     }
 
     @Test("a steady stream shows about a minute's worth, one that has stopped nothing after two windows")
     func windows() {
         var traffic = Traffic()
         var now = 1000 * TrafficTests.second
-        for _ in 0..<600 {
-            traffic.count(1000, from: .backend, now: now)
+        for second in 0..<600 {
+            traffic.turn(now: now, total: UInt64(second) * 1000)
             now += TrafficTests.second
         }
-        let lately = traffic.inLastMinute(now: now)
+        let lately = traffic.inLastMinute(now: now, total: 600_000)
         #expect(lately >= 55_000 && lately <= 70_000, "\(lately)")
-        #expect(traffic.toClient == 600_000)
-        #expect(traffic.inLastMinute(now: now + 140 * TrafficTests.second) == 0)
+        #expect(traffic.inLastMinute(now: now + 140 * TrafficTests.second, total: 600_000) == 0)
     }
 }

@@ -18,7 +18,7 @@ final class TestPlane {
 
     init(workers: Int, slots: Int = 4, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0, connectionsMax: Int? = nil) throws {
         plane = try DataPlane(
-            layout: SegmentLayout(workers: workers, slots: slots, listeners: 2), descriptorLimit: descriptorLimit,
+            segment: Segment(layout: SegmentLayout(workers: workers, slots: slots, listeners: 2)), descriptorLimit: descriptorLimit,
             descriptorsOpen: descriptorsOpen, backends: 0, connectionsMax: connectionsMax)
         try plane.start()
     }

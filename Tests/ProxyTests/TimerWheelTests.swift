@@ -35,6 +35,7 @@ final class IdleWorker {
         if handle.state.poolConnections.isEmpty { handle.state.poolConnections.append(0) }
         handle.state.poolConnections[0] += 1
         let connection = handle.newConnection()
+        connection.beginRow(nil)
         connection.record.phase = .connecting
         return connection
     }

@@ -2,6 +2,7 @@
 import Foundation
 import Glibc
 import Model
+import Statistics
 import Synchronization
 import SystemCalls
 import Testing
@@ -105,8 +106,17 @@ final class Lab: Sendable {
                 for process in left { kill(process, SIGKILL) }
                 return left.isEmpty
             }
+            removeSegments(recordedIn: folder)
             try FileManager.default.removeItem(atPath: folder)
         } catch { Issue.record(error, "while \(folder) was cleared up") }
+    }
+
+    /// What an lbd that was killed has left in memory, for its next start.
+    private static func removeSegments(recordedIn folder: String) {
+        guard let files = FileManager.default.enumerator(atPath: folder) else { return }
+        for case let file as String in files where file.hasSuffix("statistics") {
+            do { _ = try SegmentFile.removeLeft(record: "\(folder)/\(file)") } catch { continue }
+        }
     }
 
     /// What a test run that crashed has left: labs whose process is gone.
