@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -30,6 +31,13 @@ extern ssize_t splice(int from, int64_t *from_offset, int to, int64_t *to_offset
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int mkostemp(char *pattern, int flags);
 extern int clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
+
+// As write(2), but EAGAIN where it would block, whatever the descriptor's flags, which others may share; EOPNOTSUPP
+// where the kernel or the kind of file does not know that.
+static inline ssize_t sluice_write_now(int descriptor, const void *bytes, size_t count) {
+    struct iovec part = { (void *)bytes, count };
+    return (ssize_t)syscall(SYS_pwritev2, descriptor, &part, 1, -1L, -1L, 8 /* RWF_NOWAIT */);
+}
 
 // Processors that the calling thread may run on, or -1 with errno.
 static inline int sluice_processors(void) {

@@ -18,7 +18,7 @@ import SystemCalls
     private let conversationsMax: Int
     private let handler: CommandHandler
     private let logger: Logger
-    private let turns = Turns()
+    private let turns: Turns
     private var conversations: [ObjectIdentifier: Conversation] = [:]
     /// Announced when one of them has gone.
     private let left = Broadcast()
@@ -33,11 +33,12 @@ import SystemCalls
     private var users: [UInt32: String] = [:]
 
     /// Binds and listens; mode 0660: lbd's user and group may do everything, others cannot connect.
-    init(path: String, conversationsMax: Int, handler: CommandHandler, logger: Logger) throws {
+    init(path: String, conversationsMax: Int, handler: CommandHandler, turns: Turns, logger: Logger) throws {
         try ControlServer.checkFolder(of: path)
         self.path = path
         self.conversationsMax = conversationsMax
         self.handler = handler
+        self.turns = turns
         self.logger = logger
         let socket = try Sockets.bindUnix(path, mode: 0o660)
         try Sockets.listen(socket.number, backlog: 128)
