@@ -11,6 +11,8 @@ struct PoolHistory: Sendable {
         /// A second.
         var connects: Float
         var failures: Float
+        /// Both ways.
+        var bytes: Float
     }
 
     static let length = 120
@@ -19,18 +21,19 @@ struct PoolHistory: Sendable {
     private var ring: [Sample] = []
     private var next = 0
     /// As last read, to take the difference of.
-    private var before: (connects: UInt64, failures: UInt64, seconds: Double)?
+    private var before: (connects: UInt64, failures: UInt64, bytes: UInt64, seconds: Double)?
 
     var samples: [Sample] { ring.count < PoolHistory.length ? ring : Array(ring[next...] + ring[..<next]) }
 
-    /// `connects` and `failures` count from any beginning: where they fall, a backend was taken out.
-    mutating func read(connections: Int, connects: UInt64, failures: UInt64, at seconds: Double) {
-        defer { before = (connects, failures, seconds) }
+    /// All but `connections` count from any beginning: where they fall, a backend was taken out.
+    mutating func read(connections: Int, connects: UInt64, failures: UInt64, bytes: UInt64, at seconds: Double) {
+        defer { before = (connects, failures, bytes, seconds) }
         guard let before, seconds > before.seconds else { return }
         let elapsed = seconds - before.seconds
         let rate = { (now: UInt64, then: UInt64) in now > then ? Float(Double(now - then) / elapsed) : 0 }
         let sample = Sample(
-            connections: UInt32(clamping: connections), connects: rate(connects, before.connects), failures: rate(failures, before.failures))
+            connections: UInt32(clamping: connections), connects: rate(connects, before.connects), failures: rate(failures, before.failures),
+            bytes: rate(bytes, before.bytes))
         if ring.count < PoolHistory.length { ring.append(sample) } else { ring[next] = sample }
         next = (next + 1) % PoolHistory.length
     }
@@ -71,16 +74,17 @@ struct PoolHistory: Sendable {
     }
 
     private func read(_ pool: Pool, _ elapsed: Double) -> PoolHistory {
-        var (connections, connects, failed) = (0, UInt64(0), UInt64(0))
+        var (connections, connects, failed, bytes) = (0, UInt64(0), UInt64(0), UInt64(0))
         for backend in pool.backends where !backend.isGone {
             let totals = table.slots.totals(backend.slot)
             connections += backend.holders
             connects &+= totals.connections
             failed &+= totals.connectFailures
+            bytes &+= totals.bytesToBackend &+ totals.bytesToClient
             note(totals.connectFailures, of: backend.slot, elapsed)
         }
         var history = pools[pool.index] ?? PoolHistory()
-        history.read(connections: connections, connects: connects, failures: failed, at: clock.now.inSeconds)
+        history.read(connections: connections, connects: connects, failures: failed, bytes: bytes, at: clock.now.inSeconds)
         return history
     }
 

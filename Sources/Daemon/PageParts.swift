@@ -54,7 +54,7 @@ enum PageParts {
         let rows = listeners.map { listener -> HTML in
             let most: HTML = listener.connectionsMax.map { " <span class=\"soft\">of \(PageNumbers.count($0))</span>" } ?? ""
             return """
-                <tr><th scope="row">\(listener.name)<span class="sub soft">\(listener.bind) to <a href="/?pool=\(listener.pool)">\(listener.pool)</a></span>\(note(listener))</th><td class="n">\(PageNumbers.count(listener.connections))\(most)</td><td class="n">\(PageNumbers.count(listener.refused))</td></tr>
+                <tr><th scope="row">\(listener.name)<span class="sub soft">\(listener.bind) \u{2192} <a href="/?pool=\(listener.pool)">\(listener.pool)</a></span>\(note(listener))</th><td class="n">\(PageNumbers.count(listener.connections))\(most)</td><td class="n">\(PageNumbers.count(listener.refused))</td></tr>
                 """
         }
         let rest: HTML = more > 0 ? "<p class=\"soft\">and \(more) more: lbctl status</p>" : ""
@@ -78,7 +78,7 @@ enum PageParts {
             case "warning": (.leaving, "warn")
             default: (.info, "soft")
             }
-            return "<li>\(time(event.time))\(state(mark, colour, event.level)) <b>\(event.subject)</b> \(event.text)</li>"
+            return "<li>\(time(event.time))\(state(mark, colour, event.level)) <b>\(event.subject)</b> \(event.text.replacing("->", with: "\u{2192}"))</li>"
         }
         return "<section aria-labelledby=\"h-events\"><h2 id=\"h-events\">Last events <span class=\"soft\">UTC</span></h2><ol class=\"events\">\(items)</ol></section>"
     }

@@ -68,9 +68,8 @@ struct PagePool {
         let connects = PageGraph(
             name: "connects a second", values: samples.map { Double($0.connects) }, written: PageNumbers.rate, now: figures.load.connectsPerSecond)
         let failed = PageGraph(name: "failed a second", values: samples.map { Double($0.failures) }, written: PageNumbers.rate, now: failures, isFailure: true)
-        return """
-            <dl class="figures">\(connections.html)\(connects.html)\(failed.html)<div class="figure"><dt>bytes a second</dt><dd><b>\(PageNumbers.bytes(figures.load.bytesPerSecond))</b></dd></div></dl>
-            """
+        let bytes = PageGraph(name: "bytes a second", values: samples.map { Double($0.bytes) }, written: PageNumbers.bytes, now: figures.load.bytesPerSecond)
+        return "<dl class=\"figures\">\(connections.html)\(connects.html)\(bytes.html)\(failed.html)</dl>"
     }
 
     // MARK: Rollout
@@ -142,7 +141,7 @@ struct PagePool {
         if backend.backup { facts.append("backup") }
         if backend.weight != 1 { facts.append("weight \(backend.weight)") }
         if !facts.isEmpty { lines.append("<span class=\"soft\">\(facts.joined(separator: ", "))</span>") }
-        return lines.enumerated().reduce(into: "" as HTML) { $0 += $1.offset == 0 ? $1.element : "<br>\($1.element)" }
+        return lines.count < 2 ? lines.first ?? "" : "\(lines.map { "<div>\($0)</div>" as HTML })"
     }
 
     /// What is left of it first, then whose it is.
@@ -153,10 +152,14 @@ struct PagePool {
         }
         var terms: [String] = []
         if let deadline = drain.deadline, let end = drain.atDeadline, backend.availability == .draining {
-            terms.append(rest(deadline).map { "in \($0) " } ?? "deadline passed: ")
-            terms[terms.count - 1] += end == .keep ? "its deadline, then on" : end.rawValue
+            let words = switch end {
+            case .keep: "until its deadline, then it waits on"
+            case .close: "until the rest is closed"
+            case .reset: "until the rest is reset"
+            }
+            terms.append(rest(deadline).map { "\($0) \(words)" } ?? "its deadline has passed")
         }
-        if let until = drain.leaseUntil { terms.append("lease " + (rest(until).map { "\($0) more" } ?? "over")) }
+        if let until = drain.leaseUntil { terms.append(rest(until).map { "\($0) until its lease ends" } ?? "its lease is over") }
         let reason: HTML = drain.reason.map { ": <bdi>\($0)</bdi>" } ?? ""
         let more: HTML = terms.isEmpty ? "" : "; \(terms.joined(separator: "; "))"
         return "\(left)<span class=\"sub soft\">by <bdi>\(drain.owner)</bdi>\(age(drain.since).map { " for \($0)" } ?? "")\(reason)\(more)</span>"

@@ -20,7 +20,7 @@ enum PageStyle {
         header { display: flex; flex-wrap: wrap; align-items: baseline; gap: .35rem 1.25rem; padding-bottom: .8rem; }
         h1 { font-size: 1.15rem; font-weight: 650; letter-spacing: -.01em; } h1 a { color: inherit; text-decoration: none; }
         h2 { font-size: 1rem; font-weight: 650; } aside h2 { font-size: .95rem; margin-bottom: .4rem; }
-        .facts { display: flex; flex-wrap: wrap; gap: .1rem 1.1rem; color: var(--soft); } .facts b { color: var(--ink); font-weight: 600; }
+        .facts { display: flex; flex-wrap: wrap; min-width: 0; gap: .1rem 1.1rem; color: var(--soft); } .facts b { color: var(--ink); font-weight: 600; }
         meter, .meter { width: 7rem; height: .5rem; vertical-align: .05rem; margin-left: .5rem; } .meter rect { fill: var(--line); } .meter .used { fill: var(--accent); }
         .notices { list-style: none; margin-bottom: .9rem; display: grid; gap: .35rem; } .notices li { padding: .4rem .75rem; border-radius: 6px; background: var(--warnly); color: var(--warn); } .notices li.bad { background: var(--badly); color: var(--bad); }
         #alive { position: sticky; top: 0; z-index: 1; background: var(--bad); color: var(--panel); padding: .45rem .75rem; border-radius: 0 0 6px 6px; font-weight: 600; }
@@ -35,7 +35,7 @@ enum PageStyle {
         table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: var(--soft); padding: .3rem 0; }
         th { font-weight: 600; text-align: left; } thead th { color: var(--soft); font-size: 12px; font-weight: 500; } th, td { padding: .28rem .9rem .28rem 0; border-top: 1px solid var(--line); vertical-align: baseline; } thead th { border-top: 0; }
         .n { text-align: right; white-space: nowrap; } td:last-child, th:last-child { padding-right: 0; } tbody th .soft, .sub { font-weight: 400; font-size: 12px; }
-        .sub { display: block; } summary { cursor: pointer; } details ul { margin: .25rem 0 .1rem 1.1rem; } .note { min-width: 9rem; }
+        tbody th { min-width: 8.5rem; } .sub { display: block; } summary { cursor: pointer; } details ul { margin: .25rem 0 .1rem 1.1rem; } .note { min-width: 9rem; }
         .pools td, .pools th { white-space: normal; }
         .rollout { margin: .55rem 0 .3rem; padding: .55rem .75rem; border-left: 3px solid var(--accent); background: var(--paper); border-radius: 0 6px 6px 0; }
         .steps { list-style: none; display: flex; flex-wrap: wrap; gap: .35rem 0; margin-top: .45rem; } .steps li { flex: 1 1 7.5rem; min-width: 0; padding: .3rem .7rem 0 0; border-top: 3px solid var(--line); } .steps li.past { border-color: var(--good); } .steps li.now { border-color: var(--accent); } .steps li.wrong { border-color: var(--bad); } .steps b { display: block; font-weight: 600; }
@@ -44,7 +44,7 @@ enum PageStyle {
         @media (max-width: 62rem) { .columns { grid-template-columns: minmax(0, 1fr); } }
         @media (max-width: 44rem) { body { padding: .75rem .75rem 1.5rem; } .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
           .rows thead { position: absolute; left: -999rem; } .rows tr { display: flex; flex-wrap: wrap; gap: 0 .8rem; padding: .4rem 0; border-top: 1px solid var(--line); }
-          .rows th, .rows td { border: 0; padding: 0; } .rows tbody th { flex: 1 1 60%; } .rows .note, .rows .wide { flex: 1 1 100%; } .rows .note:empty { display: none; }
+          .rows th, .rows td { border: 0; padding: 0; } .rows tbody th { flex: 1 1 calc(100% - 9rem); min-width: 0; } .rows td:nth-child(2) { flex: 0 0 8rem; text-align: right; } .pools td:nth-child(2) { flex: 1 1 100%; text-align: left; } .rows .note, .rows .wide { flex: 1 1 100%; } .rows .note:empty { display: none; }
           .rows .n { color: var(--soft); font-size: 13px; } 
           .backends td:nth-child(3)::after { content: " conns"; } .backends td:nth-child(4)::after { content: " connects/s"; } .backends td:nth-child(5)::after { content: "/s"; } .backends td:nth-child(6)::after { content: " failed/s"; }
           .pools td:nth-child(3)::after { content: " conns"; } .pools td:nth-child(4)::after { content: " connects/s"; } .pools td:nth-child(5)::after { content: " failed/s"; } }

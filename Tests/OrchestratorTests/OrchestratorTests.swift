@@ -68,7 +68,7 @@ private func measuring(_ command: Command) -> [ReplyLine] {
         ]
     case .share(let order): return [json(SharesRecord(pool: order.pool, shares: nil)), .ok]
     case .unshare(let pool, _, _): return [json(SharesRecord(pool: pool, shares: nil)), .ok]
-    case .help, .status, .drain, .undrain, .maintain, .ready, .probe, .events, .configuration, .connections, .close, .explain:
+    case .help, .status, .drain, .undrain, .maintain, .ready, .probe, .events, .configuration, .connections, .close, .explain, .rolloutReport:
         return well(command)
     }
 }
