@@ -85,11 +85,11 @@ let package = Package(
         // The tree as text: arrows, unsafe pointers, banned words, sizes, README.
         tests("HouseRules", []),
         // Real processes on loopback: lbd, lbctl and the distribution's servers and clients.
-        tests("EndToEnd", ["lbd", "lbctl", "Rollout", "ControlProtocol", "Statistics", "SystemCalls", "Model"]),
+        tests("EndToEnd", ["TestSupport", "lbd", "lbctl", "Rollout", "ControlProtocol", "Statistics", "SystemCalls", "Model"]),
         tests("RolloutTests", ["Rollout", "SystemCalls", "Decisions", "Model"]),
         // Whole rollouts with faults, by seed.
         tests("Simulation", ["Rollout", "ControlProtocol", "SystemCalls", "Decisions", "Model"]),
-        tests("LbctlTests", ["lbctl", "ControlProtocol", "Model", argumentParser]),
+        tests("LbctlTests", ["TestSupport", "lbctl", "ControlProtocol", "Statistics", "SystemCalls", "Model", argumentParser]),
         tests("OrchestratorTests", ["TestSupport", "lbctl", "Orchestrator", "Rollout", "ControlClient", "ControlProtocol", "EventLoop", "SystemCalls", "Model"]),
         tests("ConfigurationTests", ["Configuration", "Model"]),
         tests("QuickstartTests", ["quickstart", "EventLoop", "SystemCalls", "Model"]),

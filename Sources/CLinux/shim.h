@@ -22,6 +22,7 @@
 #include <sys/types.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 extern int pipe2(int descriptors[2], int flags);
@@ -98,6 +99,49 @@ static inline int sluice_unsent(int descriptor, int *bytes) {
 static inline int sluice_not_sent(int descriptor, int *bytes) {
     return ioctl(descriptor, SIOCOUTQNSD, bytes);
 }
+
+// What a crash must give back before it goes on as it would have: only calls that a signal handler may make. One Swift
+// file uses it: each has a copy of its own.
+static struct {
+    int descriptor; // -1: nothing to give back
+    int is_watching;
+    struct termios found;
+    size_t length;
+    char farewell[64];
+    struct sigaction before[65];
+} sluice_terminal = {.descriptor = -1};
+
+static inline void sluice_crashed(int signal) {
+    int descriptor = sluice_terminal.descriptor;
+    if (descriptor >= 0) {
+        ssize_t written = write(descriptor, sluice_terminal.farewell, sluice_terminal.length);
+        (void)written;
+        tcsetattr(descriptor, TCSANOW, &sluice_terminal.found);
+    }
+    // Returning repeats what failed, or what abort does next: then whoever handled it before, or the end.
+    sigaction(signal, &sluice_terminal.before[signal], NULL);
+}
+
+// From here on a crash gives the terminal back; -1 with errno. Asked again it takes the new values.
+static inline int sluice_give_terminal_back_on_crash(int descriptor, struct termios found, const char *farewell) {
+    static const int crashes[] = {SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGABRT, SIGFPE};
+    sluice_terminal.found = found;
+    sluice_terminal.length = strlen(farewell);
+    if (sluice_terminal.length >= sizeof sluice_terminal.farewell) { errno = EINVAL; return -1; }
+    memcpy(sluice_terminal.farewell, farewell, sluice_terminal.length);
+    sluice_terminal.descriptor = descriptor;
+    if (sluice_terminal.is_watching) return 0;
+    sluice_terminal.is_watching = 1;
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = sluice_crashed;
+    for (size_t i = 0; i < sizeof crashes / sizeof crashes[0]; i++)
+        if (sigaction(crashes[i], &action, &sluice_terminal.before[crashes[i]]) < 0) return -1;
+    return 0;
+}
+
+// The terminal is as it was, or gone: a crash has nothing to give back.
+static inline void sluice_terminal_is_given_back(void) { sluice_terminal.descriptor = -1; }
 
 // A child that is to be, between clone and exec. posix_spawn cannot give it a limit of its own.
 struct sluice_child {

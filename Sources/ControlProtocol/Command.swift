@@ -106,6 +106,7 @@ package enum Command: Equatable, Sendable {
     case unshare(PoolName, owner: String?, force: Bool)
     /// `ages`: of the connections that hold the backends too.
     case measure(PoolName, ages: Bool)
+    case rolloutReport(RolloutNotice)
 }
 
 extension Command {
@@ -116,7 +117,7 @@ extension Command {
         case .drain(let order): order.waits
         case .configuration(.remove(_, _, let waiting)): waiting != .no
         case .probe: true
-        case .help, .status, .undrain, .maintain, .ready, .configuration, .connections, .close, .explain, .share, .unshare, .measure: false
+        case .help, .status, .undrain, .maintain, .ready, .configuration, .connections, .close, .explain, .share, .unshare, .measure, .rolloutReport: false
         }
     }
 }
@@ -157,7 +158,7 @@ package struct Verb: Sendable {
         Verb(
             name: "events", arguments: "[follow=yes] [since=SEQUENCE]",
             doc: "every state change, or those after one", keys: ["follow", "since"]),
-    ] + configuration + connectionVerbs + shareVerbs
+    ] + configuration + connectionVerbs + shareVerbs + rolloutVerbs
 
     package var usage: String { arguments.isEmpty ? name : "\(name) \(arguments)" }
 }
@@ -359,6 +360,7 @@ extension Command {
         case "share": self = .share(try arguments.shareOrder())
         case "unshare": self = .unshare(try arguments.onePool(), owner: try arguments.text("owner"), force: try arguments.flag("force"))
         case "measure": self = .measure(try arguments.onePool(), ages: try arguments.flag("ages"))
+        case "rollout report": self = .rolloutReport(try arguments.rolloutNotice())
         case "events": self = .events(follow: try arguments.flag("follow"), since: try arguments.sequence("since"))
         case let name:
             guard let command = try ConfigurationCommand(&arguments) else {
@@ -421,6 +423,7 @@ extension Command {
         case .unshare(let pool, let owner, let force):
             return ["unshare", pool.text] + key("owner", owner) + key("force", force ? "yes" : nil)
         case .measure(let pool, let ages): return ["measure", pool.text] + key("ages", ages ? "yes" : nil)
+        case .rolloutReport(let notice): return notice.words
         }
     }
 

@@ -114,13 +114,16 @@ package struct PoolReport: Codable, Equatable, Sendable {
     package var leaving: [LeavingReport]
     /// Parts of their weights that backends get for a while; absent: all have all of it.
     package var shares: SharesReport?
+    /// That restarts it, or has; absent: none, or none that tells.
+    package var rollout: RolloutStanding?
 
     package init(
         name: String, balance: String, drainDeadline: Double, restart: RestartReport?, queued: Int = 0, refused: UInt64 = 0,
         queueTimeouts: UInt64 = 0, eligible: Int, whenNone: WhenNone.Word = .refuse, held: Int = 0, holdTimeouts: UInt64 = 0,
-        diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = [], shares: SharesReport? = nil
+        diverted: UInt64 = 0, removing: Bool = false, backends: [BackendReport], leaving: [LeavingReport] = [], shares: SharesReport? = nil,
+        rollout: RolloutStanding? = nil
     ) {
-        self.shares = shares
+        (self.shares, self.rollout) = (shares, rollout)
         (self.whenNone, self.held, self.holdTimeouts, self.diverted) = (whenNone, held, holdTimeouts, diverted)
         (self.removing, self.leaving) = (removing, leaving)
         (self.queued, self.refused, self.queueTimeouts, self.eligible) = (queued, refused, queueTimeouts, eligible)

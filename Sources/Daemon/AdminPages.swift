@@ -5,13 +5,19 @@ import Model
 
 @ControlPlane final class AdminPages {
     private let readiness: Readiness
-    /// The numbers as Prometheus reads them, or by OpenMetrics' rules.
-    var metrics: (@ControlPlane (_ openMetrics: Bool) async throws(Failure) -> [UInt8])?
+    private let status: StatusPage
+    private let handler: CommandHandler
+    private let metrics: MetricsText
     /// Only this host's own programs can connect: then a web page that was loaded from elsewhere must not read ours
     /// through a name that it has made mean 127.0.0.1 (DNS rebinding).
     var checksHost = false
 
-    init(readiness: Readiness) { self.readiness = readiness }
+    init(_ handler: CommandHandler, _ listeners: Listeners, _ history: History, _ metrics: MetricsText) {
+        self.handler = handler
+        self.metrics = metrics
+        readiness = Readiness(table: handler.table, listeners: listeners, handler: handler)
+        status = StatusPage(handler, readiness, history)
+    }
 
     func answer(_ request: HTTPServer.Request) async -> HTTPServer.Response {
         switch request.method {
@@ -22,16 +28,33 @@ import Model
         case "/healthz": return .text(.ok, "ok\n")
         case "/readyz": return ready(request)
         case "/metrics": return await numbers(request)
-        default: return page(request)
+        default: return await page(request)
         }
     }
 
-    private func page(_ request: HTTPServer.Request) -> HTTPServer.Response {
+    private func page(_ request: HTTPServer.Request) async -> HTTPServer.Response {
         guard mayRead(request.host) else {
             return .text(.forbidden, "the host '\((request.host ?? "").escapedForOneLine)' is neither an address nor localhost: by another name a "
                 + "page from elsewhere could read this one; use http://127.0.0.1 or http://localhost\n")
         }
-        return .text(.notFound, "there is no such page; there are /, /metrics, /healthz and /readyz\n")
+        switch request.path {
+        case "/": return await overview(request)
+        case "/style.css": return .admin(.ok, "text/css; charset=utf-8", Array(PageStyle.css.utf8))
+        case "/script.js": return .admin(.ok, "text/javascript; charset=utf-8", Array(PageScript.javaScript.utf8))
+        default: return .text(.notFound, "there is no such page; there are /, /metrics, /healthz and /readyz\n")
+        }
+    }
+
+    /// `pool=NAME` is about one pool, `from=N` about its backends from there on.
+    private func overview(_ request: HTTPServer.Request) async -> HTTPServer.Response {
+        var (pool, from) = (nil as PoolName?, 0)
+        for part in request.query?.split(separator: "&") ?? [] {
+            if part.hasPrefix("pool=") { pool = PoolName(unchecked: String(part.dropFirst(5))) }
+            if part.hasPrefix("from=") { from = Int(part.dropFirst(5)).map { max(0, min($0, BalancerConfiguration.backendsMax)) } ?? 0 }
+        }
+        if let pool, handler.table.pool(pool) == nil { return .text(.notFound, "there is no such pool; all of them: /\n") }
+        guard let page = await status.page(of: pool, from: from) else { return .text(.notFound, "the pool has gone meanwhile; all of them: /\n") }
+        return .admin(.ok, "text/html; charset=utf-8", page)
     }
 
     private func mayRead(_ host: String?) -> Bool {
@@ -50,11 +73,9 @@ import Model
     }
 
     private func numbers(_ request: HTTPServer.Request) async -> HTTPServer.Response {
-        guard let metrics else { return .text(.notFound, "there are no metrics\n") }
-        let isOpen = request.accept?.contains("application/openmetrics-text") == true
-        let type = isOpen ? "application/openmetrics-text; version=1.0.0; charset=utf-8" : "text/plain; version=0.0.4; charset=utf-8"
-        do throws(Failure) { return .admin(.ok, type, try await metrics(isOpen)) } catch {
-            return .text(.serviceUnavailable, "\(error.message)\n")
+        let form = ExpositionForm(accept: request.accept)
+        do throws(Failure) { return .admin(.ok, form.contentType, try await metrics.text(form)) } catch {
+            return .text(.serviceUnavailable, "lbd is ending\n")
         }
     }
 }

@@ -13,7 +13,9 @@ import SystemCalls
 
 @ControlPlane final class AdminPort {
     /// Its numbers, which no listener, pool or backend of the configuration gets.
-    static let (listener, pool, slot) = (0, 0, 0)
+    nonisolated static let listener = 0
+    nonisolated static let pool = 0
+    nonisolated static let slot = 0
     /// From accept to end, whatever the client does: one that sends a byte now and then holds its place no longer.
     private static let lifetime = Duration.seconds(10)
     private static let headersMax = 8 * 1024

@@ -51,6 +51,7 @@ import Model
         case .share(let order): try await share(order, by: user, answer)
         case .unshare(let pool, let owner, let force): try await unshare(pool, owner, force: force, by: user, answer)
         case .measure(let pool, let ages): try await measure(pool, ages: ages, answer)
+        case .rolloutReport(let notice): try await note(notice, answer)
         }
     }
 

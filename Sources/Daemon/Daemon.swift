@@ -26,7 +26,8 @@ package struct DaemonError: Error, CustomStringConvertible {
     let handler: CommandHandler
     let metrics: MetricsText
     private let surveys: Surveys
-    private let admin: AdminPort
+    let admin: AdminPort
+    private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
     private let lock: StateLock
@@ -43,11 +44,11 @@ package struct DaemonError: Error, CustomStringConvertible {
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
         let descriptorLimit = try Limits.raiseDescriptors()
-        published = try PublishedSegment(Daemon.layout(for: configuration, descriptorLimit: descriptorLimit), for: configuration, logger)
+        let layout = Daemon.layout(for: configuration, descriptorLimit: descriptorLimit)
+        published = try PublishedSegment(layout, for: configuration, logger)
         plane = try Daemon.plane(published.segment, for: configuration, descriptorLimit: descriptorLimit, descriptorsBefore: descriptors)
         let startedAt = Clocks.calendar()
         signOfLife = try SignOfLife(plane: plane, startedAt: startedAt, descriptorsMax: descriptorLimit)
-        let layout = plane.statistics.layout
         table = PoolTable(plane: plane, events: events, poolsMax: layout.pools)
         listeners = Listeners(plane: plane, events: events, listenersMax: layout.listeners)
         admin = AdminPort(plane: plane, stateDirectory: configuration.stateDirectory, logger: logger)
@@ -65,8 +66,8 @@ package struct DaemonError: Error, CustomStringConvertible {
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
         metrics = MetricsText(handler)
-        admin.pages = AdminPages(readiness: Readiness(table: table, listeners: listeners, handler: handler))
-        admin.pages.metrics = { [metrics] isOpen async throws(Failure) in try await metrics.text(isOpen ? .openMetrics : .prometheus) }
+        history = History(table: table)
+        admin.pages = AdminPages(handler, listeners, history, metrics)
         // The listeners come last, when lbd is known to run alone.
         var pools = configuration
         (pools.listeners, pools.admin) = ([], nil)
@@ -114,7 +115,11 @@ package struct DaemonError: Error, CustomStringConvertible {
             listeners.measure(at: LoopClock().now)
         }
         let measuring = start { await self.handler.measurements.run() }
-        defer { measuring.cancel() }
+        let sampling = start { await self.history.run() }
+        defer {
+            measuring.cancel()
+            sampling.cancel()
+        }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)

@@ -1,4 +1,5 @@
 // A metric together with how its samples are read from a row: a process, a listener, a pool, a backend.
+import EventLoop
 import Model
 
 /// What the metrics tell of one thing, as of one moment.
@@ -10,11 +11,11 @@ protocol Reading: Sendable {
 
 struct Family<Row: Reading>: Sendable {
     let metric: Metric
-    let add: @Sendable (Row, inout Samples) -> Void
+    let add: @ControlPlane (Row, inout Samples) -> Void
 
     private init(
         _ kind: Metric.Kind, _ name: String, _ unit: Metric.Unit?, _ labels: [String], _ help: String,
-        _ add: @escaping @Sendable (Row, inout Samples) -> Void
+        _ add: @escaping @ControlPlane (Row, inout Samples) -> Void
     ) {
         metric = Metric(name: name, kind: kind, unit: unit, labels: labels, help: help)
         self.add = add
@@ -22,21 +23,21 @@ struct Family<Row: Reading>: Sendable {
 
     static func counter(
         _ name: String, in unit: Metric.Unit? = nil, by labels: String..., help: String,
-        _ add: @escaping @Sendable (Row, inout Samples) -> Void
+        _ add: @escaping @ControlPlane (Row, inout Samples) -> Void
     ) -> Family { Family(.counter, name, unit, labels, help, add) }
 
     static func gauge(
         _ name: String, in unit: Metric.Unit? = nil, by labels: String..., help: String,
-        _ add: @escaping @Sendable (Row, inout Samples) -> Void
+        _ add: @escaping @ControlPlane (Row, inout Samples) -> Void
     ) -> Family { Family(.gauge, name, unit, labels, help, add) }
 
     static func info(
-        _ name: String, by labels: String..., help: String, _ add: @escaping @Sendable (Row, inout Samples) -> Void
+        _ name: String, by labels: String..., help: String, _ add: @escaping @ControlPlane (Row, inout Samples) -> Void
     ) -> Family { Family(.info, name, nil, labels, help, add) }
 
     /// Of times.
     static func histogram(
-        _ name: String, by labels: String..., help: String, bounds: TimeBounds, _ times: @escaping @Sendable (Row) -> TimeCounts
+        _ name: String, by labels: String..., help: String, bounds: TimeBounds, _ times: @escaping @ControlPlane (Row) -> TimeCounts
     ) -> Family {
         Family(.histogram, name, .seconds, labels, help) { row, samples in samples.add(times(row), bounds) }
     }

@@ -6,6 +6,13 @@ import Statistics
 /// Raw value: its place among a listener's counters.
 enum ListenerCounter: Int, CaseIterable {
     case accepted, refused
+    /// The first of them: one for each ending follows.
+    case endings
+}
+
+extension Ending {
+    /// In the order of their counters.
+    static let all = Culprit.allCases.flatMap { by in EndReason.allCases.map { Ending(by: by, $0) } }
 }
 
 /// Why clients wait or are turned away, though nothing is broken.
@@ -40,9 +47,13 @@ struct ListenerReading: Reading {
     }
 
     func count(_ counter: ListenerCounter) -> UInt64 { counts[counter.rawValue] }
+
+    /// By the ending's place.
+    func endings(_ place: Int) -> UInt64 { counts[ListenerCounter.endings.rawValue + place] }
 }
 
 extension ListenerReading {
+    private static let endings = Ending.all.map { Labels(["by": $0.by.rawValue, "reason": $0.reason.rawValue]) }
     private static let causes = Labels.each("cause", of: OverloadCause.self)
 
     static let families: [Family<ListenerReading>] = [
@@ -55,6 +66,11 @@ extension ListenerReading {
         },
         .counter("lb_listener_refused_total", by: "listener", help: "Connections that ended without a backend: turned away, or none could be had.") {
             $1.add($0.count(.refused))
+        },
+        .counter(
+            "lb_connections_ended_total", by: "listener", "by", "reason", help: "Connections that ended, by whose doing and why; only what has happened."
+        ) { row, samples in
+            for (place, label) in endings.enumerated() where row.endings(place) > 0 { samples.add(row.endings(place), label) }
         },
         .gauge("lb_overload", by: "listener", "cause", help: "1 while clients wait or are turned away for this cause.") { row, samples in
             for (cause, label) in causes { samples.add(row.overloads.contains(cause), label) }

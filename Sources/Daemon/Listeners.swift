@@ -279,8 +279,10 @@ struct PreparedListeners {
     func counts(of name: ListenerName) -> [UInt64] { counters.total(of: name, counts) }
 
     private func counts(_ index: Int) -> [UInt64] {
+        // Before the others: nobody has ended who has not come.
+        let endings = plane.statistics.endings(listener: index)
         let totals = plane.statistics.totals(listener: index)
-        return [totals.accepted, totals.refused]
+        return [totals.accepted, totals.refused] + Ending.all.map { endings[$0] ?? 0 }
     }
 
     func overloads(of listener: OpenListener, _ table: PoolTable) -> Set<OverloadCause> {

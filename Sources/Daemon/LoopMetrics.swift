@@ -1,10 +1,15 @@
 // What the metrics tell of an event loop: the control plane's or a worker's.
 import EventLoop
 import Model
+import Proxy
 
 struct LoopReading: Reading {
     let labels: Labels
     let lag: Duration
+
+    @ControlPlane static func all(of plane: DataPlane) -> [LoopReading] {
+        (0..<plane.workerCount).map { LoopReading(labels: Labels(["loop": "worker-\($0)"]), lag: plane.statistics.lag(worker: $0)) }
+    }
 }
 
 extension LoopReading {

@@ -87,7 +87,7 @@ import SystemCalls
         self.listeners = all.compactMap { listener in
             named.removeValue(forKey: listener.configuration.name).map { ListenerReading(listener.configuration.name, $0, listeners, table) }
         }
-        loops = []
+        loops = LoopReading.all(of: handler.status.plane)
         process = ProcessReading(handler, usage)
     }
 }

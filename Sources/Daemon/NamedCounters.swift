@@ -8,6 +8,8 @@ import Statistics
     private let plane: DataPlane
     private var backends = CounterLedger<BackendReference>()
     private var pools = CounterLedger<PoolName>()
+    /// By kind.
+    private var times = PoolTimes.allCases.map { _ in CounterLedger<PoolName>() }
 
     init(plane: DataPlane) { self.plane = plane }
 
@@ -36,7 +38,11 @@ import Statistics
         counts[BackendCounter.bytesToClient.rawValue] = totals.bytesToClient
         counts[BackendCounter.backendResets.rawValue] = totals.backendResets
         counts[BackendCounter.clientResets.rawValue] = totals.clientResets
-        counts[BackendCounter.connectFailures.rawValue + 5] = totals.connectFailures
+        guard totals.connectFailures > 0 else { return counts }
+        let failures = plane.statistics.connectFailures(slot: slot)
+        for (index, reason) in ConnectFailureReason.allCases.enumerated() {
+            counts[BackendCounter.connectFailures.rawValue + index] = failures[reason] ?? 0
+        }
         return counts
     }
 
@@ -49,16 +55,41 @@ import Statistics
 
     // MARK: Pools
 
-    /// It has not been published yet.
-    func open(_ pool: Pool) { pools.open(pool.index, for: pool.configuration.name, at: []) }
+    /// It has not been published yet, nor is there a line of its clients.
+    func open(_ pool: Pool) {
+        let name = pool.configuration.name
+        pools.open(pool.index, for: name, at: [])
+        for kind in PoolTimes.allCases { times[kind.rawValue].open(pool.index, for: name, at: counts(kind, pool: pool.index)) }
+    }
 
     /// No connection names it any more.
-    func close(_ pool: Pool) { pools.close(pool.index, for: pool.configuration.name, at: counts(pool: pool.index)) }
+    func close(_ pool: Pool) {
+        let name = pool.configuration.name
+        pools.close(pool.index, for: name, at: counts(pool: pool.index))
+        for kind in PoolTimes.allCases { times[kind.rawValue].close(pool.index, for: name, at: counts(kind, pool: pool.index)) }
+    }
 
     func counts(of pool: Pool) -> [UInt64] { pools.total(of: pool.configuration.name, counts(pool:)) }
 
     private func counts(pool: Int) -> [UInt64] {
         let queue = plane.queueReport(pool: pool)
         return [queue.refused, queue.timeouts, queue.holdTimeouts, queue.diverted]
+    }
+
+    func times(_ kind: PoolTimes, of pool: Pool) -> TimeCounts {
+        let counts = times[kind.rawValue].total(of: pool.configuration.name) { self.counts(kind, pool: $0) }
+        var times = TimeCounts()
+        (times.counts, times.sum) = (Array(counts.dropLast()), counts.last ?? 0)
+        return times
+    }
+
+    /// Of each bucket, and at last the sum.
+    private func counts(_ kind: PoolTimes, pool: Int) -> [UInt64] {
+        let times = switch kind {
+        case .connects: plane.statistics.connectTimes(pool: pool)
+        case .firstBytes: plane.statistics.firstByteTimes(pool: pool)
+        case .durations: plane.statistics.durations(pool: pool)
+        }
+        return times.counts + [times.sum]
     }
 }

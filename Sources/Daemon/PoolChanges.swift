@@ -230,8 +230,8 @@ extension PoolTable {
         for (backend, connections, isEmpty) in ending.map({ ($0.backend, $0.connections, $0.isEmpty) }) {
             byReference[backend.reference] = nil
             slots.release(backend.slot, pool: pool.index, outSince: backend.outSince ?? plane.generation)
-            directory.forget(slot: backend.slot)
             counters.keepProbes(of: backend)
+            directory.forget(slot: backend.slot)
             backend.beGone(empty: isEmpty)
             noteRemoved(backend.reference)
             events.record(.backendRemoved(backend.reference, connections: connections))

@@ -16,6 +16,8 @@ struct PoolReading: Reading {
     let queue: QueueReport
     let isLeased: Bool
     private let counts: [UInt64]
+    private let pool: Pool
+    private let counters: NamedCounters
 
     @ControlPlane init(_ pool: Pool, _ table: PoolTable) {
         labels = Labels(["pool": pool.configuration.name.text])
@@ -23,13 +25,22 @@ struct PoolReading: Reading {
         eligible = pool.published?.count ?? 0
         queue = table.plane.queueReport(pool: pool.index)
         isLeased = pool.shares != nil
-        counts = table.counters.counts(of: pool)
+        (self.pool, counters) = (pool, table.counters)
+        counts = counters.counts(of: pool)
     }
 
     func count(_ counter: PoolCounter) -> UInt64 { counts[counter.rawValue] }
+
+    /// As of now: so much of so many pools at one moment would keep everybody else waiting.
+    @ControlPlane func times(_ kind: PoolTimes) -> TimeCounts { counters.times(kind, of: pool) }
 }
 
 extension PoolReading {
+    /// 16 µs to 34 s.
+    private static let waits = TimeBounds(from: 1_024 << 4, to: 1_024 << 25, times: 2)
+    /// 1 ms to 39 hours.
+    private static let lifetimes = TimeBounds(from: 1_024 << 10, to: 1_024 << 36, times: 4)
+
     static let families: [Family<PoolReading>] = [
         .gauge("lb_pool_backends", by: "pool", help: "Backends of the pool, whatever their state.") { $1.add($0.backends) },
         .gauge("lb_pool_eligible_backends", by: "pool", help: "Backends that new connections go to now; 0: none is served, see when-none.") {
@@ -48,5 +59,15 @@ extension PoolReading {
             $1.add($0.count(.holdTimeouts))
         },
         .counter("lb_pool_diverted_total", by: "pool", help: "Connections sent on to the pool that divert names.") { $1.add($0.count(.diverted)) },
+        .histogram(
+            "lb_backend_connect_seconds", by: "pool", help: "How long connects to backends of the pool took that came about.", bounds: waits
+        ) { $0.times(.connects) },
+        .histogram(
+            "lb_backend_first_byte_seconds", by: "pool", help: "How long after the client's last byte, or the connect, the backend's first byte came.",
+            bounds: waits
+        ) { $0.times(.firstBytes) },
+        .histogram(
+            "lb_connection_duration_seconds", by: "pool", help: "How long connections that had a backend lasted, from accept to end.", bounds: lifetimes
+        ) { $0.times(.durations) },
     ]
 }

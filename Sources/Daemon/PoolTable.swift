@@ -46,8 +46,8 @@ import SystemCalls
         self.plane = plane
         self.events = events
         slots = SlotTable(plane: plane)
-        directory = SegmentDirectory(plane: plane, events: events)
         counters = NamedCounters(plane: plane)
+        directory = SegmentDirectory(plane: plane, events: events)
         indices = Numbers(from: AdminPort.pool + 1, max: poolsMax)
         returns = Returns(plane: plane)
         returns.changed = { [weak self] pool in self?.follow(pool) }

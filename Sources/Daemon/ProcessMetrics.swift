@@ -13,6 +13,7 @@ struct ProcessReading: Reading {
     let workers: Int
     let hasReloaded: Bool
     let unsavedChanges: Int
+    let hops: TimeCounts
     let usage: ProcessUsage
 
     @ControlPlane init(_ handler: CommandHandler, _ usage: ProcessUsage) {
@@ -24,11 +25,14 @@ struct ProcessReading: Reading {
         workers = plane.workerCount
         hasReloaded = handler.running.reloadFailure == nil
         unsavedChanges = handler.running.unsavedChanges
+        hops = plane.statistics.hopTimes()
         self.usage = usage
     }
 }
 
 extension ProcessReading {
+    /// 1 µs to 1 s.
+    private static let hops = TimeBounds(from: 1_024, to: 1_024 << 20, times: 2)
     private static let version = Labels(["version": sluiceVersion])
 
     static let families: [Family<ProcessReading>] = [
@@ -37,6 +41,7 @@ extension ProcessReading {
         .gauge("lb_workers", help: "Threads of the data plane.") { $1.add($0.workers) },
         .gauge("lb_process_connections", help: "Connections of all listeners that are open now.") { $1.add($0.connections) },
         .gauge("lb_process_connections_max", help: "The most that lbd carries: configured, or by its descriptor limit.") { $1.add($0.connectionsMax) },
+        .histogram("lb_hop_seconds", help: "What lbd itself adds, from readable to written; of some of its rounds.", bounds: hops) { $0.hops },
         .gauge("lb_config_last_reload_successful", help: "0 when the last reload of the configuration file has changed nothing, as the file had errors.") {
             $1.add($0.hasReloaded)
         },

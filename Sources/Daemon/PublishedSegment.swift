@@ -39,9 +39,10 @@ final class PublishedSegment {
                 let segment = try Segment(layout: layout, in: [folder])
                 do throws(SystemError) {
                     let backends = configuration.pools.flatMap(\.backends)
+                    // The first of each are the admin port's.
                     try segment.reserve(
-                        slots: Array(0..<backends.count + 1 + AdminPort.slot), pools: Array(0..<configuration.pools.count + 1 + AdminPort.pool),
-                        listeners: Array(0..<configuration.listeners.count + 1 + AdminPort.listener), withDetails: backends.contains { IPEndpoint($0.address) == nil })
+                        slots: Array(0..<AdminPort.slot + 1 + backends.count), pools: Array(0..<AdminPort.pool + 1 + configuration.pools.count),
+                        listeners: Array(0..<AdminPort.listener + 1 + configuration.listeners.count), withDetails: backends.contains { IPEndpoint($0.address) == nil })
                     return segment
                 } catch {
                     if let path = segment.path { try Files.remove(path) }

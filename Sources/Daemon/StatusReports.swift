@@ -12,6 +12,7 @@ import SystemCalls
     let plane: DataPlane
     let events: EventLog
     let startedAt: Timestamp
+    let rollouts = Rollouts()
 
     func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
         let shown = (listeners.open + listeners.closing).filter { scope.includesListeners(of: $0.configuration.pool) }
@@ -19,11 +20,11 @@ import SystemCalls
             version: sluiceVersion, pid: Processes.own, generation: plane.generation,
             startedAt: startedAt.rfc3339, stopping: stopping, workers: plane.workerCount,
             connections: plane.statistics.process.held, connectionsMax: plane.connectionsMax,
-            listeners: shown.map(report), pools: table.pools.compactMap { report($0, scope) },
+            listeners: shown.map { report($0) }, pools: table.pools.compactMap { report($0, scope) },
             eventSequence: events.sequence)
     }
 
-    private func report(_ listener: OpenListener) -> ListenerReport {
+    func report(_ listener: OpenListener) -> ListenerReport {
         let totals = listeners.totals(listener)
         return ListenerReport(
             name: listener.configuration.name.text, bind: listener.endpoint.description,
@@ -32,7 +33,7 @@ import SystemCalls
             rateReached: plane.isHeldByRate(listener: listener.index), closing: listener.isClosing)
     }
 
-    private func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport? {
+    func report(_ pool: Pool, _ scope: StatusScope) -> PoolReport? {
         let backends = pool.backends.filter { scope.includes($0.reference) }
         guard !backends.isEmpty || scope.includesListeners(of: pool.configuration.name) else { return nil }
         let queue = plane.queueReport(pool: pool.index)
@@ -45,7 +46,7 @@ import SystemCalls
             removing: pool.isRemoving, backends: backends.map(report),
             leaving: pool.leaving.filter { scope.includes($0.reference) }.map {
                 LeavingReport(name: $0.reference.backend.text, address: $0.address.description, connections: $0.holders)
-            }, shares: pool.shares.map(SharesReport.init))
+            }, shares: pool.shares.map(SharesReport.init), rollout: rollouts.standing(of: pool))
     }
 
     private func report(_ backend: Backend) -> BackendReport {

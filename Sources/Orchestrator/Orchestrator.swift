@@ -34,6 +34,11 @@ import SystemCalls
     private var work: [BackendReference?: Task<Void, Never>] = [:]
     private(set) lazy var observer = RolloutObserver(fleet, order) { [self] reason in put(.judgedBad(reason: reason)) }
     private var forecasts: Task<Void, Never>?
+    /// How long it will still take, as said last, and when.
+    var predicted: (p50: Duration, p90: Duration, at: Timestamp)?
+    private lazy var news = RolloutNews(fleet) { [unowned self] in notice }
+    /// As of so many records.
+    private var history: (records: Int, history: RolloutHistory)?
     /// When the watch that goes on did.
     private(set) var watchBegan: MonotonicTime?
     /// Restarts that a person does.
@@ -98,6 +103,7 @@ import SystemCalls
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
         observer.begin()
+        news.begin()
         put(isResumed ? .resumed : .begin)
         forecasts = start { [self] in await tellTimeLeft() }
         do throws(SystemError) {
@@ -158,6 +164,15 @@ import SystemCalls
         forecasts?.cancel()
         for drain in drains.values { await drain.stopRenewals() }
         await observer.end()
+        await news.end()
+    }
+
+    /// Nil: it has not begun.
+    private var notice: RolloutNotice? {
+        let records = recorder.records
+        if history?.records != records.count { history = RolloutHistory(records).map { (records.count, $0) } }
+        guard let history = history?.history else { return nil }
+        return RolloutNotice(history, id: folder.id, state: RolloutReport.state(history, Processes.own), left: history.end == nil ? predicted : nil)
     }
 
     private func observe(_ action: RolloutMachine.Action) {

@@ -27,7 +27,7 @@ extension RolloutReport {
         next = state == .abandoned ? ["to go on: lbctl rollout resume \(folder.words)"] : []
     }
 
-    private static func state(_ history: RolloutHistory, _ process: Int32?) -> State {
+    static func state(_ history: RolloutHistory, _ process: Int32?) -> State {
         if let end = history.end { return end.done ? .done : .stopped }
         guard process != nil else { return .abandoned }
         return history.isStopping ? .stopping : history.isPaused ? .paused : .running

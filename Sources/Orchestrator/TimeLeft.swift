@@ -4,6 +4,7 @@ import ControlProtocol
 import EventLoop
 import Model
 import Rollout
+import SystemCalls
 
 extension Orchestrator {
     static let forecastInterval = Duration.seconds(5)
@@ -29,7 +30,10 @@ extension Orchestrator {
         repeat {
             let left = await timeLeft()
             guard !Task.isCancelled else { return }
-            if let left { tell(nil, .timeLeft(left)) }
+            if let left {
+                predicted = (left.median, left.ninetieth, Clocks.calendar())
+                tell(nil, .timeLeft(left))
+            }
         } while await EventLoop.pause(for: Orchestrator.forecastInterval)
     }
 }

@@ -39,8 +39,7 @@ package final class DataPlane {
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
     /// listeners to come, the workers' own not counted.
     package init(
-        segment: Segment, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil,
-        ownListener: Int? = nil
+        segment: Segment, descriptorLimit: Int, descriptorsOpen: Int, backends: Int, connectionsMax: Int? = nil, ownListener: Int? = nil
     ) throws(SystemError) {
         let layout = segment.view.layout
         let reports = try ReportQueue()

@@ -38,7 +38,7 @@ package enum Limits {
         return Int(status.st_size)
     }
 
-    /// Else by counting; 0: nobody knows.
+    /// The same, by counting where it must be; 0: nobody knows.
     package static func descriptorsInUse() -> Int {
         if let known = descriptorsKnown() { return known }
         do throws(SystemError) { return try openDescriptors() } catch { return 0 }

@@ -10,13 +10,27 @@ package enum Environment {
     }
 }
 
+/// Characters in one line, and lines.
+package struct TerminalSize: Equatable, Sendable {
+    package let columns: Int
+    package let rows: Int
+
+    package init(columns: Int, rows: Int) {
+        self.columns = columns
+        self.rows = rows
+    }
+}
+
 package enum Terminal {
     package static func isTerminal(_ descriptor: Int32) -> Bool { isatty(descriptor) == 1 }
 
     /// Characters in one line; 80 where the terminal does not say.
-    package static func columns(_ descriptor: Int32) -> Int {
+    package static func columns(_ descriptor: Int32) -> Int { size(descriptor).columns }
+
+    /// 80 by 24 where the terminal does not say.
+    package static func size(_ descriptor: Int32) -> TerminalSize {
         var size = winsize()
-        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 80 }
-        return Int(size.ws_col)
+        guard ioctl(descriptor, UInt(TIOCGWINSZ), &size) == 0 else { return TerminalSize(columns: 80, rows: 24) }
+        return TerminalSize(columns: size.ws_col > 0 ? Int(size.ws_col) : 80, rows: size.ws_row > 0 ? Int(size.ws_row) : 24)
     }
 }

@@ -1,4 +1,5 @@
 // Connections of each backend over a rollout's time: a line a backend, all to one scale, its time out of rotation shaded.
+import ControlProtocol
 import Model
 import Rollout
 

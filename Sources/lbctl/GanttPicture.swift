@@ -1,4 +1,5 @@
 // The steps of a rollout as a picture: a row a backend, a bar a phase, told apart by letter and pattern as well as by colour.
+import ControlProtocol
 import Model
 import Rollout
 

@@ -22,7 +22,7 @@ struct Lbctl: VerbGroup {
         subcommands: [
             StatusCommand.self, DrainCommand.self, UndrainCommand.self, MaintainCommand.self, ReadyCommand.self,
             ProbeCommand.self, ExplainCommand.self, ConnectionsCommand.self, CloseCommand.self, MeasureCommand.self,
-            ShareCommand.self, UnshareCommand.self, EventsCommand.self,
+            ShareCommand.self, UnshareCommand.self, EventsCommand.self, TopCommand.self,
             BackendCommand.self, PoolCommand.self, ListenerCommand.self, ConfigCommand.self, LogCommand.self, RolloutCommand.self,
         ])
 

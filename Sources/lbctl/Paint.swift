@@ -5,6 +5,14 @@ enum Paint {
 
     /// A backend's row of the status table with its states coloured; other lines as they are.
     static func states(in line: String) -> String {
+        // After name and address: wish, probe, availability.
+        states(in: line, cells: 2...4)
+    }
+
+    /// The same for the table of `top`, where the availability follows the name.
+    static func availability(in line: String) -> String { states(in: line, cells: 1...1) }
+
+    private static func states(in line: String, cells stateCells: ClosedRange<Int>) -> String {
         var cells = 0
         var painted = ""
         var rest = line[...]
@@ -13,8 +21,7 @@ enum Paint {
             rest = rest.dropFirst(word.count)
             let blanks = rest.prefix { $0 == " " }
             rest = rest.dropFirst(blanks.count)
-            // After name and address: wish, probe, availability.
-            painted += (2...4).contains(cells) ? paint(word) : String(word)
+            painted += stateCells.contains(cells) ? paint(word) : String(word)
             painted += blanks
             cells += 1
         }

@@ -1,4 +1,5 @@
 // From a rollout's time to a picture's width, with ticks at round times.
+import ControlProtocol
 import Model
 
 struct TimeAxis {

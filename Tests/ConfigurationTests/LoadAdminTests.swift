@@ -11,7 +11,8 @@ struct LoadAdminTests {
     @Test func anAddressAsListenersHaveIt() throws {
         #expect(try load(changed("control:", "admin: 127.0.0.1:9180\ncontrol:")).admin == .ipv4(0x7F00_0001, port: 9180))
         #expect(try load(changed("control:", "admin: unix:admin.sock\ncontrol:")).admin == .unix(path: "/etc/sluice/admin.sock"))
-        #expect(try load(changed("control:", "admin: 127.0.0.1:0\ncontrol:")).admin?.port == 0)
+        let chosen = try load(changed("control:", "admin: 127.0.0.1:0\ncontrol:"))
+        #expect(chosen.admin?.port == 0)
     }
 
     @Test func notOneThatAListenerBinds() {

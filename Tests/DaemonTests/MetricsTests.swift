@@ -102,4 +102,38 @@ struct MetricsTests {
         ])
         #expect(text.value("t_seconds_count") == 6)
     }
+
+    @Test("an overload is told with its cause while it lasts")
+    func overloads() async throws {
+        let server = try named("1")
+        defer { server.stop() }
+        try await DaemonUnderTest.with({
+            try configuration(in: $0, ["a": [server.endpoint], "b": [server.endpoint]]) {
+                $0.listeners[0].connectionsMax = 1
+                $0.pools[1].backends[0].connectionsMax = 1
+            }
+        }) { lbd in
+            let (first, second) = try await onLoop { (try lbd.endpoint("a"), try lbd.endpoint("b")) }
+            let clients = [try connect(first).socket, try connect(second).socket, try BlockingSocket.connect(to: first)]
+            try await onLoop { try await lbd.overloads(["a listener-full", "b pool-full"]) }
+            for client in clients { client.close() }
+            try await onLoop { try await lbd.overloads([]) }
+        }
+    }
+}
+
+extension DaemonUnderTest {
+    fileprivate func overloads(_ wanted: Set<String>) async throws {
+        let clock = LoopClock()
+        let deadline = clock.now.advanced(by: .seconds(20))
+        while true {
+            let found = try await metrics().samples.filter { $0.name == "lb_overload" && $0.value == 1 }
+            let causes = Set(found.map { "\($0.labels["listener"]!) \($0.labels["cause"]!)" })
+            guard causes != wanted, clock.now < deadline else {
+                #expect(causes == wanted)
+                return
+            }
+            await pause(for: .milliseconds(10))
+        }
+    }
 }

@@ -46,7 +46,7 @@ private func well(_ command: Command) -> [ReplyLine] {
         return backends.map { json(WishRecord(backend: $0.description, wish: .ready, availability: .available)) } + [.ok]
     case .probe(let backends, _):
         return backends.map { json(ProbeRecord(backend: $0.description, probe: .up, probeSequence: 2, failure: nil)) } + [.ok]
-    case .help, .maintain, .ready, .events, .configuration, .connections, .close, .explain, .share, .unshare, .measure: return [.failure(Failure(.failed, "not expected"))]
+    case .help, .maintain, .ready, .events, .configuration, .connections, .close, .explain, .share, .unshare, .measure, .rolloutReport: return [.failure(Failure(.failed, "not expected"))]
     }
 }
 
@@ -68,7 +68,7 @@ private func measuring(_ command: Command) -> [ReplyLine] {
         ]
     case .share(let order): return [json(SharesRecord(pool: order.pool, shares: nil)), .ok]
     case .unshare(let pool, _, _): return [json(SharesRecord(pool: pool, shares: nil)), .ok]
-    case .help, .status, .drain, .undrain, .maintain, .ready, .probe, .events, .configuration, .connections, .close, .explain:
+    case .help, .status, .drain, .undrain, .maintain, .ready, .probe, .events, .configuration, .connections, .close, .explain, .rolloutReport:
         return well(command)
     }
 }
@@ -93,7 +93,7 @@ private func verb(_ command: Command) -> String {
     case .drain(let order): order.lease == nil ? "hold" : order.renews ? "renew" : "drain"
     case .undrain(_, "me", false): "undrain"
     case .probe: "probe"
-    case .help, .undrain, .maintain, .ready, .events, .configuration, .connections, .close, .explain, .share, .unshare, .measure: "other"
+    case .help, .undrain, .maintain, .ready, .events, .configuration, .connections, .close, .explain, .share, .unshare, .measure, .rolloutReport: "other"
     }
 }
 

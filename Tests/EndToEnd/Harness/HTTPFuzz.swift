@@ -28,7 +28,7 @@ struct HTTPFuzz {
             case 2:
                 peer.halfClose()
                 _ = try peer.toEnd()
-            case 3: _ = try peer.receive(max: 10)
+            case 3: if !peer.isQuiet(for: .milliseconds(30)) { _ = try peer.receive(max: 10) }
             default: if !peer.isQuiet(for: .milliseconds(30)) { _ = try peer.receive() }
             }
         } catch {}

@@ -10,7 +10,8 @@ enum Installed {
         "h2load": "nghttp2-client", "iperf3": "iperf3", "sshd": "openssh-server", "ssh-keygen": "openssh-client",
         "scp": "openssh-client", "swaks": "swaks", "aiosmtpd": "python3-aiosmtpd", "haproxy": "haproxy",
         "postgres": "postgresql-15", "initdb": "postgresql-15", "pgbench": "postgresql-15", "psql": "postgresql-client-15",
-        "sh": "dash", "sha256sum": "coreutils", "script": "bsdutils", "strace": "strace",
+        "sh": "dash", "sha256sum": "coreutils", "script": "bsdutils", "strace": "strace", "chromium": "chromium",
+        "promtool": "prometheus",
     ]
 
     /// The path of a program of this package; SLUICE_PRODUCTS names another folder than the tests' own.

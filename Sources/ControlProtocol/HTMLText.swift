@@ -1,7 +1,8 @@
 // Texts from outside as HTML and as SVG: nothing in them is markup.
 
-enum HTMLText {
-    static func escaped(_ text: String) -> String {
+package enum HTMLText {
+    package static func escaped(_ text: String) -> String {
+        guard !text.utf8.allSatisfy({ $0.isPlain }) else { return text }
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -13,6 +14,8 @@ enum HTMLText {
             case "\n", "\t": result.unicodeScalars.append(scalar)
             // Others than these no document may hold.
             case _ where scalar.value < 0x20 || (0x7F...0x9F).contains(scalar.value): result += "\u{FFFD}"
+            // Nor may a name turn round the order in which what stands beside it is read.
+            case "\u{200E}", "\u{200F}", "\u{202A}"..."\u{202E}", "\u{2066}"..."\u{2069}": result += "\u{FFFD}"
             default: result.unicodeScalars.append(scalar)
             }
         }
@@ -20,7 +23,7 @@ enum HTMLText {
     }
 
     /// A table; cells are texts.
-    static func table(_ head: [String], _ rows: [[String]], kind: String) -> String {
+    package static func table(_ head: [String], _ rows: [[String]], kind: String) -> String {
         let top = head.map { "<th scope=\"col\">\(escaped($0))</th>" }.joined()
         let body = rows.map { row in
             "<tr>" + row.enumerated().map { $0.offset == 0 ? "<th scope=\"row\">\(escaped($0.element))</th>" : "<td>\(escaped($0.element))</td>" }
@@ -30,10 +33,20 @@ enum HTMLText {
     }
 
     /// A number as SVG takes it: two digits after the point are a hundredth of a pixel.
-    static func number(_ value: Double) -> String {
+    package static func number(_ value: Double) -> String {
         let hundredths = Int((value * 100).rounded())
         let rest = abs(hundredths % 100)
         let whole = "\(hundredths < 0 && hundredths > -100 ? "-" : "")\(hundredths / 100)"
         return rest == 0 ? whole : "\(whole).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}
+
+extension UInt8 {
+    /// Letters, digits and what stands in most names, numbers and sentences.
+    fileprivate var isPlain: Bool {
+        switch self {
+        case 0x28...0x3B, 0x3D, 0x3F...0x7E, 0x20, 0x21, 0x23...0x25: true
+        default: false
+        }
     }
 }

@@ -1,0 +1,172 @@
+// What a rollout tells each of its balancers of how it stands, so that whoever looks at one sees it: the order, the verb
+// and the report in the status.
+import Model
+
+/// Told again and again; without it for the length of the lease, the balancer forgets it.
+package struct RolloutNotice: Equatable, Sendable {
+    package enum Step: String, CaseIterable, Codable, Equatable, Sendable {
+        case waiting, draining, restarting, probing, warming, watching
+        case done
+        /// The command that brings back the release before runs, or has run.
+        case rollingBack, rolledBack
+        /// In rotation again, and not restarted.
+        case undone
+        /// It is out, and stays out.
+        case failed
+
+        /// As pages have it.
+        package var words: String {
+            switch self {
+            case .rollingBack: "rolling back"
+            case .rolledBack: "rolled back"
+            case .undone: "skipped"
+            case .waiting, .draining, .restarting, .probing, .warming, .watching, .done, .failed: rawValue
+            }
+        }
+    }
+
+    package struct Node: Equatable, Sendable {
+        package let backend: BackendReference
+        package let step: Step
+        /// When that began; nil: nothing has yet.
+        package let since: Timestamp?
+
+        package init(_ backend: BackendReference, _ step: Step, since: Timestamp?) {
+            (self.backend, self.step, self.since) = (backend, step, since)
+        }
+    }
+
+    package let id: String
+    package let owner: String
+    package let state: RolloutReport.State
+    package let began: Timestamp
+    /// In the order of the plan, all of one pool, at least one. Of a very long plan those about the one in hand.
+    package let nodes: [Node]
+    package let steps: Int
+    package let stepsDone: Int
+    /// As predicted, as likely as not and nine times of ten.
+    package let end: Timestamp?
+    package let endAtMost: Timestamp?
+    package let lease: Duration
+
+    package init(
+        id: String, owner: String, state: RolloutReport.State, began: Timestamp, nodes: [Node], steps: Int, stepsDone: Int,
+        end: Timestamp?, endAtMost: Timestamp?, lease: Duration
+    ) {
+        (self.id, self.owner, self.state, self.began, self.nodes) = (id, owner, state, began, nodes)
+        (self.steps, self.stepsDone, self.end, self.endAtMost, self.lease) = (steps, stepsDone, end, endAtMost, lease)
+    }
+
+    /// Nodes of one notice: a request's line has its bound.
+    package static let nodesMax = 200
+
+    package var pool: PoolName {
+        guard let first = nodes.first else { preconditionFailure("a notice names a backend") }
+        return first.backend.pool
+    }
+}
+
+extension RolloutReport.State {
+    package var hasEnded: Bool {
+        switch self {
+        case .running, .paused, .stopping: false
+        case .done, .stopped, .abandoned: true
+        }
+    }
+}
+
+extension Verb {
+    static let rolloutVerbs = [
+        Verb(
+            name: "rollout report", arguments: "POOL/BACKEND=STEP[@TIME]... id=ID owner=NAME state=STATE began=TIME lease=D [steps=N] [done=N] [end=TIME] [end-at-most=TIME]",
+            doc: "how a rollout stands, from itself: shown in the status until its lease ends",
+            keys: ["id", "owner", "state", "began", "lease", "steps", "done", "end", "end-at-most"], takesShares: true),
+    ]
+}
+
+extension Arguments {
+    mutating func rolloutNotice() throws(LineError) -> RolloutNotice {
+        var nodes: [RolloutNotice.Node] = []
+        while let word = word() { nodes.append(try RolloutNotice.Node(written: word)) }
+        guard let pool = nodes.first?.backend.pool, nodes.count <= RolloutNotice.nodesMax, nodes.allSatisfy({ $0.backend.pool == pool }) else {
+            throw LineError(description: "'rollout report' is about 1 to \(RolloutNotice.nodesMax) backends of one pool: \(verb.usage)")
+        }
+        let state: RolloutReport.State? = try word("state")
+        guard let id = try text("id"), let owner = try text("owner"), let state, let began = try timestamp("began"), let lease = try time("lease") else {
+            throw LineError(description: "'rollout report' needs id, owner, state, began and lease: \(verb.usage)")
+        }
+        let most = 1...1_000_000
+        return RolloutNotice(
+            id: id, owner: owner, state: state, began: began, nodes: nodes, steps: try count("steps", in: most) ?? nodes.count,
+            stepsDone: try count("done", in: 0...1_000_000) ?? nodes.count { $0.step == .done }, end: try timestamp("end"),
+            endAtMost: try timestamp("end-at-most"), lease: lease)
+    }
+
+    private mutating func timestamp(_ key: String) throws(LineError) -> Timestamp? {
+        guard let text = try text(key) else { return nil }
+        guard let time = Timestamp(rfc3339: text) else { throw LineError(description: "\(key)=\(text.escapedForOneLine): write a time such as 2026-11-21T08:33:04.120Z") }
+        return time
+    }
+}
+
+extension RolloutNotice.Node {
+    /// `POOL/BACKEND=STEP@TIME`
+    fileprivate init(written word: String) throws(LineError) {
+        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        let values = parts.last?.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false) ?? []
+        guard parts.count == 2, let step = RolloutNotice.Step(rawValue: String(values[0])) else {
+            throw LineError(description: "'\(word.escapedForOneLine)' is no step: write POOL/BACKEND=STEP@TIME, a step being one of "
+                + RolloutNotice.Step.allCases.map(\.rawValue).joined(separator: ", "))
+        }
+        let since = values.count == 2 ? Timestamp(rfc3339: String(values[1])) : nil
+        guard values.count == 1 || since != nil else { throw LineError(description: "'\(word.escapedForOneLine)' has no good time after the '@'") }
+        do { self.init(try BackendReference(String(parts[0])), step, since: since) } catch { throw LineError(description: error.description) }
+    }
+}
+
+extension RolloutNotice {
+    var words: [String] {
+        let parts = nodes.map { "\($0.backend)=\($0.step.rawValue)" + ($0.since.map { "@\($0.rfc3339)" } ?? "") }
+        let times = [("end", end), ("end-at-most", endAtMost)].compactMap { key, time in time.map { "\(key)=\($0.rfc3339)" } }
+        return ["rollout", "report"] + parts
+            + ["id=\(id)", "owner=\(owner)", "state=\(state.rawValue)", "began=\(began.rfc3339)", "lease=\(lease.written)", "steps=\(steps)", "done=\(stepsDone)"] + times
+    }
+}
+
+/// A pool's rollout in the status, as it told last.
+package struct RolloutStanding: Codable, Equatable, Sendable {
+    package struct Node: Codable, Equatable, Sendable {
+        package var backend: String
+        package var step: RolloutNotice.Step
+        package var since: String?
+    }
+
+    package var id: String
+    package var owner: String
+    package var state: RolloutReport.State
+    package var startedAt: String
+    package var steps: Int
+    package var stepsDone: Int
+    package var nodes: [Node]
+    /// As predicted; absent: not known, or it has ended.
+    package var endsAt: String?
+    package var endsAtMost: String?
+    package var reportedAt: String
+
+    package init(_ notice: RolloutNotice, at: Timestamp) {
+        (id, owner, state, startedAt) = (notice.id, notice.owner, notice.state, notice.began.rfc3339)
+        (steps, stepsDone, reportedAt) = (notice.steps, notice.stepsDone, at.rfc3339)
+        nodes = notice.nodes.map { Node(backend: $0.backend.backend.text, step: $0.step, since: $0.since?.rfc3339) }
+        (endsAt, endsAtMost) = (notice.end?.rfc3339, notice.endAtMost?.rfc3339)
+    }
+}
+
+/// The answer to `rollout report`.
+package struct RolloutNoticeRecord: Record, Equatable {
+    package var pool: String
+    package var rollout: RolloutStanding
+
+    package init(pool: PoolName, _ rollout: RolloutStanding) { (self.pool, self.rollout) = (pool.text, rollout) }
+
+    package var lines: [String] { ["pool \(pool): rollout \(rollout.id) is \(rollout.state.rawValue), \(rollout.stepsDone) of \(rollout.steps) done"] }
+}

@@ -1,0 +1,85 @@
+// The parts of the status page: each value as markup, states as a sign and a word.
+import ControlProtocol
+import Model
+
+/// A sign beside a word, so that no state is told by its colour alone.
+enum PageMark: String, CaseIterable {
+    case good, part, open, leaving, empty, bad, pause, info
+
+    /// Within 10 by 10.
+    private var shape: HTML {
+        switch self {
+        case .good: "<circle cx=\"5\" cy=\"5\" r=\"4.4\" stroke=\"none\"/>"
+        case .part: "<circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"none\" stroke-width=\"1.4\"/><path d=\"M5 1a4 4 0 0 1 0 8z\" stroke=\"none\"/>"
+        case .open: "<circle cx=\"5\" cy=\"5\" r=\"4\" fill=\"none\" stroke-width=\"1.4\"/>"
+        case .leaving: "<path d=\"M.4 1.4h9.2L5 9.4z\" stroke=\"none\"/>"
+        case .empty: "<path d=\"M1.2 2h7.6L5 8.6z\" fill=\"none\" stroke-width=\"1.3\"/>"
+        case .bad: "<path d=\"M1.3 1.3l7.4 7.4M8.7 1.3L1.3 8.7\" fill=\"none\" stroke-width=\"2.2\"/>"
+        case .pause: "<path d=\"M1.4 1h2.6v8H1.4zM6 1h2.6v8H6z\" stroke=\"none\"/>"
+        case .info: "<path d=\"M5 .6L9.4 5 5 9.4.6 5z\" fill=\"none\" stroke-width=\"1.3\"/>"
+        }
+    }
+
+    /// `<use>` of it.
+    var html: HTML { "<svg class=\"m\" viewBox=\"0 0 10 10\" aria-hidden=\"true\"><use href=\"#m-\(rawValue)\"/></svg>" }
+
+    static let definitions: HTML = {
+        let symbols = allCases.map { "<symbol id=\"m-\($0.rawValue)\" viewBox=\"0 0 10 10\">\($0.shape)</symbol>" as HTML }
+        return "<svg class=\"defs\" aria-hidden=\"true\">\(symbols)</svg>"
+    }()
+}
+
+enum PageParts {
+    /// A sign, and a word in its colour.
+    static func state(_ mark: PageMark, _ colour: String, _ word: String) -> HTML { "<span class=\"state \(colour)\">\(mark.html)\(word)</span>" }
+
+    static func state(_ availability: Availability) -> HTML {
+        switch availability {
+        case .available: state(.good, "good", "available")
+        case .warming: state(.part, "good", "warming")
+        case .unknown: state(.open, "soft", "unknown")
+        case .draining: state(.leaving, "warn", "draining")
+        case .drained: state(.empty, "warn", "drained")
+        case .down: state(.bad, "bad", "down")
+        case .maintenance: state(.pause, "soft", "maintenance")
+        }
+    }
+
+    static func time(_ rfc3339: String) -> HTML { "<time datetime=\"\(rfc3339)\">\(PageNumbers.time(rfc3339))</time>" }
+
+    // MARK: Listeners
+
+    static func listeners(_ listeners: [ListenerReport], more: Int) -> HTML {
+        guard !listeners.isEmpty else { return "<section aria-labelledby=\"h-listeners\"><h2 id=\"h-listeners\">Listeners</h2><p class=\"bad\">none is open</p></section>" }
+        let rows = listeners.map { listener -> HTML in
+            let most: HTML = listener.connectionsMax.map { " <span class=\"soft\">of \(PageNumbers.count($0))</span>" } ?? ""
+            return """
+                <tr><th scope="row">\(listener.name)<span class="sub soft">\(listener.bind) \u{2192} <a href="/?pool=\(listener.pool)">\(listener.pool)</a></span>\(note(listener))</th><td class="n">\(PageNumbers.count(listener.connections))\(most)</td><td class="n">\(PageNumbers.count(listener.refused))</td></tr>
+                """
+        }
+        let rest: HTML = more > 0 ? "<p class=\"soft\">and \(more) more: lbctl status</p>" : ""
+        return """
+            <section aria-labelledby="h-listeners"><h2 id="h-listeners">Listeners</h2><table class="listeners"><thead><tr><th scope="col">Listener</th><th scope="col" class="n">Connections</th><th scope="col" class="n">Refused</th></tr></thead><tbody>\(rows)</tbody></table>\(rest)</section>
+            """
+    }
+
+    private static func note(_ listener: ListenerReport) -> HTML {
+        if listener.closing { return "<span class=\"sub\">\(state(.leaving, "warn", "removed, its connections go on"))</span>" }
+        if let most = listener.connectionsMax, listener.connections >= most { return "<span class=\"sub\">\(state(.pause, "warn", "full: the backlog waits"))</span>" }
+        return listener.rateReached ? "<span class=\"sub\">\(state(.pause, "warn", "at its rate: the rest waits"))</span>" : ""
+    }
+
+    // MARK: Events
+
+    static func events(_ events: [EventRecord]) -> HTML {
+        let items = events.map { event -> HTML in
+            let (mark, colour): (PageMark, String) = switch event.level {
+            case "error": (.bad, "bad")
+            case "warning": (.leaving, "warn")
+            default: (.info, "soft")
+            }
+            return "<li>\(time(event.time))\(state(mark, colour, event.level)) <b>\(event.subject)</b> \(event.text.replacing("->", with: "\u{2192}"))</li>"
+        }
+        return "<section aria-labelledby=\"h-events\"><h2 id=\"h-events\">Last events <span class=\"soft\">UTC</span></h2><ol class=\"events\">\(items)</ol></section>"
+    }
+}

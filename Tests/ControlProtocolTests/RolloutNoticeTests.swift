@@ -1,0 +1,41 @@
+// What a rollout tells its balancers, over the line and back. Faults: a plan too long for a line, a step or a time that is
+// taken for another.
+import ControlProtocol
+import Model
+import Testing
+
+private let began = Timestamp(rfc3339: "2026-11-21T08:33:04.120Z")!
+
+private func notice(nodes count: Int = 2) -> RolloutNotice {
+    let pool = String(repeating: "p", count: 64)
+    return RolloutNotice(
+        id: "web 1", owner: "rollout-1", state: .paused, began: began,
+        nodes: (0..<count).map { number in
+            let name = String(repeating: "b", count: 60) + "\(number)"
+            return RolloutNotice.Node(
+                BackendReference(pool: PoolName(unchecked: pool), backend: BackendName(unchecked: name)), RolloutNotice.Step.allCases[number % RolloutNotice.Step.allCases.count],
+                since: number == 0 ? nil : began)
+        }, steps: 500, stepsDone: 7, end: began, endAtMost: nil, lease: .seconds(30))
+}
+
+struct RolloutNoticeTests {
+    @Test(arguments: [1, 2, RolloutNotice.nodesMax]) func aLineReadsBack(nodes: Int) throws {
+        let request = Request(.rolloutReport(notice(nodes: nodes)))
+        #expect(request.line.utf8.count <= RequestLine.bytesMax)
+        #expect(try Request(line: Array(request.line.utf8)) == request)
+    }
+
+    @Test(arguments: [
+        ("rollout report id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "is about 1 to"),
+        ("rollout report web/a=done x/b=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "of one pool"),
+        ("rollout report web/a=flying id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "no step"),
+        ("rollout report web/a=done@now id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "no good time"),
+        ("rollout report web/a=done id=a owner=b state=running lease=1s", "needs id, owner, state, began and lease"),
+        ("rollout report web/a=done id=a owner=b state=running began=yesterday lease=1s", "write a time"),
+        ("rollout", "write rollout report"),
+    ])
+    func badLines(line: String, words: String) {
+        let failure = #expect(throws: LineError.self) { _ = try Request(line: Array(line.utf8)) }
+        #expect(failure?.description.contains(words) == true, "\(failure?.description ?? "")")
+    }
+}

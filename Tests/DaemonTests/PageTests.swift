@@ -1,0 +1,68 @@
+// The status page as text. Faults: a page of a megabyte for many backends, a name or a reason that becomes markup, a graph
+// that hides its highest value, numbers that nobody reads.
+import ControlProtocol
+import Model
+import Testing
+
+@testable import Daemon
+
+private func backend(_ name: String, _ availability: Availability = .available, drain: DrainLease? = nil, failure: String? = nil) -> BackendReport {
+    BackendReport(
+        name: name, address: "10.0.0.1:8080", wish: drain == nil ? .ready : .drain, probe: .up, availability: availability, connections: 12345,
+        connectionsTotal: 1_234_567, connectFailures: 3, resets: 0, bytesToBackend: 1, bytesToClient: 2, weight: 1, backup: false, probeSequence: 1,
+        probedAt: nil, probeFailure: failure, drain: drain.map { DrainReport($0) })
+}
+
+private func page(_ backends: [BackendReport], _ figures: PoolFigures = PoolFigures(), window: Range<Int>? = nil) -> String {
+    let report = PoolReport(name: "web", balance: "random", drainDeadline: 1, restart: nil, eligible: backends.count, backends: backends)
+    return PagePool(report: report, figures: figures, now: Timestamp(milliseconds: 10_000), window: window).html.text
+}
+
+struct PageTests {
+    @Test func whatOthersWroteIsNeverMarkup() {
+        let drain = DrainLease(owner: "<script>", reason: "'\"&><img\u{202E}\u{0}", since: Timestamp(milliseconds: 0), lease: nil)
+        let text = page([backend("web-1", .draining, drain: drain, failure: "said <b>x</b>"), backend("web-2", .down, failure: "</details><script>")])
+        #expect(!text.contains("<script") && !text.contains("<img") && !text.contains("<b>x") && !text.contains("\u{202E}"))
+        #expect(text.contains("&lt;script&gt;") && text.contains("&#39;&quot;&amp;&gt;&lt;img\u{FFFD}\u{FFFD}"))
+        #expect(("\(["<" as HTML, "\("<")"])" as HTML).text == "<&lt;")
+    }
+
+    @Test func ofManyBackendsThoseInTroubleAreShown() {
+        let many = (1...500).map { backend("web-\($0)", $0 == 400 ? .down : .available) }
+        let text = page(many)
+        #expect(text.utf8.count < 20_000)
+        #expect(text.contains("web-400<") && text.contains("and 476 more"))
+        let window = page(many, window: 120..<240)
+        #expect(window.contains("web-121<") && window.contains("web-240<") && !window.contains("web-241<") && !window.contains("web-120<"))
+        #expect(window.contains("from=0\">") && window.contains("from=240\">") && window.utf8.count < 90_000)
+        #expect(!page(many, window: 9000..<9120).contains("web-500<"), "beyond the last there is none")
+    }
+
+    @Test func aGraphShowsItsHighest() {
+        let samples = (0..<120).map { PoolHistory.Sample(connections: $0 == 60 ? 9000 : 1, connects: 0.5, failures: 0, bytes: 0) }
+        let text = page([backend("web-1")], PoolFigures(samples: samples))
+        #expect(text.contains("connections in the last ten minutes: now 12,345, at most 12,345, at least 1"))
+        #expect(text.contains("connects a second in the last ten minutes: now 0, at most 0.5, at least 0.5"))
+        #expect(text.utf8.count < 6000)
+    }
+
+    @Test func historyIsTenMinutesAndNoMore() {
+        var history = PoolHistory()
+        for step in 0...200 { history.read(connections: step, connects: UInt64(10 * step), failures: step < 100 ? 0 : 5, bytes: 0, at: Double(5 * step)) }
+        let samples = history.samples
+        #expect(samples.map(\.connections) == (81...200).map { UInt32($0) })
+        #expect(samples.allSatisfy { $0.connects == 2 })
+        #expect(samples.map(\.failures).max() == 1)
+        history.read(connections: 1, connects: 0, failures: 0, bytes: 0, at: 2000)
+        #expect(history.samples.last?.connects == 0, "a backend was taken out: nothing came")
+    }
+
+    @Test(arguments: [(0.0, "0"), (0.04, "0.1"), (0.25, "0.3"), (2, "2"), (9.94, "9.9"), (12.4, "12"), (1234.5, "1,235"), (1_000_000, "1,000,000")])
+    func rates(number: Double, text: String) { #expect(PageNumbers.rate(number) == text) }
+
+    @Test(arguments: [(0.0, "0 B"), (999, "999 B"), (999.6, "1 kB"), (1500, "1.5 kB"), (2_500_000, "2.5 MB"), (125_000_000, "125 MB")])
+    func bytes(number: Double, text: String) { #expect(PageNumbers.bytes(number) == text) }
+
+    @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1234, "-1,234"), (1_234_567, "1,234,567")])
+    func counts(number: Int, text: String) { #expect(PageNumbers.count(number) == text) }
+}

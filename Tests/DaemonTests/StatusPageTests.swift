@@ -1,0 +1,88 @@
+// The status page of a whole lbd. Faults: a page that grows with the configuration, a pool that is nowhere on it, a
+// rollout that is shown for ever, and a control plane that stands still while it is made.
+import ControlProtocol
+import EventLoop
+import Model
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+extension DaemonUnderTest {
+    fileprivate func page(_ query: String? = nil) async throws -> String {
+        let response = await daemon.admin.pages.answer(HTTPServer.Request(method: .get, path: "/", query: query))
+        #expect(response.status == .ok)
+        return String(decoding: response.body, as: UTF8.self)
+    }
+}
+
+struct StatusPageTests {
+    @Test("50 pools of 20 backends, full of history: below 100 kB, every pool is on it, and each has its own page")
+    func size() async throws {
+        try await DaemonUnderTest.with({ folder in
+            var whole = try configuration(in: folder, workers: 1, ["a": []])
+            let backends = (1...20).map { Endpoint.ipv4(0x7F00_0001, port: UInt16(40_000 + $0)) }
+            whole.pools = try (0..<50).map { try pool($0 == 0 ? "a" : "pool-with-a-long-name-\($0)", backends) }
+            return whole
+        }) { lbd in
+            try await onLoop {
+                let page = try await lbd.page()
+                #expect(page.utf8.count < 100_000 && page.utf8.count > 20_000, "\(page.utf8.count) bytes")
+                for number in 1..<50 { #expect(page.contains("<a href=\"/?pool=pool-with-a-long-name-\(number)\">")) }
+                let own = try await lbd.page("pool=pool-with-a-long-name-49")
+                #expect(own.contains("127.0.0.1:40020") && own.utf8.count < 60_000, "\(own.utf8.count) bytes")
+                let missing = await lbd.daemon.admin.pages.answer(HTTPServer.Request(method: .get, path: "/", query: "pool=%3Cb%3E"))
+                #expect(missing.status == .notFound && !String(decoding: missing.body, as: UTF8.self).contains("%3C"))
+            }
+        }
+    }
+
+    @Test("what is in trouble comes first: a drained backend's pool before those that are well")
+    func troubleFirst() async throws {
+        try await DaemonUnderTest.with({ folder in
+            var whole = try configuration(in: folder, workers: 1, ["a": []])
+            let backends = (1...3).map { Endpoint.ipv4(0x7F00_0001, port: UInt16(40_000 + $0)) }
+            whole.pools = try ["a", "b", "c"].map { try pool($0, backends) }
+            return whole
+        }) { lbd in
+            try await onLoop {
+                let backend = try lbd.backend("c/2")
+                let drain = DrainLease(owner: "amy", reason: "<repair>", since: Clocks.calendar(), lease: nil)
+                lbd.daemon.table.set(.drain, of: backend, drain: drain, by: "amy", reason: nil)
+                lbd.daemon.table.publishNow()
+                let page = try await lbd.page()
+                let places = ["id=\"pool-c\"", "id=\"pool-a\"", "id=\"pool-b\""].map { page.firstRange(of: $0)?.lowerBound }
+                let known = places.compactMap { $0 }
+                #expect(known.count == 3 && known == known.sorted())
+                #expect(page.contains("&lt;repair&gt;"))
+            }
+        }
+    }
+
+    @Test("a rollout is shown as long as it tells of itself, its end for a while, and no late end of another takes its place")
+    func rollout() async throws {
+        try await DaemonUnderTest.with({ try configuration(in: $0, workers: 1, ["a": [.ipv4(0x7F00_0001, port: 40_001)]]) }) { lbd in
+            try await onLoop {
+                func tell(_ id: String, _ state: RolloutReport.State, lease: Duration = .seconds(60)) throws {
+                    let node = RolloutNotice.Node(try BackendReference("a/1"), .draining, since: nil)
+                    lbd.daemon.handler.status.rollouts.note(RolloutNotice(
+                        id: id, owner: "me", state: state, began: Clocks.calendar(), nodes: [node], steps: 1, stepsDone: 0, end: nil, endAtMost: nil,
+                        lease: lease), of: try lbd.pool())
+                }
+                func shown() throws -> String? { lbd.daemon.handler.status.rollouts.standing(of: try lbd.pool())?.id }
+                #expect(try shown() == nil)
+                try tell("one", .running, lease: .milliseconds(30))
+                #expect(try shown() == "one")
+                try await lbd.waitUntil("its lease has ended") { try shown() == nil }
+                try tell("two", .running)
+                try tell("one", .stopped)
+                #expect(try shown() == "two")
+                #expect(try await lbd.page().contains("Rollout two"))
+                try tell("two", .done)
+                try tell("three", .running)
+                #expect(try shown() == "three")
+            }
+        }
+    }
+}
