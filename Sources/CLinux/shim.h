@@ -20,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -30,6 +31,13 @@ extern ssize_t splice(int from, int64_t *from_offset, int to, int64_t *to_offset
 extern int accept4(int descriptor, struct sockaddr *address, socklen_t *length, int flags);
 extern int mkostemp(char *pattern, int flags);
 extern int clone(int (*function)(void *), void *stack, int flags, void *argument, ...);
+
+// As write(2), but EAGAIN where it would block, whatever the descriptor's flags, which others may share; EOPNOTSUPP
+// where the kernel or the kind of file does not know that.
+static inline ssize_t sluice_write_now(int descriptor, const void *bytes, size_t count) {
+    struct iovec part = { (void *)bytes, count };
+    return (ssize_t)syscall(SYS_pwritev2, descriptor, &part, 1, -1L, -1L, 8 /* RWF_NOWAIT */);
+}
 
 // Processors that the calling thread may run on, or -1 with errno.
 static inline int sluice_processors(void) {
@@ -159,6 +167,8 @@ static inline int sluice_become_program(void *argument) {
     // The kernel's sigaction, all of it 0: SIG_DFL. The C library's refuses two signals, which it keeps for itself.
     const uint64_t standard[4] = {0};
     for (int signal = 1; signal < 65; signal++) syscall(SYS_rt_sigaction, signal, standard, NULL, 8);
+    // Where we have no standard descriptors of our own it may have one of their numbers, which is given away below.
+    if (child->output >= 0 && child->output < 3 && (child->output = fcntl(child->output, F_DUPFD_CLOEXEC, 3)) < 0) goto failed;
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (null < 0 || (null == 0 ? fcntl(0, F_SETFD, 0) : dup2(null, 0)) < 0) goto failed;
     if (child->output >= 0 && (dup2(child->output, 1) < 0 || dup2(child->output, 2) < 0)) goto failed;

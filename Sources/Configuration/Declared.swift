@@ -24,9 +24,17 @@ enum Declared {
     static let connectionsMax = Option("connections-max", .connections, .isNothing(example: "9000"),
         "of all listeners at once; reached: no more is accepted, the backlog waits; without it what the descriptor limit carries")
 
-    static let level = Option("level", Form<LogConfiguration.Level>.word(), .means("info"), "least severity that is logged, to stderr")
+    static let level = Option("level", Form<LogConfiguration.Level>.word(), .means("info"), "least severity that is logged")
     static let format = Option("format", Form<LogConfiguration.Format>.word(), .means("text"),
         "lines for people, or one JSON object a line")
+    static let logFile = Option("file", .longPath, .isNothing(example: "lbd.log"),
+        "appended to, mode 0640; opened anew on SIGUSR1; without it standard error")
+    static let access = Option("access", .truth, .means("false"),
+        "a line for each connection that has ended: who, where, bytes, times, ended by whom and why")
+    /// One for each subsystem, by its name.
+    static let subsystemLevels = Subsystem.allCases.map { subsystem in
+        Option(subsystem.rawValue, Form<LogConfiguration.Level>.word(), .isNothing(example: "debug"), "least severity of lines about \(subsystem.doc)")
+    }
 
     static let bind = Option("bind", .endpoint(portZero: true), .isAnError(example: "127.0.0.1:8080"),
         "where connections are taken: IPv4, [IPv6] or unix:PATH")
@@ -180,7 +188,10 @@ extension Declared {
         entry(control), entry(admin), entry(stateDirectory), entry(stopDeadline), entry(workers), entry(connectionsMax),
         .section(log), .section(listeners), .section(pools),
     ])
-    static let log = Section("log", .one, "what is logged", [entry(level), entry(format)])
+    static let log = Section("log", .one, "what is logged", [
+        entry(level), entry(format), entry(logFile), entry(access), .section(levels),
+    ])
+    static let levels = Section("levels", .oneOrNone, "of parts of lbd that have a level of their own", subsystemLevels.map { entry($0) })
     static let listeners = Section("listeners", .named(noun: "listener", example: "web"), "each takes connections for a pool", [
         entry(bind), entry(pool), entry(backlog), entry(listenerConnectionsMax), entry(acceptProxy), entry(trusted), entry(proxyTimeout),
         entry(allow), entry(deny), entry(userTimeout), entry(sourceConnectionsMax),

@@ -265,21 +265,28 @@ extension Form where Value == String {
         }
     }
 
+    /// Of a file that is no socket's.
+    static let longPath = path(bytesMax: 4095)
+
     /// A path, made absolute against the file's folder. All of them hold to the bound of a socket's path:
     /// sockets come to lie in the folders too.
-    static let path = Form(type: "path", bounds: "at most \(Endpoint.unixPathBytesMax) bytes") { node, subject, findings in
-        guard let (text, _) = scalarText(node, subject, wanted: "a path", &findings) else { return nil }
-        guard !text.isEmpty, !text.utf8.contains(0) else {
-            findings.add(node.place, "\(subject) is \(text.isEmpty ? "empty" : "a path with a NUL byte"); write a path")
-            return nil
-        }
-        let path = absolutePath(text, in: findings.folder)
-        guard path.utf8.count <= Endpoint.unixPathBytesMax else {
-            findings.add(
-                node.place,
-                "\(subject) is '\(path.escapedForOneLine)', \(path.utf8.count) bytes long; a path here has at most \(Endpoint.unixPathBytesMax)")
-            return nil
-        }
-        return path
-    }.spelled { .text($0) }
+    static let path = path(bytesMax: Endpoint.unixPathBytesMax)
+
+    private static func path(bytesMax: Int) -> Form {
+        Form(type: "path", bounds: "at most \(bytesMax) bytes") { node, subject, findings in
+            guard let (text, _) = scalarText(node, subject, wanted: "a path", &findings) else { return nil }
+            guard !text.isEmpty, !text.utf8.contains(0) else {
+                findings.add(node.place, "\(subject) is \(text.isEmpty ? "empty" : "a path with a NUL byte"); write a path")
+                return nil
+            }
+            let path = absolutePath(text, in: findings.folder)
+            guard path.utf8.count <= bytesMax else {
+                findings.add(
+                    node.place,
+                    "\(subject) is '\(path.escapedForOneLine)', \(path.utf8.count) bytes long; a path here has at most \(bytesMax)")
+                return nil
+            }
+            return path
+        }.spelled { .text($0) }
+    }
 }

@@ -96,8 +96,21 @@ struct Loader {
         guard let section = file.open(Declared.log, &findings) else { return nil }
         let level = section.value(Declared.level, &findings)
         let format = section.value(Declared.format, &findings)
-        guard let level, let format else { return nil }
-        return LogConfiguration(level: level, format: format)
+        let path = section.optional(Declared.logFile, &findings)
+        let access = section.value(Declared.access, &findings)
+        let levels = levels(section)
+        guard let level, let format, let path, let access, let levels else { return nil }
+        return LogConfiguration(level: level, format: format, file: path.value, access: access, levels: levels)
+    }
+
+    private mutating func levels(_ log: SectionReader) -> [Subsystem: LogConfiguration.Level]? {
+        guard let section = log.open(Declared.levels, &findings) else { return nil }
+        var levels: [Subsystem: LogConfiguration.Level] = [:]
+        for (subsystem, option) in zip(Subsystem.allCases, Declared.subsystemLevels) {
+            guard let level = section.optional(option, &findings) else { return nil }
+            levels[subsystem] = level.value
+        }
+        return levels
     }
 
     /// An option that does nothing here. A default that is written out is no wish for it.

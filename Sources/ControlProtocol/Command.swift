@@ -122,6 +122,17 @@ extension Command {
     }
 }
 
+extension Command {
+    /// Whether it only asks: of somebody who does not wait for the answer it is nothing to be done.
+    package var onlyAsks: Bool {
+        switch self {
+        case .help, .status, .events, .connections, .explain, .probe, .measure: true
+        case .configuration(.check), .configuration(.show), .configuration(.difference): true
+        case .configuration, .drain, .undrain, .maintain, .ready, .close, .share, .unshare, .rolloutReport: false
+        }
+    }
+}
+
 /// One verb as `help` prints it and as `Request.init` checks it.
 package struct Verb: Sendable {
     package let name: String

@@ -17,7 +17,8 @@ package enum ConfigurationCommand: Equatable, Sendable {
     case setListeners([ListenerName], [Setting])
     /// All of one kind. `now`: connections are reset, else they are drained.
     case remove([ConfigurationSubject], now: Bool, waiting: RemovalWait)
-    case logLevel(LogConfiguration.Level)
+    /// `subsystem` nil: of all that have none of their own.
+    case logLevel(LogConfiguration.Level, Subsystem?)
 }
 
 /// Whether the answer to a removal comes when it is begun or when it is done.
@@ -52,9 +53,10 @@ extension Verb {
         Verb(name: "listener add", arguments: "NAME bind=ADDRESS pool=POOL [KEY=VALUE...]", doc: "a new listener", keys: [], takesSettings: true),
         Verb(name: "listener set", arguments: "NAME... KEY=VALUE...", doc: "changes options of a listener, or the same ones of several at once", keys: [], takesSettings: true),
         Verb(name: "listener remove", arguments: "NAME... [now=yes] [wait=yes] [deadline=D]", doc: "accepts no more; what it took goes on", keys: removalKeys),
-        Verb(name: "log level", arguments: "LEVEL", doc: "what is logged from now on: " + levels, keys: []),
+        Verb(name: "log level", arguments: "LEVEL [SUBSYSTEM]", doc: "what is logged from now on: \(levels); of one part of lbd: \(subsystems)", keys: []),
     ]
 
+    fileprivate static let subsystems = Subsystem.allCases.map(\.rawValue).joined(separator: " | ")
     fileprivate static let levels = LogConfiguration.Level.allCases.map(\.rawValue).joined(separator: " | ")
 }
 
@@ -68,7 +70,7 @@ extension ConfigurationCommand {
         case "config reload": self = .reload
         case "config save": self = .save(file: try arguments.text("file", bytesMax: 4095), force: try arguments.flag("force"))
         case "config set": self = .edit(.set(.lbd, try arguments.settings(atLeast: 1)))
-        case "log level": self = .logLevel(try arguments.level())
+        case "log level": self = .logLevel(try arguments.level(), try arguments.subsystem())
         case let name:
             guard let kind = SubjectKind.allCases.first(where: { name.hasPrefix($0.rawValue + " ") }) else { return nil }
             self = try ConfigurationCommand(kind, name.dropFirst(kind.rawValue.count + 1), &arguments)
@@ -112,7 +114,7 @@ extension ConfigurationCommand {
         case .remove(let subjects, let now, let waiting):
             guard let first = subjects.first else { preconditionFailure("a removal is of something") }
             return first.words("remove") + subjects.dropFirst().map(\.name) + (now ? ["now=yes"] : []) + waiting.words
-        case .logLevel(let level): return ["log", "level", level.rawValue]
+        case .logLevel(let level, let subsystem): return ["log", "level", level.rawValue] + (subsystem.map { [$0.rawValue] } ?? [])
         }
     }
 }
@@ -157,6 +159,14 @@ extension Arguments {
             throw LineError(description: "'\(word.escapedForOneLine)' is no level: write \(Verb.levels)")
         }
         return level
+    }
+
+    fileprivate mutating func subsystem() throws(LineError) -> Subsystem? {
+        guard let word = word() else { return nil }
+        guard let subsystem = Subsystem(rawValue: word) else {
+            throw LineError(description: "'\(word.escapedForOneLine)' is no part of lbd: write \(Verb.subsystems)")
+        }
+        return subsystem
     }
 
     fileprivate mutating func waiting() throws(LineError) -> RemovalWait {

@@ -364,6 +364,8 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var drain: DrainReport?
     /// Of a pool; absent in an event of them: every backend has all of its weight.
     package var shares: SharesReport?
+    /// Of connects that failed a `ConnectFailureReason`, of connections that were refused an `EndReason`: the most of them.
+    package var failure: String?
     /// As in the log: debug, info, warning or error.
     package var level: String
     package var text: String
@@ -388,7 +390,14 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .probe(_, let from, let to, let reason):
             (self.from, self.to, self.reason) = (from.rawValue, to.rawValue, reason)
         case .availability(_, let from, let to): (self.from, self.to) = (from.rawValue, to.rawValue)
-        case .acceptPaused(_, let reason), .connectsFailing(_, _, let reason, _, _), .headerRefused(_, _, let reason, _), .sourceRefused(_, _, let reason, _): self.reason = reason
+        case .acceptPaused(_, let reason): self.reason = reason
+        case .connectsFailing(_, _, let failure, let reason, _, _): (self.failure, self.reason) = (failure.rawValue, reason)
+        case .headerRefused(_, _, let reason, _): (failure, self.reason) = (EndReason.badHeader.rawValue, reason)
+        case .sourceRefused(_, _, let reason, _): (failure, self.reason) = (EndReason.sourceLimit.rawValue, reason)
+        case .poolFull(_, let refused, let timedOut): failure = (2 * timedOut > refused ? EndReason.queueTimeout : .poolFull).rawValue
+        case .holdLost(_, let reset, let timedOut): failure = (2 * timedOut > reset ? EndReason.holdTimeout : .holdFull).rawValue
+        case .poolUnreachable: failure = EndReason.connectFailed.rawValue
+        case .poolRefuses: failure = EndReason.noBackend.rawValue
         case .drainDeadline(_, let end, let holders, _): (self.to, self.left) = (end.rawValue, holders)
         case .drainClosing(_, let end, let closed, let reset, let left):
             (self.to, self.closed, self.reset, self.left) = (end.rawValue, closed, reset, left)
@@ -406,7 +415,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .backendAdded(_, let endpoint, let wish, let probe, let availability, _):
             (address, self.wish, self.probe, to) = (endpoint.description, wish, probe, availability.rawValue)
         case .listenerRemoved, .poolAdded, .poolRemoving, .poolTakenBack, .poolRemoved, .backendRemoving, .backendRemoved: break
-        case .started, .listenerClosed, .poolRefuses, .poolServes, .poolHolds, .holdLost, .poolFull, .poolUnreachable, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
+        case .started, .listenerClosed, .poolServes, .poolHolds, .suspected, .connectionsReset, .listenerFull, .listenerHasRoom,
             .processFull, .processHasRoom, .acceptResumed, .rateReached, .stopping, .stopped:
             break
         }

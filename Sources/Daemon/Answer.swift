@@ -6,14 +6,14 @@ import EventLoop
     let output: Output
     /// Hands whole lines to whoever asked; throws when nobody listens any more.
     private let send: @ControlPlane ([UInt8]) async throws(Failure) -> Void
-    private let turns: Turns
+    /// Between two pieces others have their turn.
+    private let pause: @ControlPlane () async -> Bool
     /// Whoever asked follows it: each record is sent when it is known. Else what is left at the end leaves together with
     /// the line that says so, as each send may wake somebody in vain.
     private let isFollowed: Bool
     private var pending: [UInt8] = []
     /// Time that writing the piece in hand has taken.
     private var spent = Duration.zero
-    private var piecesDone = 0
 
     /// A long answer leaves in pieces, and between two of them everybody else has a turn on the loop. A piece ends at
     /// this size, or when it has taken so long to write.
@@ -21,10 +21,14 @@ import EventLoop
     private static let pieceTime = Duration.milliseconds(1)
     private static let linesInPart = 200
 
-    init(_ output: Output, isFollowed: Bool, turns: Turns, send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void) {
+    /// `pause` says false where the answer was given up meanwhile.
+    init(
+        _ output: Output, isFollowed: Bool, pause: @escaping @ControlPlane () async -> Bool,
+        send: @escaping @ControlPlane ([UInt8]) async throws(Failure) -> Void
+    ) {
         self.output = output
         self.isFollowed = isFollowed
-        self.turns = turns
+        self.pause = pause
         self.send = send
     }
 
@@ -67,8 +71,7 @@ import EventLoop
         spent += began.duration(to: LoopClock().now)
         guard pending.count >= Answer.pieceSize || spent >= Answer.pieceTime else { return }
         try await flush()
-        piecesDone += 1
-        guard await turns.next(after: piecesDone) else { throw Failure(.failed, "the peer is gone") }
+        guard await pause() else { throw Failure(.failed, "the peer is gone") }
         spent = .zero
     }
 

@@ -16,8 +16,9 @@ extension CommandHandler {
             if !force { try await HealthTrial(table: table).check { running.pool(after: edit) } }
             try await change([edit], by: user, answer)
         case .setListeners(let names, let settings): try await change(names.map { .set(.listener($0), settings) }, by: user, answer)
-        case .logLevel(let level):
-            try await change([.set(.lbd, [Setting(key: "log.level", value: level.rawValue)])], by: user, answer)
+        case .logLevel(let level, let subsystem):
+            let key = subsystem.map { "log.levels.\($0.rawValue)" } ?? "log.level"
+            try await change([.set(.lbd, [Setting(key: key, value: level.rawValue)])], by: user, answer)
         case .remove(let subjects, let now, let waiting): try await remove(subjects, now: now, waiting, by: user, answer)
         }
     }

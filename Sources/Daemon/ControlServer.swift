@@ -6,32 +6,39 @@ import Model
 import SystemCalls
 
 @ControlPlane final class ControlServer {
-    /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
-    private static let conversationsMax = 40
     /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
     private static let lastingMax = 24
-    /// A longer line takes time to read: one of those in a round of the loop, and after the second parts of answers.
-    private static let shortLine = 4096
-    private static let partsOfLongLine = 2
     /// Accepted at a time, before the loop does something else.
-    private static let acceptsInARow = 16
+    private static let acceptsInARow = 128
+    /// Who had gone when he was accepted, and is still to be heard: of more the first are forgotten.
+    private static let departedMax = 16
 
     private let path: String
+    /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
+    private let conversationsMax: Int
     private let handler: CommandHandler
     private let logger: Logger
-    private let turns = Turns()
+    private let turns: Turns
     private var conversations: [ObjectIdentifier: Conversation] = [:]
     /// Announced when one of them has gone.
     private let left = Broadcast()
     private var accepting: Task<Void, Never>?
+    /// Peers that had gone when they were accepted: together they have what one has.
+    private var departed: [AsyncSocket] = []
+    private let departedTaker = TurnTaker()
+    private var hearing: Task<Void, Never>?
+    /// For peers that go away.
+    private var watching: Task<Void, Never>?
     /// Names of those who have asked: looking one up may go over a network.
     private var users: [UInt32: String] = [:]
 
     /// Binds and listens; mode 0660: lbd's user and group may do everything, others cannot connect.
-    init(path: String, handler: CommandHandler, logger: Logger) throws {
+    init(path: String, conversationsMax: Int, handler: CommandHandler, turns: Turns, logger: Logger) throws {
         try ControlServer.checkFolder(of: path)
         self.path = path
+        self.conversationsMax = conversationsMax
         self.handler = handler
+        self.turns = turns
         self.logger = logger
         let socket = try Sockets.bindUnix(path, mode: 0o660)
         try Sockets.listen(socket.number, backlog: 128)
@@ -41,6 +48,8 @@ import SystemCalls
 
     func close() throws(SystemError) {
         accepting?.cancel()
+        watching?.cancel()
+        hearing?.cancel()
         try Files.remove(path)
     }
 
@@ -58,12 +67,15 @@ import SystemCalls
     }
 
     private func accept(from listener: AsyncListener) async {
-        var accepted = 0
         while true {
             do throws(SocketFailure) {
-                let peer = Conversation(socket: try await listener.accept())
-                guard await hasRoom() else { return }
-                welcome(peer)
+                let arrived = try await listener.accept(countMax: ControlServer.acceptsInARow)
+                let gone = Sockets.hungUp(among: arrived.map(\.number))
+                for socket in arrived where !gone.contains(socket.number) {
+                    guard await hasRoom() else { return }
+                    welcome(Conversation(socket: socket))
+                }
+                hearLater(arrived.filter { gone.contains($0.number) })
             } catch {
                 switch error {
                 case .cancelled: return
@@ -72,9 +84,24 @@ import SystemCalls
                     guard await pause(for: .seconds(1)) else { return }
                 }
             }
-            accepted += 1
-            if accepted.isMultiple(of: ControlServer.acceptsInARow) { await Task.yield() }
+            await Task.yield()
         }
+    }
+
+    /// Whoever sends an order and goes is obeyed, but after those who wait for an answer.
+    private func hearLater(_ peers: [AsyncSocket]) {
+        departed += peers
+        departed.removeFirst(max(0, departed.count - ControlServer.departedMax))
+        guard hearing == nil, !departed.isEmpty else { return }
+        hearing = start { [weak self] in await self?.hearDeparted() }
+    }
+
+    private func hearDeparted() async {
+        while !departed.isEmpty, await turns.next(for: departedTaker) {
+            let peer = Conversation(socket: departed.removeFirst(), taker: departedTaker)
+            await converse(with: peer)
+        }
+        hearing = nil
     }
 
     private func welcome(_ peer: Conversation) {
@@ -93,27 +120,41 @@ import SystemCalls
     /// Returns when there is room for one more, if need be because somebody was made to go; false: cancelled. Who waits
     /// meanwhile is in the backlog: not more than `lastingMax` may hold their places for long, so it is not for long.
     private func hasRoom() async -> Bool {
-        while conversations.count >= ControlServer.conversationsMax {
-            let now = LoopClock().now
-            let candidates = conversations.values.compactMap { peer in peer.dispensability(now).map { (peer, $0) } }
-            // Who has asked something that was not read yet keeps his place.
-            if let (least, _) = candidates.sorted(by: { $0.1 < $1.1 }).first(where: { !$0.0.isHeard }) {
-                leave(least)
-                least.end()
-            } else if await left.next(after: left.version, timeout: .milliseconds(50)) == .cancelled {
-                return false
+        while conversations.count >= conversationsMax {
+            let dispensable = dispensable()
+            for peer in dispensable {
+                leave(peer)
+                peer.end()
             }
+            guard dispensable.isEmpty else { return true }
+            if await left.next(after: left.version, timeout: .milliseconds(50)) == .cancelled { return false }
         }
         return true
     }
 
-    private func converse(with peer: Conversation) async {
-        let user: String
-        do throws(SystemError) { user = name(ofUser: try Sockets.peerUser(of: peer.socket.number)) } catch {
-            logger.warning("control socket: a peer without credentials was turned away: \(error)")
-            return
+    /// All who are gone, else who deserves its place least, if any does not.
+    private func dispensable() -> [Conversation] {
+        let now = LoopClock().now
+        let gone = Sockets.hungUp(among: conversations.values.map(\.socket.number))
+        let candidates = conversations.values.compactMap { peer in
+            peer.dispensability(now, isGone: gone.contains(peer.socket.number)).map { (peer: peer, $0.rank, $0.since) }
         }
-        while await answerNext(peer, user) { peer.rest() }
+        let departed = candidates.filter { $0.1 == 0 }.map(\.peer)
+        guard departed.isEmpty else { return departed }
+        // Who has asked something that was not read yet keeps his place.
+        return candidates.sorted { ($0.1, $0.2) < ($1.1, $1.2) }.first { !$0.peer.isHeard }.map { [$0.peer] } ?? []
+    }
+
+    private func converse(with peer: Conversation) async {
+        while await answerNext(peer) { peer.rest() }
+    }
+
+    /// Nil: it is not known, and the peer is turned away.
+    private func user(of peer: Conversation) -> String? {
+        do throws(SystemError) { return name(ofUser: try Sockets.peerUser(of: peer.socket.number)) } catch {
+            logger.warning("control socket: a peer without credentials was turned away: \(error)")
+            return nil
+        }
     }
 
     private func name(ofUser number: UInt32) -> String {
@@ -124,40 +165,50 @@ import SystemCalls
     }
 
     /// Reads one request and answers it; false when the conversation is over.
-    private func answerNext(_ peer: Conversation, _ user: String) async -> Bool {
+    private func answerNext(_ peer: Conversation) async -> Bool {
         switch await peer.request() {
         case nil, .end: return false
         case .tooLong:
             return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
         case .line(let line):
-            return line.isEmpty ? true : await answer(line, peer, user)
+            return line.isEmpty ? true : await answer(line, peer)
         }
     }
 
-    private func answer(_ line: [UInt8], _ peer: Conversation, _ user: String) async -> Bool {
-        if line.count > ControlServer.shortLine {
-            guard await turns.next(after: ControlServer.partsOfLongLine) else { return false }
-        }
+    private func answer(_ line: [UInt8], _ peer: Conversation) async -> Bool {
+        guard await turns.next(for: peer.taker) else { return false }
+        defer { turns.end(of: peer.taker) }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))
         }
-        // The peer's going away ends whatever is waited for on its behalf.
-        let work = start { await self.carryOut(request, peer, user) }
-        let watch = start {
-            await peer.socket.hungUp()
-            work.cancel()
-        }
-        let outcome = await withTaskCancellationHandler { await work.value } onCancel: { work.cancel() }
-        watch.cancel()
-        await watch.value
+        // Else those who send and go would keep those waiting who wait.
+        if request.command.onlyAsks, peer.socket.isHungUp { return false }
+        guard let user = user(of: peer) else { return false }
+        peer.beginWork()
+        if watching == nil { watching = start { [weak self] in await self?.watch() } }
+        let outcome = await carryOut(request, peer, user)
+        peer.endWork()
         return await peer.send(outcome)
+    }
+
+    /// The peer's going away ends whatever is waited for on its behalf. Looked for once a second, as long as there is
+    /// anything of that kind.
+    private func watch() async {
+        while await pause(for: .seconds(1)) {
+            let working = conversations.values.filter(\.isWorking)
+            let gone = Sockets.hungUp(among: working.map(\.socket.number))
+            for peer in working where gone.contains(peer.socket.number) { peer.end() }
+            guard !working.isEmpty else { break }
+        }
+        watching = nil
     }
 
     /// What is still to be sent.
     private func carryOut(_ request: Request, _ peer: Conversation, _ user: String) async -> [UInt8] {
         let lasts = request.command.lasts
-        let answer = Answer(request.output, isFollowed: lasts, turns: turns) { bytes throws(Failure) in
+        let turns = turns
+        let answer = Answer(request.output, isFollowed: lasts, pause: { await turns.next(for: peer.taker) }) { bytes throws(Failure) in
             guard await peer.send(bytes) else { throw Failure(.failed, "the peer is gone") }
         }
         if lasts {

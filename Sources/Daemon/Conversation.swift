@@ -6,12 +6,15 @@ import SystemCalls
 
 @ControlPlane final class Conversation {
     let socket: AsyncSocket
+    let taker: TurnTaker
     /// What it does now, and since when.
     private(set) var phase: Phase
     /// It asks one thing after the other since then, without a pause.
     private var busySince: MonotonicTime
     /// What it asked for may take long, though just now it may be taking a part of the answer.
     private(set) var isWaiting = false
+    /// A request of its is being carried out.
+    private(set) var isWorking = false
     private var task: Task<Void, Never>?
 
     enum Phase: Equatable {
@@ -29,7 +32,7 @@ import SystemCalls
 
     /// How much less than others it deserves its place, and since when; nil: it keeps it. Least of all one that is gone,
     /// then one that never asked, one between two requests, one that does not take its answer, one that asks without end.
-    func dispensability(_ now: MonotonicTime) -> (rank: Int, since: MonotonicTime)? {
+    func dispensability(_ now: MonotonicTime, isGone: Bool) -> (rank: Int, since: MonotonicTime)? {
         let (rank, since, isLong): (Int, MonotonicTime, Bool) = switch phase {
         case .silent(let since): (1, since, since.duration(to: now) > Conversation.silenceMax)
         case .resting(let since): (2, since, true)
@@ -37,9 +40,9 @@ import SystemCalls
         case .served(let since): (4, since, since.duration(to: now) > Conversation.holdMax)
         case .waiting: (0, busySince, false)
         }
-        if isLong { return (rank, since) }
         // One that is silent and gone ends by itself.
-        return rank != 1 && socket.isHungUp ? (0, busySince) : nil
+        if isGone, rank != 1 { return (0, busySince) }
+        return isLong ? (rank, since) : nil
     }
 
     /// Something of it waits to be read while it counts as quiet.
@@ -59,8 +62,9 @@ import SystemCalls
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.
     private static let patience = Duration.seconds(60)
 
-    init(socket: AsyncSocket) {
+    init(socket: AsyncSocket, taker: TurnTaker = TurnTaker()) {
         self.socket = socket
+        self.taker = taker
         busySince = LoopClock().now
         phase = .silent(since: busySince)
     }
@@ -90,6 +94,10 @@ import SystemCalls
     func wait() { (phase, isWaiting) = (.waiting, true) }
 
     func endWait() { isWaiting = false }
+
+    func beginWork() { isWorking = true }
+
+    func endWork() { isWorking = false }
 
     func rest() { phase = .resting(since: LoopClock().now) }
 

@@ -27,6 +27,10 @@ package struct DaemonError: Error, CustomStringConvertible {
     let metrics: MetricsText
     private let surveys: Surveys
     let admin: AdminPort
+    private let log: Log
+    private let access: AccessLog
+    /// Of all who have long work to do on the loop.
+    private let turns = Turns()
     private let history: History
     private var control: ControlServer?
     /// Held as long as this lbd runs: a second one on the same state directory says so instead of starting.
@@ -36,10 +40,10 @@ package struct DaemonError: Error, CustomStringConvertible {
     private let signOfLife: SignOfLife
 
     package init(
-        _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: LogSettings, logger: Logger
+        _ file: ConfigurationFile, _ content: ConfigurationFile.Content, log: Log, logger: Logger
     ) throws {
         configuration = content.loaded.configuration
-        self.logger = logger
+        (self.log, self.logger) = (log, logger)
         lock = try StateLock(folder: configuration.stateDirectory)
         events = EventLog(logger: logger)
         let descriptors = try Limits.openDescriptors()
@@ -57,10 +61,10 @@ package struct DaemonError: Error, CustomStringConvertible {
         let explanations = Explanations(table: table, listeners: listeners, plane: plane, surveys: surveys)
         let drains = Drains(table: table, saved: saved, explanations: explanations, events: events)
         reconfiguration = Reconfiguration(
-            configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, logger: logger,
-            descriptorsBefore: descriptors)
+            configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, log: log,
+            logger: logger, descriptorsBefore: descriptors)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt)
-        reconfiguration.changeLog = { log.set($0) }
+        access = AccessLog(plane.access, table: table, listeners: listeners, log: log, turns: turns)
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
@@ -84,8 +88,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         return SegmentLayout(
             workers: workers, slots: BalancerConfiguration.backendsMax + AdminPort.slot + 1,
             listeners: BalancerConfiguration.listenersMax + AdminPort.listener + 1,
-            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256),
-            ownListeners: AdminPort.listener + 1)
+            pools: BalancerConfiguration.poolsMax + AdminPort.pool + 1, rows: min(1 << 20, descriptorLimit / 2 + 256))
     }
 
     private static func plane(
@@ -105,12 +108,17 @@ package struct DaemonError: Error, CustomStringConvertible {
         // Last, when nobody writes there any more.
         defer { published.remove() }
         try plane.start()
-        defer { plane.end() }
+        defer {
+            plane.end()
+            access.finish()
+        }
         signOfLife.beat(isStopping: false)
         // After the workers have started, who would inherit it: they are the busy ones, and orders and probes come between.
         Limits.takeShortTurns()
         let news = start { await self.hearWorkers() }
         defer { news.cancel() }
+        let telling = start { await self.access.run() }
+        defer { telling.cancel() }
         handler.measurements.turn = { [signOfLife, listeners, handler] in
             signOfLife.beat(isStopping: handler.isStopping)
             listeners.measure(at: LoopClock().now)
@@ -123,7 +131,9 @@ package struct DaemonError: Error, CustomStringConvertible {
         }
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
-        let control = try ControlServer(path: configuration.control, handler: handler, logger: logger)
+        let control = try ControlServer(
+            path: configuration.control, conversationsMax: plane.budget.conversationsMax, handler: handler, turns: turns,
+            logger: logger.about(.control))
         self.control = control
         published.publish(besideControl: configuration.control, logger)
         do { try reconfiguration.start(configuration) } catch {
@@ -156,12 +166,25 @@ package struct DaemonError: Error, CustomStringConvertible {
                 logger.info("\(Signals.name(signal)) received: ending at once")
                 _ = try listeners.closeAll()
                 return
+            case SIGUSR1: reopenLog()
             case SIGHUP:
                 logger.info("\(Signals.name(signal)) received: config reload")
                 reload()
             default:
                 logger.warning("\(Signals.name(signal)) received: this version does nothing on it; go on")
             }
+        }
+    }
+
+    /// What logrotate and others have renamed is let go of.
+    private func reopenLog() {
+        do throws(SystemError) {
+            guard let path = try log.reopen() else {
+                return logger.info("SIGUSR1 received: lbd logs to standard error, there is no file to open anew (log.file)")
+            }
+            logger.info("SIGUSR1 received: log file \(path) opened anew")
+        } catch {
+            logger.error("SIGUSR1 received, but the log file cannot be opened: \(error); the log goes on in the old one")
         }
     }
 
@@ -206,6 +229,7 @@ package struct DaemonError: Error, CustomStringConvertible {
                     logger.info("\(Signals.name(signal)) received: ending at once")
                     isImpatient = true
                     return stopped.announce()
+                case SIGUSR1: reopenLog()
                 default:
                     continue
                 }
@@ -220,6 +244,8 @@ package struct DaemonError: Error, CustomStringConvertible {
     private func hearWorkers() async {
         while await wait(for: .readable, on: plane.reportsDescriptor) == .ready {
             let (reports, overflowed) = plane.takeReports()
+            // Before a number is somebody else's, whoever it stands for in the log gets its name.
+            if plane.takeForgotten() { access.nameAll() }
             for report in reports { hear(report) }
             if overflowed {
                 table.lookAgain()
@@ -253,7 +279,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         case .connectsFailing(let slot, let count, let errorNumber, let retried):
             guard let (pool, backend) = table.entry(slot: slot) else { return }
             events.record(.connectsFailing(
-                backend.reference, count: count, reason: SystemError.words(for: errorNumber), retried: retried,
+                backend.reference, count: count, ConnectFailureReason(errorNumber: errorNumber), reason: SystemError.words(for: errorNumber), retried: retried,
                 isAlone: pool.published.map { $0.count <= 1 } ?? true))
             table.noteFailures(count, slot: slot)
         case .earlyResets(let slot, let count): table.noteFailures(count, slot: slot)

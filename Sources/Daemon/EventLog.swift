@@ -19,7 +19,9 @@ import SystemCalls
         sequence += 1
         kept.append(Event(sequence: sequence, time: Clocks.calendar(), change: change))
         if kept.count > 2 * EventLog.keptMax { kept.removeFirst(kept.count - EventLog.keptMax) }
-        logger.log(level: change.logLevel, "\(change.text)", metadata: ["subject": "\(change.subject)"])
+        logger.log(level: change.logLevel, "\(change.text)", metadata: [
+            LogLines.subject: "\(change.subject)", LogLines.subsystem: "\(change.subsystem.rawValue)",
+        ])
         news.announce()
     }
 

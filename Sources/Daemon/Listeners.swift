@@ -43,6 +43,8 @@ struct PreparedListeners {
     /// Removed, with connections that go on.
     private(set) var closing: [OpenListener] = []
     private var numbers: Numbers
+    /// Those that were open when lbd stopped.
+    private var stopped: [OpenListener] = []
     private var counters = CounterLedger<ListenerName>()
     /// Of listeners that are gone, until the generation is settled.
     private var leaving: [(listener: OpenListener, generation: UInt64)] = []
@@ -65,7 +67,10 @@ struct PreparedListeners {
     private func find(_ name: ListenerName) -> OpenListener? { open.first { $0.configuration.name == name } }
 
     /// By its number; nil where it is gone.
-    func listener(index: Int) -> OpenListener? { (open + closing + leaving.map(\.listener)).first { $0.index == index } }
+    func listener(index: Int) -> OpenListener? {
+        open.first { $0.index == index } ?? closing.first { $0.index == index } ?? leaving.first { $0.listener.index == index }?.listener
+            ?? stopped.first { $0.index == index }
+    }
 
     /// Since it was opened.
     func totals(_ listener: OpenListener) -> ListenerTotals { plane.statistics.totals(listener: listener.index) - listener.baseline }
@@ -302,7 +307,7 @@ struct PreparedListeners {
     func closeAll() throws(SystemError) -> UInt64 {
         let generation = plane.closeListeners()
         let closing = open
-        open = []
+        (open, stopped) = ([], open)
         for listener in closing {
             if case .unix(let path) = listener.endpoint { try Files.remove(path) }
             events.record(.listenerClosed(listener.configuration.name))

@@ -1,37 +1,21 @@
-// The log: one line a record, to standard error, text or JSON.
-import ControlProtocol
+// The log as swift-log's loggers see it.
 import Logging
 import Model
-import Synchronization
-import SystemCalls
 
-/// What is logged and how, while lbd runs: one for all loggers.
-package final class LogSettings: Sendable {
-    private let state: Mutex<LogConfiguration>
-
-    package init(_ configuration: LogConfiguration) { state = Mutex(configuration) }
-
-    var current: LogConfiguration { state.withLock { $0 } }
-    func set(_ configuration: LogConfiguration) { state.withLock { $0 = configuration } }
-}
-
-/// swift-log's handler. A line is written by one write(2), so that lines of two processes never mix.
+/// swift-log's handler: which lines are logged, and how they come to be a `LogLine`.
 package struct LogLines: LogHandler {
-    private let settings: LogSettings
+    /// Keys of a logger's metadata.
+    static let subject = "subject"
+    static let subsystem = "subsystem"
+
+    private let log: Log
     package var metadata: Logger.Metadata = [:]
 
-    package init(_ settings: LogSettings) { self.settings = settings }
+    package init(_ log: Log) { self.log = log }
 
     /// The configuration's, for all loggers: one that sets its own sets nothing.
     package var logLevel: Logger.Level {
-        get {
-            switch settings.current.level {
-            case .debug: .debug
-            case .info: .info
-            case .warning: .warning
-            case .error: .error
-            }
-        }
+        get { log.leastLevel }
         nonmutating set {}
     }
 
@@ -40,31 +24,19 @@ package struct LogLines: LogHandler {
         set { metadata[key] = newValue }
     }
 
-    private struct Record: Encodable {
-        let time: String
-        let level: String
-        let subject: String
-        let text: String
-    }
-
     package func log(event: LogEvent) {
-        let fields = metadata.merging(event.metadata ?? [:]) { $1 }
-        let record = Record(
-            time: Clocks.calendar().rfc3339, level: event.level.rawValue,
-            subject: fields["subject"].map { "\($0)" } ?? "lbd", text: "\(event.message)")
-        let line = switch settings.current.format {
-        case .text: "\(record.time) \(record.level) \(record.subject) \(record.text.withoutControls)"
-        case .json: JSONText.line(record)
-        }
-        // Where standard error is gone there is nobody left to tell; traffic goes on.
-        do { try Files.write(Array((line + "\n").utf8), to: 2) } catch { return }
+        let text = { (key: String) in (event.metadata?[key] ?? metadata[key]).map { "\($0)" } }
+        let subsystem = text(LogLines.subsystem).flatMap(Subsystem.init) ?? .process
+        guard log.logs(event.level, of: subsystem) else { return }
+        log.write(LogLine(level: event.level, subsystem: subsystem, subject: text(LogLines.subject) ?? "lbd", text: "\(event.message)"))
     }
 }
 
-extension String {
-    /// One record stays one line, whatever a name or a banner held.
-    fileprivate var withoutControls: String {
-        guard unicodeScalars.contains(where: { $0.value < 0x20 || $0.value == 0x7F }) else { return self }
-        return String(String.UnicodeScalarView(unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7F ? "?" : $0 }))
+extension Logger {
+    /// The same, for lines about another part of lbd.
+    func about(_ subsystem: Subsystem) -> Logger {
+        var logger = self
+        logger[metadataKey: LogLines.subsystem] = "\(subsystem.rawValue)"
+        return logger
     }
 }

@@ -13,7 +13,7 @@ final class PublishedSegment {
     private var records: [String] = []
 
     /// The state directory's lock is held: what its record names is left from a crash.
-    init(_ layout: SegmentLayout, for configuration: BalancerConfiguration, _ logger: Logger) throws {
+    @ControlPlane init(_ layout: SegmentLayout, for configuration: BalancerConfiguration, _ logger: Logger) throws {
         let record = SegmentFile.record(inStateDirectory: configuration.stateDirectory)
         do throws(SystemError) {
             if let left = try SegmentFile.removeLeft(record: record) { logger.info("statistics segment \(left) was left by an lbd that crashed: removed") }
@@ -31,8 +31,8 @@ final class PublishedSegment {
         publish(record, logger)
     }
 
-    /// With memory for all that the configuration has.
-    private static func file(_ layout: SegmentLayout, for configuration: BalancerConfiguration) throws(SystemError) -> Segment {
+    /// With memory for all that the configuration has, and for lbd's own listener.
+    @ControlPlane private static func file(_ layout: SegmentLayout, for configuration: BalancerConfiguration) throws(SystemError) -> Segment {
         var failure = SystemError("open", ENOENT)
         for folder in SegmentFile.folders(runtimeFolder: Environment.value("XDG_RUNTIME_DIR")) {
             do throws(SystemError) {

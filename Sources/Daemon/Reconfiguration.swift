@@ -19,17 +19,16 @@ import SystemCalls
     /// Descriptors that were open before anything of the configuration was.
     private let descriptorsBefore: Int
     var isStopping = false
-    /// How the log takes on another level or form.
-    var changeLog: @ControlPlane (LogConfiguration) -> Void = { _ in }
+    private let log: Log
 
     init(
         _ configuration: BalancerConfiguration, plane: DataPlane, table: PoolTable, listeners: Listeners, admin: AdminPort, drains: Drains, saved: SavedWishes,
-        events: EventLog, logger: Logger, descriptorsBefore: Int
+        events: EventLog, log: Log, logger: Logger, descriptorsBefore: Int
     ) {
         current = configuration
         (current.pools, current.listeners, current.admin) = ([], [], nil)
         (self.plane, self.table, self.listeners, self.admin, self.drains) = (plane, table, listeners, admin, drains)
-        (self.saved, self.events, self.logger, self.descriptorsBefore) = (saved, events, logger, descriptorsBefore)
+        (self.saved, self.events, self.log, self.logger, self.descriptorsBefore) = (saved, events, log, logger.about(.configuration), descriptorsBefore)
         table.gone = { [weak drains] backend in drains?.forget(backend) }
     }
 
@@ -66,6 +65,8 @@ import SystemCalls
         let listeners: PreparedListeners
         let admin: AdminPort.Prepared?
         let saved: [BackendReference: SavedWish]
+        /// Nil: the log stays where it is.
+        let logOutput: LineOutput?
     }
 
     private func prepare(_ new: BalancerConfiguration) throws(Failure) -> Prepared {
@@ -73,11 +74,18 @@ import SystemCalls
         for pool in changed { try checkSource(of: pool) }
         if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
         let saved = try savedWishes(for: changed)
+        let logOutput = try logOutput(new.log)
         let admin = try admin.prepare(new.admin)
-        do throws(Failure) { return Prepared(listeners: try listeners.prepare(new.listeners), admin: admin, saved: saved) } catch {
+        do throws(Failure) {
+            return Prepared(listeners: try listeners.prepare(new.listeners), admin: admin, saved: saved, logOutput: logOutput)
+        } catch {
             self.admin.abandon(admin)
             throw error
         }
+    }
+
+    private func logOutput(_ new: LogConfiguration) throws(Failure) -> LineOutput? {
+        do throws(SystemError) { return try log.prepare(new) } catch { throw Failure(.failed, "log: \(error.description)") }
     }
 
     /// An address that this host does not have would make every connection wait for it, and none come about.
@@ -114,7 +122,8 @@ import SystemCalls
             // Those of the backends stay as they are, and so they are at the next start.
             if new.wishesAtFirstStart != old.wishesAtFirstStart { drains.saveOrTell() }
         }
-        if new.log != old.log { changeLog(new.log) }
+        plane.access.turn(on: new.log.writesAccess)
+        if new.log != old.log { log.change(to: new.log, prepared.logOutput) }
     }
 
     private func rebudget(from old: BalancerConfiguration) {

@@ -108,6 +108,7 @@ extension Endpoint {
         process = ProcessEntry(
             version: sluiceVersion, pid: Processes.own, startTime: try ProcessTrace.of(Processes.own)?.startTime ?? 0, startedAt: startedAt,
             boot: try ProcessTrace.boot(), connectionsMax: plane.connectionsMax, descriptorsMax: descriptorsMax)
+        process.ownListener = plane.ownListener
     }
 
     func beat(isStopping: Bool) {

@@ -8,8 +8,13 @@ extension CommandHandler {
         let started = LoopClock().now
         let backends = try find(order.backends)
         let asked = backends.map { (backend: $0, address: $0.configuration.address) }
+        let maintained = Set(backends.filter { $0.wish == .maintenance }.map(\.reference.description))
         try await drains.drain(backends, order, by: user)
         var outages = order.renews ? [:] : outages(of: backends)
+        for name in maintained {
+            let ended = "its maintenance is ended by this drain: it is probed again, and undrain puts it into rotation"
+            outages[name] = [ended, outages[name]].compactMap(\.self).joined(separator: "; ")
+        }
         guard order.waits else {
             return try await answer.tell(backends.map { backend in
                 var record = DrainRecord(backend, waited: .zero)

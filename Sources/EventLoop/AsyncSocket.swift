@@ -141,21 +141,11 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     package func shutdownWrite() { Sockets.shutdownWrite(descriptor.number) }
 
-    /// Returns when the peer is gone altogether (not when it has only ended its direction), or on cancellation.
-    package func hungUp() async {
-        // Asked once a second, not waited for: a half-closed peer may still read (`echo status | socat …` does), and
-        // level-triggered readiness cannot tell it apart; a peer that left with our answer unread is EPOLLERR, which
-        // libevent gives to nobody who waits for the peer's end alone: it would spin.
-        while !isHungUp {
-            guard await pause(for: .seconds(1)) else { return }
-        }
-    }
-
-    /// The peer is gone altogether, or the connection has failed.
-    package var isHungUp: Bool {
-        var entry = pollfd(fd: descriptor.number, events: 0, revents: 0)
-        return poll(&entry, 1, 0) == 1 && entry.revents & Int16(POLLHUP | POLLERR) != 0
-    }
+    /// The peer is gone altogether (not when it has only ended its direction), or the connection has failed. To be asked now
+    /// and then, not waited for: a half-closed peer may still read (`echo status | socat …` does), and level-triggered
+    /// readiness cannot tell it apart; a peer that left with our answer unread is EPOLLERR, which libevent gives to nobody
+    /// who waits for the peer's end alone: it would spin.
+    package var isHungUp: Bool { !Sockets.hungUp(among: [number]).isEmpty }
 
     /// There is something to receive, if only the peer's end.
     package var isReadable: Bool { Sockets.isReadable(descriptor.number) }
@@ -188,6 +178,17 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     /// Takes over a socket that listens.
     package init(owning descriptor: consuming Descriptor) { self.descriptor = descriptor }
+
+    /// All that have arrived, at least one and at most so many.
+    package func accept(countMax: Int) async throws(SocketFailure) -> [AsyncSocket] {
+        var accepted = [try await accept()]
+        while accepted.count < countMax {
+            let (number, failure) = Sockets.accept(on: descriptor.number)
+            guard failure == 0 else { break }
+            accepted.append(AsyncSocket(owning: Descriptor(owning: number)))
+        }
+        return accepted
+    }
 
     /// The next connection. When descriptors run out it waits and tries again: the backlog holds the peers.
     package func accept() async throws(SocketFailure) -> AsyncSocket {

@@ -52,9 +52,37 @@ package struct LogConfiguration: Equatable, Sendable {
 
     package var level: Level
     package var format: Format
-    package init(level: Level, format: Format) {
+    /// Absolute; nil: standard error.
+    package var file: String?
+    /// A line for each connection that has ended.
+    package var access: Bool
+    /// Of subsystems that have one of their own.
+    package var levels: [Subsystem: Level]
+
+    package init(level: Level, format: Format, file: String? = nil, access: Bool = false, levels: [Subsystem: Level] = [:]) {
         self.level = level
         self.format = format
+        self.file = file
+        self.access = access
+        self.levels = levels
+    }
+
+    /// Access lines have their own switch: the level of all others does not hide them.
+    package func level(of subsystem: Subsystem) -> Level { levels[subsystem] ?? (subsystem == .access ? .info : level) }
+
+    /// The least of all subsystems.
+    package var leastLevel: Level {
+        let levels = Set(Subsystem.allCases.map(level))
+        guard let least = Level.allCases.first(where: levels.contains) else { preconditionFailure("there are subsystems") }
+        return least
+    }
+
+    /// They are of level info.
+    package var writesAccess: Bool {
+        switch level(of: .access) {
+        case .debug, .info: access
+        case .warning, .error: false
+        }
     }
 }
 

@@ -30,6 +30,9 @@ package struct CommandTemplate: Equatable, Sendable {
         }
         self.words = words
         for word in words {
+            if let name = CommandTemplate.unclosed(in: word) {
+                throw TemplateError(description: "{\(name) is not closed: write {\(name)}")
+            }
             for case .placeholder(let name) in CommandTemplate.parts(of: word) where Placeholder(rawValue: name) == nil {
                 let nearest = name.nearest(among: Placeholder.allCases.map(\.rawValue)).map { "did you mean {\($0)}? " } ?? ""
                 throw TemplateError(
@@ -90,6 +93,15 @@ package struct CommandTemplate: Equatable, Sendable {
             }
         }
         return parts + [.text(text)]
+    }
+
+    /// A placeholder that no brace ends in its word. Other words after a brace are plain text.
+    private static func unclosed(in word: String) -> String? {
+        guard let brace = word.lastIndex(of: "{"), brace == word.startIndex || word[word.index(before: brace)] != "$" else { return nil }
+        let rest = word[word.index(after: brace)...]
+        guard !rest.contains("}") else { return nil }
+        let name = String(rest.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_" || $0 == "-") })
+        return Placeholder(rawValue: name) == nil ? nil : name
     }
 
     private static func name(in rest: Substring) -> String? {

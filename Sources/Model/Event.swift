@@ -64,7 +64,7 @@ package struct Event: Equatable, Sendable {
         case poolFull(PoolName, refused: Int, timedOut: Int)
         /// So many connects have failed since the last such event, `retried` of them followed by another attempt;
         /// `isAlone`: new connections have no other backend to go to.
-        case connectsFailing(BackendReference, count: Int, reason: String, retried: Int, isAlone: Bool)
+        case connectsFailing(BackendReference, count: Int, ConnectFailureReason, reason: String, retried: Int, isAlone: Bool)
         /// So many of its clients' connections have failed in a short time: it is probed at once, and quickly for a while.
         case suspected(BackendReference, failures: Int, within: Duration)
         /// The backend was found down, and its pool says `when-down: reset`.
@@ -113,7 +113,7 @@ extension Event.Change {
             .rateReached(let name, _), .listenerFull(let name, _), .listenerHasRoom(let name):
             "listener \(name)"
         case .wish(let backend, _, _, _, _, _), .probe(let backend, _, _, _), .availability(let backend, _, _), .wishKept(let backend, _, _, _),
-            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
+            .leased(let backend, _, _), .connectsFailing(let backend, _, _, _, _, _), .suspected(let backend, _, _), .connectionsReset(let backend, _),
             .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
@@ -218,24 +218,24 @@ extension Event.Change {
                 + (overrides ? ", overrides the file" : "")
         case .probe(_, let from, let to, let reason): "probe \(from.rawValue) -> \(to.rawValue): \(reason)"
         case .availability(_, let from, let to): "availability \(from.rawValue) -> \(to.rawValue)"
-        case .poolRefuses: "has no available backend: new connections are reset until one is back"
+        case .poolRefuses: "has no available backend: new connections are reset (no-backend) until one is back"
         case .poolHolds(_, let most, let timeout):
             "has no available backend: up to \(counted(most, "new connection")) wait for one, \(timeout.spoken) at most"
         case .poolDiverts(_, let other): "has no available backend: new connections go to pool \(other) until one is back"
         case .poolServes: "serves: a backend is available"
         case .holdLost(_, let reset, let timedOut):
-            "no backend came back in time: \(counted(reset, "waiting client")) reset"
-                + (timedOut < reset ? ", \(reset - timedOut) of them because hold's length-max was reached" : "")
+            "no backend came back in time: \(counted(reset, "waiting client")) reset (hold-timeout)"
+                + (timedOut < reset ? ", \(reset - timedOut) of them because hold's length-max was reached (hold-full)" : "")
         case .poolFull(_, let refused, let timedOut):
-            "full: every available backend is at its connections-max; reset: \(counted(refused, "client"))"
-                + (timedOut > 0 ? ", \(timedOut) of them after waiting in the queue" : "")
-        case .connectsFailing(_, let count, let reason, let retried, let isAlone):
-            counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + ": \(reason)"
+            "full: every available backend is at its connections-max; reset: \(counted(refused, "client")) (pool-full)"
+                + (timedOut > 0 ? ", \(timedOut) of them after waiting in the queue (queue-timeout)" : "")
+        case .connectsFailing(_, let count, let failure, let reason, let retried, let isAlone):
+            counted(count, "connect") + " failed" + (count > 1 ? " in the last second" : "") + " (\(failure.rawValue)): \(reason)"
                 + sequel(failed: count, retried: retried, isAlone: isAlone)
         case .suspected(_, let failures, let within):
             "\(counted(failures, "connection")) failed within \(within.written), by connects or by resets before an answer: probed at once"
         case .connectionsReset(_, let count): "found down: \(counted(count, "connection")) reset, as when-down says"
-        case .poolUnreachable(_, let reset): counted(reset, "client") + " reset: no backend could be connected"
+        case .poolUnreachable(_, let reset): counted(reset, "client") + " reset (connect-failed): no backend could be connected"
         case .listenerFull(_, let most): "full: all \(counted(most, "connection")) in use; the backlog waits until one of them ends"
         case .listenerHasRoom: "accepting again: has had room for a second"
         case .processFull(let most, let limit):
@@ -246,9 +246,9 @@ extension Event.Change {
         case .acceptPaused(_, let reason): "accepting paused: \(reason); goes on when descriptors are free"
         case .acceptResumed: "accepting again"
         case .headerRefused(_, let peer, let reason, let besides):
-            (peer.map { "\($0) " } ?? "a client ") + "cut off: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
+            (peer.map { "\($0) " } ?? "a client ") + "cut off (bad-header): \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .sourceRefused(_, let source, let reason, let besides):
-            "\(source) turned away: \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
+            "\(source) turned away (source-limit): \(reason)" + (besides > 0 ? "; and \(besides) more of late" : "")
         case .rateReached(_, let perSecond): "more than \(counted(perSecond, "new connection")) a second: the rest waits in the backlog"
         case .drainDeadline(_, let end, let holders, let perSecond):
             "the drain's deadline has passed and \(counted(holders, "connection")) \(holders == 1 ? "holds" : "hold") it: "

@@ -22,6 +22,17 @@ extension String {
         return result
     }
 
+    /// What is no printable character as an escape: controls, line ends, and what turns the direction of writing or is not
+    /// seen. All else stays, backslashes too: for texts whose parts from outside are escaped already.
+    package var escapedControls: String {
+        guard utf8.contains(where: { $0 < 0x20 || $0 > 0x7E }), unicodeScalars.contains(where: { !$0.isPrintable }) else { return self }
+        var result = ""
+        for scalar in unicodeScalars {
+            if scalar.isPrintable { result.unicodeScalars.append(scalar) } else { result += "\\u{" + String(scalar.value, radix: 16) + "}" }
+        }
+        return result
+    }
+
     /// Number of single insertions, deletions, replacements and swaps of neighbours that turn one text
     /// into the other (optimal string alignment). Texts of more than 64 bytes count as far apart.
     package func editDistance(to other: String) -> Int {
@@ -58,5 +69,15 @@ extension String {
             if best == nil || distance < best!.distance { best = (candidate, distance) }
         }
         return best?.name
+    }
+}
+
+extension Unicode.Scalar {
+    private static let hidden: [Unicode.GeneralCategory] = [
+        .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned,
+    ]
+
+    fileprivate var isPrintable: Bool {
+        value < 0x7F ? value >= 0x20 : !Unicode.Scalar.hidden.contains(properties.generalCategory)
     }
 }

@@ -119,7 +119,7 @@ struct ListenerHandle {
             return refused(failure)
         }
         guard worker.welcomes(peer, listener: listener) else {
-            turnAway(accepted, worker)
+            turnAway(accepted, from: peer, worker)
             return .accepted
         }
         if pointer.pointee.handsOn, worker.handOn(accepted, listener: listener) { return .accepted }
@@ -136,6 +136,7 @@ struct ListenerHandle {
     private func refuseOne() -> Bool {
         let (accepted, failure) = Sockets.accept(on: pointer.pointee.descriptor)
         guard failure == 0 else { return false }
+        pointer.pointee.worker.noteTurnedAway(accepted, from: nil, listener: listener, .outOfResources)
         Sockets.resetOnClose(accepted)
         Glibc.close(accepted)
         // The listener closes, and the process carries no more.
@@ -182,12 +183,14 @@ struct ListenerHandle {
 
     /// By a reset, which leaves nothing behind here (no TIME_WAIT), and is no answer that somebody could take for
     /// an empty one.
-    private func turnAway(_ client: Int32, _ worker: WorkerHandle) {
+    private func turnAway(_ client: Int32, from peer: IPEndpoint?, _ worker: WorkerHandle) {
+        let gate = worker.gate(of: listener)
+        let reason = gate.headerTimeout == nil ? CloseReason.denied : .badHeader
+        worker.noteTurnedAway(client, from: peer, listener: listener, reason)
         Sockets.resetOnClose(client)
         Glibc.close(client)
-        worker.gate(of: pointer.pointee.listener).arrivals?.giveTokenBack()
-        let isProxys = worker.gate(of: listener).headerTimeout != nil
-        worker.accountTurnedAway(listener: listener, isProxys ? .badHeader : .denied)
+        gate.arrivals?.giveTokenBack()
+        worker.accountTurnedAway(listener: listener, reason)
         worker.dismiss(listener: pointer.pointee.listener)
     }
 

@@ -21,6 +21,7 @@ extension ConnectionHandle {
         case .backend:
             if !record.isAnswered {
                 record.isAnswered = true
+                record.answeredAfter = millisecondsSinceAccept
                 accountFirstByte(after: silence)
             }
             counters.countBytesToClient(bytes)
@@ -45,6 +46,7 @@ extension ConnectionHandle {
     }
 
     func accountConnected() {
+        record.connectedAfter = millisecondsSinceAccept
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         counters.countConnection()
         let taken = microsecondsNow &- record.connectBegan

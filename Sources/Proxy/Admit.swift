@@ -7,10 +7,18 @@ package struct ConnectionBudget: Equatable, Sendable {
     package let connectionsMax: Int
     /// Pipes for bulk directions, two descriptors each.
     package let pipesMax: Int
+    /// Conversations on the control socket, a descriptor each.
+    package let conversationsMax: Int
     /// The limit, where it is what bounds the connections; nil: `connectionsMax` is as configured.
     package let descriptorLimit: Int?
     /// Where the descriptor limit carries fewer than were configured: so many, and the limit that would carry them.
     package let shortfall: Shortfall?
+
+    /// Where there are descriptors enough, whoever asks need not wait until somebody else has gone.
+    private static let conversationsOfMany = 128
+    /// Logs, saved states, restarts of backends.
+    private static let files = 24
+    private static let reserveMost = conversationsOfMany + files
 
     package struct Shortfall: Equatable, Sendable {
         package let wanted: Int
@@ -22,14 +30,15 @@ package struct ConnectionBudget: Equatable, Sendable {
     /// control connections, files and a probe for each of `backends`; it is never lent to the data path.
     /// `connectionsMax`: as configured, if at all.
     package init(limit: Int, open: Int, backends: Int, connectionsMax wanted: Int? = nil) {
-        let reserve = min(64 + backends, limit / 4)
+        conversationsMax = limit < 4096 ? 40 : ConnectionBudget.conversationsOfMany
+        let reserve = min(conversationsMax + ConnectionBudget.files + backends, limit / 4)
         pipesMax = min(256, limit / 32)
         let carried = max(1, (limit - open - reserve - 2 * pipesMax) / 2)
         connectionsMax = min(wanted ?? .max, carried)
         descriptorLimit = wanted.map { $0 <= carried } ?? false ? nil : limit
         shortfall = wanted.flatMap { wanted in
             // The reserve and the pipes at their most.
-            wanted > carried ? Shortfall(wanted: wanted, limit: limit, limitWanted: 2 * wanted + open + 64 + backends + 2 * 256) : nil
+            wanted > carried ? Shortfall(wanted: wanted, limit: limit, limitWanted: 2 * wanted + open + ConnectionBudget.reserveMost + backends + 2 * 256) : nil
         }
     }
 }

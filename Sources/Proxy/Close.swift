@@ -98,6 +98,7 @@ extension ConnectionHandle {
         worker.state.wheel.remove(self)
         // First: who sees the end finds it counted.
         accountClose(reason)
+        noteAccess(reason)
         let isReset = reason.isReset(record)
         end(.client, reset: isReset)
         endBackend(reason, reset: isReset)

@@ -150,6 +150,10 @@ struct ConnectionRecord {
     var sourceHash: UInt64?
     /// The backend has said something.
     var isAnswered = false
+    /// Milliseconds from the accept to the backend's, and to its first byte; `never`: it has not come to that.
+    var connectedAfter = ConnectionRecord.never
+    var answeredAfter = ConnectionRecord.never
+    static var never: UInt32 { .max }
     /// Accepted where proxies are in front: its socket's peer is not the client. As the listener was then.
     var cameByProxy = false
     /// The PROXY header of ours that stands before the client's first bytes.

@@ -9,6 +9,8 @@ package final class DataPlane {
     package let segment: Segment
     private let reports: ReportQueue
     private let mailboxes: [Mailbox]
+    /// Of connections that have ended, for the log.
+    package let access: AccessQueues
     private let workers: [WorkerHandle]
     private var threads: [pthread_t] = []
     package private(set) var generation: UInt64 = 0
@@ -18,6 +20,9 @@ package final class DataPlane {
     private var replaced: [(generation: UInt64, memory: Replaced)] = []
     /// Generations up to this one were followed before the last news was taken: of what ended with them none is to come.
     package private(set) var settledGeneration: UInt64 = 0
+
+    /// In which numbers become free once they are settled.
+    private var forgetting: [UInt64] = []
 
     /// One a pool, as long as it is there.
     private var queues: [Int: PoolQueue] = [:]
@@ -43,6 +48,7 @@ package final class DataPlane {
     ) throws(SystemError) {
         let layout = segment.view.layout
         let reports = try ReportQueue()
+        let access = try AccessQueues(workers: layout.workers)
         var mailboxes: [Mailbox] = []
         for _ in 0..<layout.workers { mailboxes.append(try Mailbox()) }
         // Each worker adds an epoll descriptor and its mailbox.
@@ -56,14 +62,14 @@ package final class DataPlane {
                 workers.append(try WorkerHandle(
                     index: index, segment: segment.view, budget: budget, mailbox: mailbox,
                     peers: mailboxes, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports,
-                    ownListener: ownListener))
+                    access: access.queues[index], ownListener: ownListener))
             }
         } catch {
             for worker in workers { worker.free() }
             throw error
         }
         (self.segment, self.reports, self.mailboxes, self.workers) = (segment, reports, mailboxes, workers)
-        (self.budget, self.descriptorLimit, self.connectFailures) = (budget, descriptorLimit, connectFailures)
+        (self.budget, self.descriptorLimit, self.connectFailures, self.access) = (budget, descriptorLimit, connectFailures, access)
         self.ownListener = ownListener
     }
 
@@ -118,6 +124,7 @@ package final class DataPlane {
     /// A generation that changes nothing: when it is settled, all that was under way before has been done and told.
     package func fence() -> UInt64 {
         generation += 1
+        forgetting.append(generation)
         post(.fence(generation: generation))
         return generation
     }
@@ -184,6 +191,13 @@ package final class DataPlane {
         } while followedGeneration != settledGeneration
         freeReplaced()
         return taken
+    }
+
+    /// Whether numbers have become free since the last time somebody asked: they may be given out again.
+    package func takeForgotten() -> Bool {
+        let settled = forgetting.count { $0 <= settledGeneration }
+        forgetting.removeFirst(settled)
+        return settled > 0
     }
 
     private var followedGeneration: UInt64 { mailboxes.map(\.acknowledgedGeneration).min() ?? 0 }
@@ -295,6 +309,7 @@ extension DataPlane {
     /// It is closed everywhere, and its tickets are back. When the generation is settled the number is free.
     package func forget(listener: Int) -> UInt64 {
         generation += 1
+        forgetting.append(generation)
         post(.forgetListener(listener, generation: generation))
         if let entry = listening.removeValue(forKey: listener) {
             tellRest(of: entry.arrivals)
@@ -347,6 +362,7 @@ extension DataPlane {
     /// It is released. When the generation is settled the number is free.
     package func forget(pool: Int) -> UInt64 {
         generation += 1
+        forgetting.append(generation)
         if let news = connectFailures.forget(pool: pool, now: Clocks.coarse().nanoseconds) { reports.post(news) }
         post(.forgetPool(pool, generation: generation))
         if let route = current.removeValue(forKey: pool) { replaced.append((generation, .route(route))) }

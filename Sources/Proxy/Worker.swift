@@ -21,6 +21,7 @@ struct WorkerState {
     let acceptQueue: AcceptQueue
     let connectFailures: ConnectFailures
     let reports: ReportQueue
+    let access: AccessQueue
     let readBuffer = ReadBuffer()
     var mailboxEvent = event()
     var timerEvent = event()
@@ -83,7 +84,7 @@ struct WorkerHandle: @unchecked Sendable {
 
     init(
         index: Int, segment: SegmentView, budget: ConnectionBudget, mailbox: Mailbox, peers: [Mailbox],
-        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue, ownListener: Int? = nil
+        acceptQueue: AcceptQueue, connectFailures: ConnectFailures, reports: ReportQueue, access: AccessQueue, ownListener: Int? = nil
     ) throws(SystemError) {
         guard let config = event_config_new() else { throw SystemError("event_config_new", ENOMEM) }
         defer { event_config_free(config) }
@@ -93,7 +94,8 @@ struct WorkerHandle: @unchecked Sendable {
         pointer = .allocate(capacity: 1)
         pointer.initialize(to: WorkerState(
             base: base, index: index, segment: segment, ownListener: ownListener, connectionsMax: budget.connectionsMax,
-            mailbox: mailbox, peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, wheel: TimerWheel(now: now),
+            mailbox: mailbox, peers: peers, acceptQueue: acceptQueue, connectFailures: connectFailures, reports: reports, access: access,
+            wheel: TimerWheel(now: now),
             pipes: PipePool(openMax: budget.pipesMax / peers.count),
             // The kernel's randomness: getrandom(2).
             generator: SplitMix64(seed: .random(in: 0 ... .max)), cachedNow: now))

@@ -59,6 +59,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
     package var policy: Policy
     /// As it was called, word by word.
     package var commandLine: [String]
+    /// Where it was called: what is relative in its commands is meant from there. Absent in journals of older versions.
+    package var folder: String?
     /// What was proved and predicted before it began, for people.
     package var proof: [String]
 }
@@ -72,11 +74,13 @@ package struct RolloutOrder: Equatable, Sendable {
     package var limits: RolloutLimits
     package var policy: Policy
     package var commandLine: [String]
+    /// Where it was called; nil: not known.
+    package var folder: String?
     package var proof: [String]
 
     package init(
         id: String, owner: String, balancers: [String], plan: Plan, limits: RolloutLimits, policy: Policy = Policy(),
-        commandLine: [String] = [], proof: [String] = []
+        commandLine: [String] = [], folder: String? = nil, proof: [String] = []
     ) {
         self.id = id
         self.owner = owner
@@ -85,6 +89,7 @@ package struct RolloutOrder: Equatable, Sendable {
         self.limits = limits
         self.policy = policy
         self.commandLine = commandLine
+        self.folder = folder
         self.proof = proof
     }
 }
@@ -109,6 +114,7 @@ extension JournalBegin {
             atDeadline: order.limits.atDeadline)
         policy = Policy(order.policy)
         commandLine = order.commandLine
+        folder = order.folder
         proof = order.proof
     }
 
@@ -126,7 +132,7 @@ extension JournalBegin {
                 ready: Duration(inSeconds: limits.ready), atDeadline: limits.atDeadline)
             return RolloutOrder(
                 id: id, owner: owner, balancers: balancers, plan: plan, limits: limits, policy: try policy.policy(),
-                commandLine: commandLine, proof: proof)
+                commandLine: commandLine, folder: folder, proof: proof)
         } catch let error as JournalError { throw error } catch { throw JournalError("its plan cannot be read: \(error)") }
     }
 }

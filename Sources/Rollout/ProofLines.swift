@@ -4,7 +4,7 @@ import Model
 extension CapacityProof {
     /// `window`: over which the peak was measured.
     package func lines(window: Duration) -> [String] {
-        [headline(window)] + parts.map { "  \($0.quantity.words): \(text($0))" } + remedy
+        [headline(window)] + parts.map { "  \($0.quantity.words): \(text($0))" } + doubts + remedy
     }
 
     /// In one line: why it is refused, or what it rests on.
@@ -49,6 +49,17 @@ extension CapacityProof {
             let seen = who.compactMap { backend in carriers.first { $0.backend == backend } }
                 .map { "\($0.backend) \(part.quantity.amount($0.peak[part.quantity]))" }
             return "\(load) in all; the highest that each was seen to carry: \(seen.joined(separator: ", "))"
+        }
+    }
+
+    /// Where what was declared is less than what was seen, the latter counts, and somebody should know.
+    private var doubts: [String] {
+        parts.flatMap { part in
+            carriers.compactMap { node -> String? in
+                guard let declared = node.capacity[part.quantity], declared < node.peak[part.quantity] else { return nil }
+                return "  \(node.backend) was seen to carry \(part.quantity.amount(node.peak[part.quantity])) \(part.quantity.words), more than its "
+                    + "capacity of \(part.quantity.amount(declared)) says: that counts for it; is the capacity still right?"
+            }
         }
     }
 

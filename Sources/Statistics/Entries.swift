@@ -15,6 +15,8 @@ package struct ProcessEntry: Equatable {
     package var isStopping = false  // 4
     package var connectionsMax: Int  // 32
     package var descriptorsMax: Int  // 40
+    /// The number of a listener that is no client's: its connections are not shown. 48, plus 1.
+    package var ownListener: Int?
 
     package init(version: String, pid: Int32, startTime: UInt64, startedAt: Timestamp, boot: String, connectionsMax: Int, descriptorsMax: Int) {
         (self.version, self.pid, self.startTime, self.startedAt, self.boot) = (version, pid, startTime, startedAt, boot)
@@ -29,6 +31,7 @@ package struct ProcessEntry: Equatable {
         entry.put(startedAt.milliseconds, at: 24)
         entry.put(UInt64(connectionsMax), at: 32)
         entry.put(UInt64(descriptorsMax), at: 40)
+        entry.put(UInt64(ownListener.map { $0 + 1 } ?? 0), at: 48)
         entry.put(version, at: 80, bytesMax: 63)
         entry.put(boot, at: 160, bytesMax: 40)
         return entry
@@ -40,6 +43,7 @@ package struct ProcessEntry: Equatable {
             startedAt: Timestamp(milliseconds: entry.signed(at: 24)), boot: entry.text(at: 160, bytesMax: 40),
             connectionsMax: entry.count(at: 32), descriptorsMax: entry.count(at: 40))
         isStopping = entry.number(at: 4, as: UInt32.self) != 0
+        ownListener = entry.count(at: 48) > 0 ? entry.count(at: 48) - 1 : nil
     }
 }
 

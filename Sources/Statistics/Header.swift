@@ -14,7 +14,6 @@ package enum SegmentHeader {
         entry.put(UInt32(SegmentArea.allCases.count), at: 12)
         entry.put(UInt64(layout.bytes), at: 16)
         entry.put(UInt32(layout.workers), at: 24)
-        entry.put(UInt32(layout.ownListeners), at: 28)
         for area in SegmentArea.allCases {
             let place = areasOffset + area.rawValue * areaBytes
             entry.put(UInt64(layout.offset(area, 0)), at: place)

@@ -5,8 +5,7 @@
 // in use has memory: the others are holes.
 //
 // header, at 0:
-//     0  magic "SLUICEst"    8  u32 version    12  u32 areas    16  u64 bytes of the file    24  u32 workers
-//    28  u32 listeners of lbd's own, the first ones, whose connections are not shown
+//     0  magic "SLUICEst"    8  u32 version    12  u32 areas    16  u64 bytes of the file    24  u32 workers    28  u32 0
 //    32  for each area, in the order of the table: u64 offset, u32 stride, u32 entries in an array, u32 arrays, u32 0
 //
 // | area             | arrays  | entry                                         | stride | written by |
@@ -69,8 +68,6 @@ import Model
     package let pools: Int
     /// Connections that each worker can list: whole slabs.
     package let rows: Int
-    /// The first so many are lbd's own: its admin port. Their connections are not shown.
-    package let ownListeners: Int
     @usableFromInline let offsets: InlineArray<16, Int>
     package let bytes: Int
 
@@ -82,10 +79,9 @@ import Model
     /// Whole lines.
     @inlinable static var lifetimeBytes: Int { (LifetimeBuckets.count * 8 + lineBytes - 1) / lineBytes * lineBytes }
 
-    package init(workers: Int, slots: Int, listeners: Int, pools: Int = 8, rows: Int = 1024, ownListeners: Int = 0) {
+    package init(workers: Int, slots: Int, listeners: Int, pools: Int = 8, rows: Int = 1024) {
         precondition(workers > 0 && slots > 0 && listeners > 0 && pools > 0, "a segment has room for something")
         (self.workers, self.slots, self.listeners, self.pools) = (workers, slots, listeners, pools)
-        self.ownListeners = ownListeners
         self.rows = max(1, (rows + SegmentLayout.slabRows - 1) / SegmentLayout.slabRows) * SegmentLayout.slabRows
         var offsets = InlineArray<16, Int>(repeating: 0)
         // Behind the header's page.

@@ -135,13 +135,12 @@ struct Look {
 
     /// Nil: nobody has the row, or lbd itself.
     private func observed(_ row: EntryBytes, _ worker: Int) -> ObservedConnection? {
-        let listener = Int(row.number(at: 16, as: UInt16.self))
-        guard let phase = RowState(rawValue: row.byte(at: 4))?.phase, listener >= parts.areas.ownListeners else { return nil }
-        let slot: UInt16 = row.number(at: 20)
+        let (listener, slot): (UInt16, UInt16) = (row.number(at: 16), row.number(at: 20))
+        guard let phase = RowState(rawValue: row.byte(at: 4))?.phase, Int(listener) != process.ownListener else { return nil }
         return ObservedConnection(
             id: ConnectionID(worker: worker, serial: row.number(at: 8)),
             client: ConnectionRow.client(family: UInt64(row.byte(at: 5)), port: row.number(at: 6), high: row.number(at: 48), low: row.number(at: 56)),
-            listener: listener, pool: Int(row.number(at: 18, as: UInt16.self)), slot: slot == .max ? nil : Int(slot),
+            listener: Int(listener), pool: Int(row.number(at: 18, as: UInt16.self)), slot: slot == .max ? nil : Int(slot),
             phase: phase, bytesToBackend: row.number(at: 32), bytesToClient: row.number(at: 40),
             age: since(row.number(at: 28)), idle: since(row.number(at: 24)))
     }

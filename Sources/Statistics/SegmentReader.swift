@@ -54,8 +54,6 @@ struct AreaTable: Sendable {
     }
 
     private let areas: [Area]
-    /// See `SegmentLayout`.
-    let ownListeners: Int
 
     init(of file: FileParts, _ path: String) throws(SegmentError) {
         let size: Int
@@ -76,7 +74,7 @@ struct AreaTable: Sendable {
         }
         var areas: [Area] = []
         for area in SegmentArea.allCases { areas.append(try AreaTable.area(area, header, size, path)) }
-        (self.areas, ownListeners) = (areas, Int(header.number(at: 28, as: UInt32.self)))
+        self.areas = areas
         guard isConsistent else { throw SegmentError("\(path) is damaged: its areas do not fit one another") }
     }
 

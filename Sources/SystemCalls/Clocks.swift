@@ -9,6 +9,9 @@ package enum Clocks {
     /// Monotonic, as of the last timer tick (1 to 10 ms); the cheapest there is.
     package static func coarse() -> MonotonicTime { read(CLOCK_MONOTONIC_COARSE) }
 
+    /// Processor time that the calling thread has used.
+    package static func threadTime() -> Duration { .nanoseconds(read(CLOCK_THREAD_CPUTIME_ID).nanoseconds) }
+
     package static func calendar() -> Timestamp {
         Timestamp(milliseconds: read(CLOCK_REALTIME).nanoseconds / 1_000_000)
     }

@@ -133,6 +133,11 @@ package enum Files {
         return String(cString: path)
     }
 
+    /// Relative paths of this process, and of the children that it starts, are meant from there.
+    package static func enter(_ folder: String) throws(SystemError) {
+        try checked("chdir", on: folder) { chdir(folder) }
+    }
+
     /// `path` itself where it is absolute, else below `folder`.
     package static func resolve(_ path: String, in folder: String) -> String {
         path.hasPrefix("/") ? path : folder == "/" ? "/" + path : folder + "/" + path

@@ -213,6 +213,13 @@ package enum Sockets {
         return poll(&entry, 1, 0) == 1
     }
 
+    /// Those whose peer is gone altogether, or whose connection has failed: looked for by one call, however many there are.
+    package static func hungUp(among descriptors: [Int32]) -> Set<Int32> {
+        var entries = descriptors.map { pollfd(fd: $0, events: 0, revents: 0) }
+        guard poll(&entries, nfds_t(entries.count), 0) > 0 else { return [] }
+        return Set(entries.filter { $0.revents & Int16(POLLHUP | POLLERR) != 0 }.map(\.fd))
+    }
+
     /// Whether there is something to read, an end not counted; nothing is taken.
     package static func hasBytes(_ descriptor: Int32) -> Bool {
         var byte: UInt8 = 0

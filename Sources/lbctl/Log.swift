@@ -14,14 +14,19 @@ struct LogCommand: VerbGroup {
 struct LogLevelCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "level", abstract: "Sets the least severity that is logged: debug, info, warning or error.",
-        discussion: "The same as 'config set log.level=LEVEL'.")
+        discussion: "The same as 'config set log.level=LEVEL', or with a subsystem as 'config set log.levels.SUBSYSTEM=LEVEL'; 'config set log.levels.SUBSYSTEM=' lets it follow the others again.")
 
     @OptionGroup var global: GlobalOptions
 
     @Argument(help: ArgumentHelp("debug, info, warning or error.", valueName: "level"), transform: Word.level)
     var level: LogConfiguration.Level
 
-    func perform(_ console: Console) async -> ExitStatus { await Fleet(global, console).reportChanges(.logLevel(level)) }
+    @Argument(
+        help: ArgumentHelp("The part of lbd that it is for: \(Subsystem.allCases.map(\.rawValue).joined(separator: ", ")).", valueName: "subsystem"),
+        transform: Word.subsystem)
+    var subsystem: Subsystem?
+
+    func perform(_ console: Console) async -> ExitStatus { await Fleet(global, console).reportChanges(.logLevel(level, subsystem)) }
 }
 
 extension Word {
@@ -30,5 +35,13 @@ extension Word {
             throw ValidationError("'\(text.escapedForOneLine)' is no level: write debug, info, warning or error")
         }
         return level
+    }
+
+    fileprivate static func subsystem(_ text: String) throws -> Subsystem {
+        guard let subsystem = Subsystem(rawValue: text) else {
+            throw ValidationError(
+                "'\(text.escapedForOneLine)' is no part of lbd: write one of \(Subsystem.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        return subsystem
     }
 }

@@ -9,7 +9,7 @@ import Rollout
 struct RolloutPlanCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Prints the steps of a rollout and does nothing.",
-        discussion: "Tells also what 'run' would be refused for now.")
+        discussion: "Tells also what 'run' would be refused for now; exit status \(ExitStatus.refused.rawValue) then, as that of 'run' would be.")
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: RolloutOptions
@@ -23,7 +23,7 @@ struct RolloutPlanCommand: Verb {
             } else {
                 prepared.lines.forEach(console.data)
             }
-            return .done
+            return prepared.obstacles.isEmpty ? .done : .refused
         } catch {
             console.message("lbctl: \(error)")
             return error.code

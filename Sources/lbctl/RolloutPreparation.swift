@@ -128,10 +128,14 @@ struct PreparedRollout: Sendable {
         do throws(SystemError) { return Files.resolve(path, in: try Files.workingFolder()) } catch { return path }
     }
 
+    private static var workingFolder: String? {
+        do throws(SystemError) { return try Files.workingFolder() } catch { return nil }
+    }
+
     func order(id: String, owner: String) -> RolloutOrder {
         RolloutOrder(
             id: id, owner: owner, balancers: balancers.map { PreparedRollout.absolute($0.control) }, plan: plan, limits: limits, policy: policy,
-            commandLine: CommandLine.arguments, proof: forecast?.lines ?? [])
+            commandLine: CommandLine.arguments, folder: PreparedRollout.workingFolder, proof: forecast?.lines ?? [])
     }
 }
 

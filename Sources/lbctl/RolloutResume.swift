@@ -23,7 +23,7 @@ struct RolloutResumeCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            guard let (journal, content) = try open(try stored.store()) else {
+            guard let (journal, content) = try open(try absoluteStore()) else {
                 console.message("lbctl: no rollout is unfinished")
                 return .done
             }
@@ -34,10 +34,28 @@ struct RolloutResumeCommand: Verb {
                 return .done
             }
             let board = RolloutBoard(console)
-            return try await Orchestrator(resuming: lines, journal: journal, progress: board.take).carryOut(global, console)
+            let orchestrator = try Orchestrator(resuming: lines, journal: journal, progress: board.take)
+            try RolloutResumeCommand.enter(orchestrator.order.folder)
+            return try await orchestrator.carryOut(global, console)
         } catch {
             console.message("lbctl: \(error)")
             return error.code
+        }
+    }
+
+    /// It is spoken of when we stand in another folder.
+    private func absoluteStore() throws(Failure) -> RolloutStore {
+        let path = try stored.store().path
+        do throws(SystemError) { return RolloutStore(path: Files.resolve(path, in: try Files.workingFolder())) } catch {
+            throw Failure(.failed, "\(error)")
+        }
+    }
+
+    /// What is relative in the restart command was meant from there.
+    private static func enter(_ folder: String?) throws(Failure) {
+        guard let folder else { return }
+        do throws(SystemError) { try Files.enter(folder) } catch {
+            throw Failure(.failed, "nothing is done: the folder that the rollout was begun in, and its commands with it, cannot be entered: \(error)")
         }
     }
 

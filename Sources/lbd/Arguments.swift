@@ -32,9 +32,9 @@ struct Lbd: ParsableCommand {
         commandName: "lbd",
         abstract: "Spreads TCP connections over backends; everything about it is seen and changed with lbctl.",
         discussion: """
-            Always runs in the foreground and logs to standard error. TERM: listeners close, connections finish, \
+            Always runs in the foreground and logs to standard error or to log.file. TERM: listeners close, connections finish, \
             exit when the last has ended or at stop-deadline; TERM again, INT or QUIT: exit at once. HUP: the \
-            configuration file is taken up again, all of it or nothing.
+            configuration file is taken up again, all of it or nothing. USR1: log.file is opened anew.
             """,
         version: sluiceVersion)
 

@@ -10,6 +10,7 @@ import SystemCalls
 private let exitConfiguration: Int32 = 78
 
 func start(_ arguments: Arguments) -> Int32 {
+    do throws(SystemError) { try holdStandardDescriptors() } catch { return 1 }
     if arguments.options {
         print(optionsText(), terminator: "")
         return 0
@@ -36,7 +37,12 @@ func start(_ arguments: Arguments) -> Int32 {
 
 /// `signals`: the descriptor of the redirected signals, owned by the call.
 private func serve(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ signals: Int32) -> Int32 {
-    let log = LogSettings(content.loaded.configuration.log)
+    let log: Log
+    do throws(SystemError) { log = try Log(content.loaded.configuration.log) } catch {
+        complain(["lbd: log: \(error)"])
+        return 1
+    }
+    defer { log.finish() }
     LoggingSystem.bootstrap { _ in LogLines(log) }
     let logger = Logger(label: "lbd")
     return Loop.shared.run {

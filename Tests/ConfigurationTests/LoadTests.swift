@@ -34,13 +34,14 @@ struct LoadTests {
             state-directory: /var/lib/sluice
             stop-deadline: 0s
             workers: 4
-            log: { level: debug, format: json }
+            log: { level: debug, format: json, file: log/lbd.log, access: true, levels: { health: error, access: debug } }
 
             """)
         #expect(configuration.stateDirectory == "/var/lib/sluice")
         #expect(configuration.stopDeadline == .zero)
         #expect(configuration.workers == .exactly(4))
-        #expect(configuration.log == LogConfiguration(level: .debug, format: .json))
+        #expect(configuration.log == LogConfiguration(
+            level: .debug, format: .json, file: "/etc/sluice/log/lbd.log", access: true, levels: [.health: .error, .access: .debug]))
     }
 
     @Test("an empty file is an error: it would balance nothing and look well", arguments: ["", "\n", "# all commented out\n", "---\n", "~\n"])

@@ -50,7 +50,7 @@ struct CommandTests {
         ]
         return [
             .check, .show(defaults: false), .show(defaults: true), .difference, .reload, .save(file: nil, force: false),
-            .save(file: "/etc/my file=1.yaml", force: true), .logLevel(.debug), .logLevel(.error),
+            .save(file: "/etc/my file=1.yaml", force: true), .logLevel(.debug, nil), .logLevel(.error, .health),
             .edit(.set(.lbd, settings)), .edit(.add(a, settings)), .edit(.add(a, [Setting(key: "address", value: "unix:a=b")])), .edit(.set(a, settings)),
             .edit(.add(web, [])), .edit(.add(web, settings)), .edit(.set(web, settings)), .edit(.set(web, settings), force: true), .edit(.add(front, settings)), .edit(.set(front, settings)),
             .remove([a], now: false, waiting: .no), .remove([a, b], now: true, waiting: .untilGone(deadline: nil)),

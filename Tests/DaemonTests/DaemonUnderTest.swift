@@ -48,7 +48,7 @@ import Testing
         let content = ConfigurationFile.Content(
             bytes: [], loaded: LoadedConfiguration(document: ConfigurationDocument(.emptyMapping, folder: folder.path), configuration: value))
         let daemon = try Daemon(
-            try ConfigurationFile(path: folder.path + "/none.yaml"), content, log: LogSettings(value.log), logger: logger)
+            try ConfigurationFile(path: folder.path + "/none.yaml"), content, log: try Log(value.log), logger: logger)
         self.daemon = daemon
         let source = SignalSource(owning: Descriptor(owning: ends[0]))
         running = startThrowing { try await daemon.run(source) }

@@ -39,7 +39,7 @@ import Testing
         #expect(try neighbour.line() == "web-1")
         #expect(try balancer.status().listeners[0].refused == 180)
         let event = try events.event("a source over its limit") { $0.event == "sourceRefused" && $0.subject == "listener web" }
-        #expect(event.reason == "it has 20 connections open, its source-connections-max" && event.text.hasPrefix("127.0.0.1 turned away: "))
+        #expect(event.reason == "it has 20 connections open, its source-connections-max" && event.text.hasPrefix("127.0.0.1 turned away (source-limit): "))
         // A place comes back with a FIN and with a reset.
         for (index, client) in served.prefix(6).enumerated() {
             if index % 2 == 0 { client.close() } else { client.reset() }
@@ -118,7 +118,7 @@ import Testing
         #expect(try ArrivalLimits.name(of: second) == nil)
         let neighbour = try connect("192.0.2.2")
         #expect(try neighbour.line() == "web-1")
-        try events.event("the header's address") { $0.text == "192.0.2.1 turned away: it has 1 connection open, its source-connections-max" }
+        try events.event("the header's address") { $0.text == "192.0.2.1 turned away (source-limit): it has 1 connection open, its source-connections-max" }
         first.close()
         try connections(balancer, are: 1)
         #expect(try connect("192.0.2.1").line() == "web-1")

@@ -47,6 +47,48 @@ import Testing
         try expectUnharmed(baseline)
     }
 
+    /// Fault: who asks one short thing waited for an answer to each of those who ask without end. Whoever reads slowly or
+    /// late takes the same from both numbers.
+    @Test("thirty clients ask without end: who asks now and then waits for a few answers, not for thirty")
+    func fair() throws {
+        let stop = StopFlag()
+        let answers = Atomic(0)
+        let path = balancer.control
+        let count = 30
+        let busy = (0..<count).map { _ in
+            Background {
+                let peer = try Peer(connecting: .unix(path: path))
+                defer { peer.close() }
+                let asked = 20
+                while !stop.isRaised {
+                    try peer.send(String(repeating: "status many\n", count: asked))
+                    var answered = 0
+                    while answered < asked, case .bytes(let bytes) = try peer.receive() {
+                        // Nothing but an answer's end has one.
+                        let ends = bytes.count { $0 == UInt8(ascii: "+") }
+                        answered += ends
+                        answers.add(ends, ordering: .relaxed)
+                    }
+                }
+            }
+        }
+        let conversation = try ControlConversation(path)
+        try eventually(within: .seconds(20), "all of them to be served") { answers.load(ordering: .relaxed) > 10 * count }
+        let (before, started) = (answers.load(ordering: .relaxed), ContinuousClock.now)
+        let waits = try (0..<Scale.of(40, full: 400)).map { _ in
+            observe(for: .milliseconds(10))
+            let before = ContinuousClock.now
+            try conversation.send("status web\n")
+            _ = try conversation.reply()
+            return ContinuousClock.now - before
+        }
+        let each = (ContinuousClock.now - started) / Double(answers.load(ordering: .relaxed) - before) * Double(count)
+        stop.raise()
+        for client in busy { try client.result() }
+        let median = waits.sorted()[waits.count / 2]
+        #expect(median * 3 < each, "\(median.spoken) for one who asks now and then, \(each.spoken) for one who asks without end")
+    }
+
     @Test("clients that vanish in the middle of a line or of an answer leave nothing")
     func vanishing() throws {
         let baseline = try Baseline(balancer)
@@ -163,23 +205,61 @@ import Testing
     }
 }
 
-/// How long a well-behaved client waited for each answer, and how long this machine kept a sleeper waiting.
+/// How long a well-behaved client waited for each answer, how long for the same bytes of somebody who does nothing else,
+/// and how long this machine kept a sleeper waiting.
 private struct AnswerTimes {
     var took: [Duration] = []
+    var echoTook: [Duration] = []
     var stutter: Duration = .zero
 
     /// 50 ms of lbd as it is shipped, and twice what the machine itself was late: it has two processors, and here many
-    /// more who want them. So one in twenty may take longer, but none of them much.
+    /// more who want them. So one in twenty may take longer, and as many as of the echo, but none of them much.
     func expectQuick(_ note: String) {
         let bound = .milliseconds(50) * Scale.slowness + stutter * 2
         let slow = took.filter { $0 > bound }
-        let sorted = took.sorted()
-        let share = { (percent: Int) in sorted[(sorted.count - 1) * percent / 100].spoken }
-        let figures = "\(took.count) answers: p50 \(share(50)), p95 \(share(95)), p99 \(share(99)), longest \(share(100)); the machine was late by \(stutter.spoken); \(note)"
+        let echoSlow = echoTook.count { $0 > bound }
+        let figures = "\(AnswerTimes.figures(took)); of an echo: \(AnswerTimes.figures(echoTook)); the machine was late by \(stutter.spoken); \(note)"
         Attachment.record(figures, named: "control-answers.txt")
         // What a sanitizer looks for is crashes and memory: its lbd promises no times.
         guard !Scale.isSanitized else { return }
-        #expect(took.count > 5 && slow.count <= 1 + took.count / 20 && slow.allSatisfy { $0 < bound * 5 }, "\(slow.count) of \(took.count) answers took more than \(bound.spoken), up to \((slow.max() ?? .zero).spoken); \(note)")
+        #expect(
+            took.count > 5 && slow.count <= 1 + took.count / 20 + echoSlow && slow.allSatisfy { $0 < bound * 5 },
+            "\(slow.count) of \(took.count) answers took more than \(bound.spoken), up to \((slow.max() ?? .zero).spoken): \(figures)")
+    }
+
+    private static func figures(_ took: [Duration]) -> String {
+        let sorted = took.sorted()
+        let share = { (percent: Int) in sorted[(sorted.count - 1) * percent / 100].spoken }
+        return "\(took.count) answers: p50 \(share(50)), p95 \(share(95)), p99 \(share(99)), longest \(share(100))"
+    }
+}
+
+/// Answers each connection with the same bytes, and does nothing else: how soon anybody gets his turn on a processor.
+private final class Echo: Sendable {
+    let path: String
+    private let listener: Descriptor
+    private let stop = StopFlag()
+
+    init(_ lab: Lab, answer: String) throws {
+        path = lab.path("echo-\(UUID().uuidString.prefix(8)).sock")
+        listener = try Sockets.bindUnix(path, mode: 0o600)
+        try Sockets.listen(listener.number, backlog: 16)
+        _ = Background { try self.serve(Array(answer.utf8)) }
+        lab.atEnd { self.stop.raise() }
+    }
+
+    private func serve(_ answer: [UInt8]) throws {
+        Limits.takeShortTurns()
+        while !stop.isRaised {
+            var watched = pollfd(fd: listener.number, events: Int16(POLLIN), revents: 0)
+            guard poll(&watched, 1, 100) == 1 else { continue }
+            let (number, failure) = Sockets.accept(on: listener.number)
+            guard failure == 0 else { continue }
+            let peer = Peer(owning: Descriptor(owning: number))
+            _ = try peer.receive()
+            try peer.send(answer)
+            peer.close()
+        }
     }
 }
 
@@ -201,11 +281,19 @@ private func answerTimes(of balancer: Balancer, until isOver: () -> Bool) throws
         return late
     }
     defer { stop.raise() }
-    repeat {
+    let echo = try Echo(Lab.current, answer: try balancer.command("status web").description + "\n")
+    func time(_ path: String) throws -> Duration {
         let before = ContinuousClock.now
-        let reply = try balancer.command("status web")
-        times.took.append(ContinuousClock.now - before)
+        let conversation = try ControlConversation(path)
+        try conversation.send("status web\n")
+        let reply = try conversation.reply()
+        let took = ContinuousClock.now - before
         #expect(reply.code == .done, "\(reply)")
+        return took
+    }
+    repeat {
+        times.took.append(try time(balancer.control))
+        times.echoTook.append(try time(echo.path))
         observe(for: .milliseconds(10))
     } while !isOver()
     stop.raise()

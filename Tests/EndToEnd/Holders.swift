@@ -171,6 +171,16 @@ import Testing
         #expect(try balancer.lbctl("maintain", "web/web-1").output.contains("; no connection holds it"))
     }
 
+    @Test("a drain that ends a maintenance says so")
+    func maintenanceEnded() throws {
+        #expect(try balancer.command("maintain web/web-1 owner=ann").code == .done)
+        let drained = try balancer.command("drain web/web-1 owner=ann")
+        #expect(drained.code == .done && drained.description.contains("its maintenance is ended by this drain"), "\(drained)")
+        let again = try balancer.command("drain web/web-1 owner=ann")
+        #expect(again.code == .done && !again.description.contains("maintenance"), "\(again)")
+        #expect(try balancer.command("undrain web/web-1 owner=ann").code == .done)
+    }
+
     @Test("thousands of connections are listed while bytes flow")
     func many() throws {
         let count = 1500

@@ -94,6 +94,30 @@ import Testing
         #expect(verified.output.contains("2 restarts") && verified.output.contains("resumed 1 times"), "\(verified)")
     }
 
+    /// Fault: whoever resumed from another folder had a relative command that was not there, which counted as a node that is
+    /// broken: a healthy one stayed out.
+    @Test("killed within a restart whose command is relative: resume from another folder finds it")
+    func resumedElsewhere() throws {
+        let balancer = try balancer()
+        let goOn = lab.path("go-on"), runs = lab.path("runs")
+        _ = try lab.write("restart-slowly", """
+            #!/bin/sh
+            echo "$1" >> "\(runs)"
+            while [ ! -e "\(goOn)" ]; do sleep 0.02; done
+            exec "\(try Redis.restartScript(lab))" "$@"
+
+            """)
+        let rollout = try balancer.startLbctl(
+            ["rollout", "run", "web", "--restart", "./restart-slowly {backend} {port}"], prelude: "cd '\(lab.folder)'")
+        try eventually(within: .seconds(20), "the restart command to run") { access(runs, F_OK) == 0 }
+        try rollout.signal(SIGKILL)
+        try rollout.end()
+        try lab.write("go-on", "")
+        let end = try balancer.startLbctl(["rollout", "resume"], prelude: "cd /").end(within: .seconds(30))
+        #expect(end.status == 0, "\(end)")
+        #expect(try String(contentsOfFile: runs, encoding: .utf8) == "web-1\nweb-2\n")
+    }
+
     @Test("a forged or truncated journal is not proved, and the line is named")
     func forged() throws {
         let balancer = try balancer()

@@ -43,7 +43,7 @@ import Testing
             let reset = events.events.filter { $0.event == "poolUnreachable" && $0.subject == "pool web" }
             return failing.reduce(0) { $0 + number($1) } == 14 && reset.reduce(0) { $0 + number($1) } == 7
         }
-        #expect(events.events.contains { $0.reason == "Connection refused" && $0.text.contains("no other backend being available") })
+        #expect(events.events.contains { $0.failure == "refused" && $0.reason == "Connection refused" && $0.text.contains("no other backend being available") })
     }
 
     @Test("the process's connections-max is said once, not by each worker")

@@ -6,7 +6,7 @@ struct UnsafeTests {
     private static let modules = ["SystemCalls", "Statistics"]
     private static let files = [
         "Proxy/Connection", "Proxy/Worker", "Proxy/Accept", "Proxy/Mailbox", "Proxy/Direction", "Proxy/Pipes", "Proxy/Routing", "Proxy/Room", "Proxy/FlatMemory",
-        "Proxy/Arrivals", "Proxy/SourceCounts", "Proxy/SourceRates", "Proxy/Stripes", "Proxy/HeldBack",
+        "Proxy/Arrivals", "Proxy/SourceCounts", "Proxy/SourceRates", "Proxy/Stripes", "Proxy/HeldBack", "Proxy/Access",
         "EventLoop/Loop", "EventLoop/Background", "EventLoop/Wait", "EventLoop/ControlPlane", "EventLoop/AsyncSocket", "EventLoop/HTTPServer",
         "Configuration/YamlNode",
     ]

@@ -26,6 +26,18 @@ import Testing
         #expect(error?.description.contains("{bakend} is no placeholder: did you mean {backend}?") == true)
     }
 
+    /// Fault: taken for plain text, so that what was restarted had the name `{backend`.
+    @Test(arguments: ["{backend", "restart-{host:80", "{pool}/{backend"])
+    func anUnclosedPlaceholderIsAnError(_ word: String) {
+        let error = #expect(throws: TemplateError.self) { try CommandTemplate(["a", word]) }
+        #expect(error?.description.contains("is not closed: write {") == true)
+    }
+
+    @Test(arguments: ["{print", "${backend", "{backend }", "{backends"])
+    func otherOpenBracesAreText(_ word: String) throws {
+        #expect(try filled(["a", word]) == ["a", word])
+    }
+
     @Test func emptyIsAnError() {
         #expect(throws: TemplateError.self) { try CommandTemplate([]) }
         #expect(throws: TemplateError.self) { try CommandTemplate(["", "a"]) }

@@ -59,7 +59,7 @@ struct RouteTests {
 struct ConnectionBudgetTests {
     /// Two descriptors each, less what is open, the reserve and the pipes; never none at all, never a negative number.
     @Test(arguments: [
-        (1024, 20, 3, (1024 - 20 - 67 - 2 * 32) / 2), (1_048_576, 20, 3, (1_048_576 - 20 - 67 - 2 * 256) / 2),
+        (1024, 20, 3, (1024 - 20 - 67 - 2 * 32) / 2), (1_048_576, 20, 3, (1_048_576 - 20 - 155 - 2 * 256) / 2),
         (100, 20, 3, (100 - 20 - 25 - 2 * 3) / 2),
         (20, 20, 3, 1), (0, 0, 0, 1),
     ])

@@ -18,7 +18,7 @@ final class IdleWorker {
         handle = try WorkerHandle(
             index: 0, segment: segment.view, budget: ConnectionBudget(limit: 1024, open: 0, backends: 0), mailbox: mailbox,
             peers: [mailbox], acceptQueue: AcceptQueue(segment: segment.view, mailboxes: [mailbox]), connectFailures: ConnectFailures(),
-            reports: try ReportQueue())
+            reports: try ReportQueue(), access: AccessQueue(try AccessNews()))
     }
 
     func connections(_ count: Int) -> [ConnectionHandle] {

@@ -75,7 +75,13 @@ struct CapacityProofTests {
         #expect(CapacityProof(nodes, out: first, load: Load(connections: 190, connectsPerSecond: 15, bytesPerSecond: 15)).outcome == .proved)
         // More than its operator believes.
         let modest = (1...3).map { node($0, can: Capacity(connections: 50), peak: Load(connections: 100)) }
-        #expect(CapacityProof(modest, out: first, load: Load(connections: 190)).outcome == .proved)
+        let proof = CapacityProof(modest, out: first, load: Load(connections: 190))
+        #expect(proof.outcome == .proved)
+        // Fault: what its operator had declared counted for nothing, and nobody was told.
+        let doubts = proof.lines(window: .seconds(600)).filter { $0.contains("was seen to carry 100 connections, more than its capacity of 50 says") }
+        #expect(doubts.count == 2 && doubts[0].hasPrefix("  web/web-2 "))
+        let right = CapacityProof((1...3).map { node($0, can: Capacity(connections: 100), peak: Load(connections: 100)) }, out: first, load: Load(connections: 190))
+        #expect(!right.lines(window: .seconds(600)).contains { $0.contains("was seen") })
     }
 
     @Test("one whose capacity is not known does not hide that another's does not suffice")

@@ -21,6 +21,7 @@ struct ConfigurationText {
     var pools: [Pool]
     /// Lines at the top level.
     var settings: [String] = []
+    var log = "{ level: debug }"
     var workers = 2
     var stateDirectory = "run"
 
@@ -37,7 +38,7 @@ struct ConfigurationText {
     /// The file as it is written; the control socket is `SOCKET`.
     func yaml(control: String) -> String {
         var lines = ["control: \(control)", "state-directory: \(stateDirectory)", "workers: \(workers)"]
-        lines += ["log: { level: debug }"] + settings + ["listeners:"]
+        lines += ["log: \(log)"] + settings + ["listeners:"]
         lines += listeners.map { listener in
             let entries = ["bind: \"\(listener.bind)\"", "pool: \(listener.pool)"] + listener.settings
             return "  \(listener.name): { \(entries.joined(separator: ", ")) }"

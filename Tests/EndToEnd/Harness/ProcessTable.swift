@@ -131,7 +131,7 @@ enum ProcessTable {
     /// nil for a process that has ended meanwhile.
     private static func content(_ path: String) -> [UInt8]? { try? Files.read(path, bytesMax: 64 << 20) }
 
-    private static func link(_ path: String) -> String? {
+    static func link(_ path: String) -> String? {
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes { readlink(path, $0.baseAddress!, $0.count) }
         return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil

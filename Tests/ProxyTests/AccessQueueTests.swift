@@ -1,0 +1,62 @@
+// The queue of a worker's records of ended connections. Faults: a wake-up that is lost, and with it the last lines; a
+// queue that grows; records that get lost uncounted.
+import Glibc
+import Model
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import Proxy
+
+struct AccessQueueTests {
+    private func record(_ listener: Int) -> AccessRecord {
+        AccessRecord(turnedAway: nil, Ending(by: .client, .denied), listener: listener)
+    }
+
+    @Test("a wake-up from empty to not empty only, in order, and what does not fit is counted")
+    func queue() throws {
+        let queues = try AccessQueues(workers: 2)
+        let queue = queues.queues[1]
+        #expect(!queue.isOn && !Sockets.isReadable(queues.descriptor))
+        queue.put(record(0))
+        #expect(Sockets.isReadable(queues.descriptor))
+        queues.clearNews()
+        for listener in 1..<(AccessQueue.capacity + 3) { queue.put(record(listener)) }
+        #expect(!Sockets.isReadable(queues.descriptor))
+        #expect(queues.takeLost() == 3 && queues.takeLost() == 0)
+        var seen: [Int] = []
+        #expect(queues.take(10) { worker, record in seen.append(worker == 1 ? Int(record.listener) : -1) } == 10)
+        queue.put(record(AccessQueue.capacity))
+        #expect(!Sockets.isReadable(queues.descriptor), "it was not empty")
+        while queues.take(.max, { _, record in seen.append(Int(record.listener)) }) > 0 {}
+        #expect(seen == Array(0...AccessQueue.capacity))
+        queue.put(record(0))
+        #expect(Sockets.isReadable(queues.descriptor))
+    }
+
+    /// Writer and reader on two threads, the reader asleep whenever there is nothing.
+    @Test("no wake-up is lost")
+    func wakeups() async throws {
+        let queues = try AccessQueues(workers: 1)
+        let (queue, descriptor, count) = (queues.queues[0], queues.descriptor, 100_000)
+        async let written: Void = onThread {
+            // Sometimes slower, sometimes quicker than the reader.
+            for number in 0..<count where number >= 0 {
+                queue.put(self.record(number))
+                if number % 7 == 0 { sched_yield() }
+            }
+        }
+        var (next, lost) = (0, 0)
+        while next + lost < count {
+            var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            let woken = poll(&entry, 1, 20_000)
+            #expect(woken == 1, "after \(next) of \(count), \(lost) lost")
+            guard woken == 1 else { break }
+            queues.clearNews()
+            while queues.take(50, { _, _ in next += 1 }) > 0 {}
+            lost += queues.takeLost()
+        }
+        try await written
+        #expect(next + lost == count)
+    }
+}
