@@ -15,6 +15,16 @@ extension DaemonUnderTest {
         #expect(response.status == .ok)
         return String(decoding: response.body, as: UTF8.self)
     }
+
+    fileprivate func tell(_ id: String, _ state: RolloutReport.State, lease: Duration = .seconds(60)) throws {
+        let node = RolloutNotice.Node(try BackendReference("a/1"), .draining, since: nil)
+        daemon.handler.status.rollouts.note(RolloutNotice(
+            id: id, owner: "me", state: state, began: Clocks.calendar(), nodes: [node], steps: 1, stepsDone: 0, end: nil, endAtMost: nil,
+            lease: lease), of: try pool())
+    }
+
+    /// The id of the rollout that is.
+    fileprivate func shown() throws -> String? { daemon.handler.status.rollouts.standing(of: try pool())?.id }
 }
 
 struct StatusPageTests {
@@ -64,24 +74,17 @@ struct StatusPageTests {
     func rollout() async throws {
         try await DaemonUnderTest.with({ try configuration(in: $0, workers: 1, ["a": [.ipv4(0x7F00_0001, port: 40_001)]]) }) { lbd in
             try await onLoop {
-                func tell(_ id: String, _ state: RolloutReport.State, lease: Duration = .seconds(60)) throws {
-                    let node = RolloutNotice.Node(try BackendReference("a/1"), .draining, since: nil)
-                    lbd.daemon.handler.status.rollouts.note(RolloutNotice(
-                        id: id, owner: "me", state: state, began: Clocks.calendar(), nodes: [node], steps: 1, stepsDone: 0, end: nil, endAtMost: nil,
-                        lease: lease), of: try lbd.pool())
-                }
-                func shown() throws -> String? { lbd.daemon.handler.status.rollouts.standing(of: try lbd.pool())?.id }
-                #expect(try shown() == nil)
-                try tell("one", .running, lease: .milliseconds(30))
-                #expect(try shown() == "one")
-                try await lbd.waitUntil("its lease has ended") { try shown() == nil }
-                try tell("two", .running)
-                try tell("one", .stopped)
-                #expect(try shown() == "two")
+                #expect(try lbd.shown() == nil)
+                try lbd.tell("one", .running, lease: .milliseconds(30))
+                #expect(try lbd.shown() == "one")
+                try await lbd.waitUntil("its lease has ended") { try lbd.shown() == nil }
+                try lbd.tell("two", .running)
+                try lbd.tell("one", .stopped)
+                #expect(try lbd.shown() == "two")
                 #expect(try await lbd.page().contains("Rollout two"))
-                try tell("two", .done)
-                try tell("three", .running)
-                #expect(try shown() == "three")
+                try lbd.tell("two", .done)
+                try lbd.tell("three", .running)
+                #expect(try lbd.shown() == "three")
             }
         }
     }
