@@ -128,7 +128,7 @@ extension Command {
         switch self {
         case .help, .status, .events, .connections, .explain, .probe, .measure: true
         case .configuration(.check), .configuration(.show), .configuration(.difference): true
-        case .configuration, .drain, .undrain, .maintain, .ready, .close, .share, .unshare: false
+        case .configuration, .drain, .undrain, .maintain, .ready, .close, .share, .unshare, .rolloutReport: false
         }
     }
 }
