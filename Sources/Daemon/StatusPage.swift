@@ -11,6 +11,7 @@ import SystemCalls
     private let readiness: Readiness
     private let history: History
     private let turns = Turns()
+    /// All pages together.
     private let taker = TurnTaker()
     private let clock = LoopClock()
     private let forecasts: DrainForecasts
