@@ -12,6 +12,7 @@ import SystemCalls
     private let listeners: Listeners
     private let log: Log
     private let turns: Turns
+    private let taker = TurnTaker()
     /// Named before their numbers could become somebody else's, and not written yet.
     private var named: [LogLine] = []
 
@@ -29,11 +30,10 @@ import SystemCalls
     func run() async {
         while await wait(for: .readable, on: queues.descriptor) == .ready {
             queues.clearNews()
-            var parts = 0
             while writePart() {
-                parts += 1
-                guard await turns.next(after: parts) else { return }
+                guard await turns.next(for: taker) else { return }
             }
+            turns.end(of: taker)
             guard await EventLoop.pause(for: AccessLog.pause) else { return }
         }
     }

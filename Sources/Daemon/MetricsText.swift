@@ -18,7 +18,9 @@ import SystemCalls
 
     func text(_ form: ExpositionForm) async throws(Failure) -> [UInt8] {
         let whole = Collected()
-        let answer = Answer(.text, isFollowed: false, turns: turns) { whole.bytes += $0 }
+        let (turns, taker) = (turns, TurnTaker())
+        defer { turns.end(of: taker) }
+        let answer = Answer(.text, isFollowed: false, pause: { await turns.next(for: taker) }) { whole.bytes += $0 }
         try await tell(form, answer)
         try await answer.flush()
         return whole.bytes

@@ -11,6 +11,7 @@ import SystemCalls
     private let readiness: Readiness
     private let history: History
     private let turns = Turns()
+    private let taker = TurnTaker()
     private let clock = LoopClock()
     private let forecasts: DrainForecasts
     /// Made last, by what was asked for. Few: the overview, and pools that somebody looks at.
@@ -82,13 +83,13 @@ import SystemCalls
 
     private func overview() async -> HTML {
         var lines: [(pool: Pool, trouble: Int, line: PagePoolLine)] = []
-        var (read, turnsTaken) = (0, 0)
+        var read = 0
         for pool in table.pools {
             lines.append((pool, trouble(of: pool), line(of: pool)))
             read += pool.backends.count
             guard read >= StatusPage.backendsInTurn else { continue }
-            (read, turnsTaken) = (0, turnsTaken + 1)
-            guard await turns.next(after: turnsTaken) else { return "" }
+            read = 0
+            guard await turns.next(for: taker) else { return "" }
         }
         // By kinds of trouble and not by numbers: what is looked at must not move about.
         lines = lines.enumerated().sorted { ($1.element.trouble, $0.offset) < ($0.element.trouble, $1.offset) }.map(\.element)
@@ -108,16 +109,17 @@ import SystemCalls
 
     /// Nil: it has gone meanwhile.
     private func whole(_ pool: Pool, window: Range<Int>?) async -> HTML? {
-        guard await turns.next(after: 0) else { return nil }
         let draining = pool.backends.filter { $0.availability == .draining }
         let times = draining.isEmpty ? [:] : await forecasts.latest(draining, of: pool.configuration.name)
+        guard await turns.next(for: taker) else { return nil }
+        defer { turns.end(of: taker) }
         guard let report = handler.status.report(pool, .everything) else { return nil }
         var figures = PoolFigures(load: pool.meter.now, samples: history.samples(of: pool))
         for backend in pool.backends {
             figures.backends[backend.reference.backend.text] = PoolFigures.Figures(
                 load: backend.meter.now, failuresPerSecond: history.failuresPerSecond(slot: backend.slot), timeToEmpty: times[backend.reference])
         }
-        guard await turns.next(after: 1) else { return nil }
+        guard await turns.next(for: taker) else { return nil }
         return PagePool(report: report, figures: figures, now: Clocks.calendar(), window: window).html
     }
 
