@@ -113,6 +113,8 @@ import SystemCalls
         guard await turns.next(for: taker) else { return nil }
         let draining = pool.backends.filter { $0.availability == .draining }
         let times = draining.isEmpty ? [:] : await forecasts.latest(draining, of: pool.configuration.name)
+        guard await turns.next(for: taker) else { return nil }
+        defer { turns.end(of: taker) }
         guard let report = handler.status.report(pool, .everything) else { return nil }
         var figures = PoolFigures(load: pool.meter.now, samples: history.samples(of: pool))
         for backend in pool.backends {
