@@ -50,10 +50,10 @@ struct SectionReaderTests {
     @Test("a section that is no mapping is answered with one")
     func wrongKind() {
         #expect(errors(goodFile + "log: debug\n") == [
-            "lb.yaml:15:6: 'log' is the text 'debug'; write a mapping such as { level: info, format: text }"
+            "lb.yaml:15:6: 'log' is the text 'debug'; write a mapping such as { level: info, format: text, access: false }"
         ])
         #expect(errors(goodFile + "log:\n") == [
-            "lb.yaml:15:5: 'log' has no value; write a mapping such as { level: info, format: text }"
+            "lb.yaml:15:5: 'log' has no value; write a mapping such as { level: info, format: text, access: false }"
         ])
         #expect(errors(changed("    backends:\n", "    backends: [127.0.0.1:1]\n    drain:\n")).first ==
             "lb.yaml:10:15: 'backends' of pool 'web' is a list; write NAME: and what belongs to it for each backend")

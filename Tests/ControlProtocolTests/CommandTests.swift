@@ -38,6 +38,9 @@ struct CommandTests {
                 [.init(a, percent: 100), .init(try BackendReference("web/owner"), percent: 7)], owner: "rollout-7", reason: "a=b c", lease: .milliseconds(1500))),
             .unshare(try PoolName("web"), owner: nil, force: false), .unshare(try PoolName("web"), owner: "ann b", force: true),
             .measure(try PoolName("web"), ages: false), .measure(try PoolName("web"), ages: true),
+            .rolloutReport(RolloutNotice(
+                id: "web 1", owner: "rollout=1", state: .running, began: Timestamp(milliseconds: 1_700_000_000_000),
+                nodes: [RolloutNotice.Node(a, .done, since: nil)], steps: 2, stepsDone: 1, end: nil, endAtMost: nil, lease: .seconds(30))),
         ] + (try configurationCommands()).map(Command.configuration)
     }
 

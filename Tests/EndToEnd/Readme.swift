@@ -43,6 +43,9 @@ import Testing
             example = example.replacingOccurrences(of: "127.0.0.1:900\(index)", with: "127.0.0.1:\(port)")
             script = script.replacingOccurrences(of: "127.0.0.1:900\(index)", with: "127.0.0.1:\(port)")
         }
+        let admin = "127.0.0.1:\(try FreePort.next())"
+        example = example.replacingOccurrences(of: "127.0.0.1:9180", with: admin)
+        script = script.replacingOccurrences(of: "127.0.0.1:9180", with: admin)
         example = example.replacingOccurrences(of: "127.0.0.1:8080", with: "127.0.0.1:0")
         _ = try lab.write("Config/example.yaml", example)
         let lines = script.split(separator: "\n").filter { line in
