@@ -126,8 +126,9 @@ static inline void sluice_crashed(int signal) {
         (void)written;
         tcsetattr(descriptor, TCSANOW, &sluice_terminal.found);
     }
-    // Returning repeats what failed, or what abort does next: then whoever handled it before, or the end.
+    // Then whoever handled it before, or the end: it waits until we return.
     sigaction(signal, &sluice_terminal.before[signal], NULL);
+    raise(signal);
 }
 
 // From here on a crash gives the terminal back; -1 with errno. Asked again it takes the new values.

@@ -30,9 +30,7 @@ import SystemCalls
     func run() async {
         while await wait(for: .readable, on: queues.descriptor) == .ready {
             queues.clearNews()
-            while writePart() {
-                guard await turns.next(for: taker) else { return }
-            }
+            while await turns.next(for: taker), writePart() {}
             turns.end(of: taker)
             guard await EventLoop.pause(for: AccessLog.pause) else { return }
         }

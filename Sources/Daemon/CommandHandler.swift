@@ -14,6 +14,8 @@ import Model
     let shares: Shares
     let measurements: Measurements
     var isStopping = false
+    /// Lines of the log that nobody will read.
+    var logLinesDropped: @ControlPlane () -> UInt64 = { 0 }
     var surveys: Surveys { explanations.surveys }
 
     init(

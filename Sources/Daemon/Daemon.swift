@@ -69,6 +69,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
+        handler.logLinesDropped = { log.droppedTotal }
         metrics = MetricsText(handler)
         history = History(table: table)
         admin.pages = AdminPages(handler, listeners, history, metrics)

@@ -7,15 +7,18 @@ struct LoopReading: Reading {
     let labels: Labels
     let lag: Duration
 
-    @ControlPlane static func all(of plane: DataPlane) -> [LoopReading] {
-        (0..<plane.workerCount).map { LoopReading(labels: Labels(["loop": "worker-\($0)"]), lag: plane.statistics.lag(worker: $0)) }
+    @ControlPlane static func all(_ handler: CommandHandler) -> [LoopReading] {
+        let plane = handler.status.plane
+        return [LoopReading(labels: Labels(["loop": "control"]), lag: handler.measurements.lag)]
+            + (0..<plane.workerCount).map { LoopReading(labels: Labels(["loop": "worker-\($0)"]), lag: plane.statistics.lag(worker: $0)) }
     }
 }
 
 extension LoopReading {
     static let families: [Family<LoopReading>] = [
         .gauge(
-            "lb_event_loop_lag_seconds", in: .seconds, by: "loop", help: "How long what came last for the loop waited until it was taken up: control, or worker-0 and on."
+            "lb_event_loop_lag_seconds", in: .seconds, by: "loop",
+            help: "How long what fell due in the last second waited for the loop: control, or worker-0 and on."
         ) {
             $1.add(nanoseconds: UInt64(max(0, $0.lag.wholeNanoseconds)))
         },

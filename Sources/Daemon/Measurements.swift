@@ -23,6 +23,9 @@ extension Backend {
     /// What else comes once a second.
     var turn: @ControlPlane () -> Void = {}
 
+    /// How much later than due the last of its turns began: whatever else is the control loop's waits as long.
+    private(set) var lag = Duration.zero
+
     private static let interval = Duration.seconds(1)
     /// Between two turns of everybody else.
     private static let backendsAtOnce = 256
@@ -45,7 +48,15 @@ extension Backend {
                 backends = 0
                 guard await pause(for: .milliseconds(1)), !Task.isCancelled else { return }
             }
-        } while await pause(for: Measurements.interval) && !Task.isCancelled
+        } while await rest()
+    }
+
+    /// False: cancelled.
+    private func rest() async -> Bool {
+        let due = clock.now.advanced(by: Measurements.interval)
+        guard await pause(for: Measurements.interval), !Task.isCancelled else { return false }
+        lag = max(.zero, due.duration(to: clock.now))
+        return true
     }
 
     private func read(_ pool: Pool) {

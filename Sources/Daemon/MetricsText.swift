@@ -18,9 +18,9 @@ import SystemCalls
 
     func text(_ form: ExpositionForm) async throws(Failure) -> [UInt8] {
         let whole = Collected()
-        let (turns, taker) = (turns, TurnTaker())
+        let taker = TurnTaker()
         defer { turns.end(of: taker) }
-        let answer = Answer(.text, isFollowed: false, pause: { await turns.next(for: taker) }) { whole.bytes += $0 }
+        let answer = Answer(.text, isFollowed: false, pause: { [turns] in await turns.next(for: taker) }) { whole.bytes += $0 }
         try await tell(form, answer)
         try await answer.flush()
         return whole.bytes
@@ -89,7 +89,7 @@ import SystemCalls
         self.listeners = all.compactMap { listener in
             named.removeValue(forKey: listener.configuration.name).map { ListenerReading(listener.configuration.name, $0, listeners, table) }
         }
-        loops = LoopReading.all(of: handler.status.plane)
+        loops = LoopReading.all(handler)
         process = ProcessReading(handler, usage)
     }
 }

@@ -192,7 +192,10 @@ import SystemCalls
         let (pools, backends) = (dirtyPools.values.sorted { $0.index < $1.index }, dirtyBackends)
         (dirtyPools, dirtyBackends) = ([:], [])
         for pool in pools { publish(pool) }
-        for backend in backends where !backend.isGone { announce(backend) }
+        for backend in backends where !backend.isGone {
+            announce(backend)
+            publishEntry(of: backend)
+        }
         for pool in pools { announce(pool) }
         changes.announce()
     }
@@ -234,11 +237,11 @@ import SystemCalls
     }
 
     private func announce(_ backend: Backend) {
-        publishEntry(of: backend)
         let availability = backend.availability
         guard availability != backend.announced else { return }
         events.record(.availability(backend.reference, from: backend.announced, to: availability))
         note(availability, of: backend)
+        publishEntry(of: backend)
     }
 
     /// As it is told now.

@@ -14,6 +14,7 @@ struct ProcessReading: Reading {
     let hasReloaded: Bool
     let unsavedChanges: Int
     let hops: TimeCounts
+    let logLinesDropped: UInt64
     let usage: ProcessUsage
 
     @ControlPlane init(_ handler: CommandHandler, _ usage: ProcessUsage) {
@@ -26,6 +27,7 @@ struct ProcessReading: Reading {
         hasReloaded = handler.running.reloadFailure == nil
         unsavedChanges = handler.running.unsavedChanges
         hops = plane.statistics.hopTimes()
+        logLinesDropped = handler.logLinesDropped()
         self.usage = usage
     }
 }
@@ -46,6 +48,7 @@ extension ProcessReading {
             $1.add($0.hasReloaded)
         },
         .gauge("lb_unsaved_changes", help: "Changes made by commands that the configuration file does not have.") { $1.add($0.unsavedChanges) },
+        .counter("lb_log_dropped_total", help: "Lines of the log that were dropped, as whoever reads it was too slow.") { $1.add($0.logLinesDropped) },
         .gauge("process_start_time_seconds", in: .seconds, help: "When lbd started, in seconds since 1970.") { $1.add($0.startedAt) },
         .counter("process_cpu_seconds_total", in: .seconds, help: "Processor time that all threads of lbd have used.") {
             $1.add(nanoseconds: UInt64($0.usage.processorNanoseconds))

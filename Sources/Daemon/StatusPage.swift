@@ -11,6 +11,7 @@ import SystemCalls
     private let readiness: Readiness
     private let history: History
     private let turns = Turns()
+    /// All pages together.
     private let taker = TurnTaker()
     private let clock = LoopClock()
     private let forecasts: DrainForecasts
@@ -109,6 +110,7 @@ import SystemCalls
 
     /// Nil: it has gone meanwhile.
     private func whole(_ pool: Pool, window: Range<Int>?) async -> HTML? {
+        guard await turns.next(for: taker) else { return nil }
         let draining = pool.backends.filter { $0.availability == .draining }
         let times = draining.isEmpty ? [:] : await forecasts.latest(draining, of: pool.configuration.name)
         guard await turns.next(for: taker) else { return nil }

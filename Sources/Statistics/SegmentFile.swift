@@ -24,15 +24,15 @@ package enum SegmentFile {
         return String(path)
     }
 
-    /// A crash has left it: removes the segment that the record names, and the record. Whoever calls knows that no lbd
-    /// writes there any more. A file that is no segment of ours stays. The path of what was removed.
+    /// A crash has left it: removes the segment that the record names, and the record. A file that is no segment of ours
+    /// stays, and one whose lbd lives: the record may be a copy. The path of what was removed.
     package static func removeLeft(record: String) throws(SystemError) -> String? {
         let path: String
         do throws(SystemError) { path = try read(record: record) } catch {
             guard error.errorNumber != ENOENT else { return nil }
             throw error
         }
-        let isOurs = try isSegment(path)
+        let isOurs = try isSegment(path) && !isWritten(path)
         if isOurs { try Files.remove(path) }
         try Files.remove(record)
         return isOurs ? path : nil
@@ -45,6 +45,11 @@ package enum SegmentFile {
         do throws(SystemError) { file = try FileParts(path) } catch { return false }
         guard try file.owner() == geteuid() else { return false }
         return try file.read(at: 0, count: SegmentHeader.magic.count) == SegmentHeader.magic
+    }
+
+    /// Damaged, or not begun: nobody's.
+    private static func isWritten(_ path: String) -> Bool {
+        do throws(SegmentError) { return try !SegmentReader(path: path).observe().process.liveness.isDead } catch { return false }
     }
 
     static func name(process: Int32, turn: Int) -> String { "lbd-\(process)\(turn == 0 ? "" : "-\(turn)").statistics" }

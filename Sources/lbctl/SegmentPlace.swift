@@ -21,45 +21,37 @@ enum SegmentPlace: Equatable, Sendable {
         }
     }
 
-    /// The file that names the segment; nil: the operator has named it.
-    private var pointer: String? {
+    /// The file that names the segment; nil: the operator has.
+    private var record: String? {
         switch self {
-        case .control(let path): path + ".statistics"
-        case .stateDirectory(let path): path + "/statistics"
+        case .control(let path): SegmentFile.record(beside: path)
+        case .stateDirectory(let path): SegmentFile.record(inStateDirectory: path)
         case .segment: nil
         }
     }
 
-    /// One line: a path.
-    private static let pointerBytesMax = 4096
-
     func path() throws(Failure) -> String {
-        guard let pointer else { return name }
-        do throws(SystemError) {
-            let bytes = try Files.read(pointer, bytesMax: SegmentPlace.pointerBytesMax)
-            let line = String(decoding: bytes.prefix { $0 != 0x0A }, as: UTF8.self)
-            guard !line.isEmpty else { throw SystemError("read", ENODATA, on: pointer) }
-            return Files.resolve(line, in: Files.folder(of: pointer))
-        } catch {
-            throw error.isMissingFile ? missing(pointer) : Failure(.noAnswer, "where the statistics are is not known: \(error)")
+        guard let record else { return name }
+        do throws(SystemError) { return try SegmentFile.read(record: record) } catch {
+            throw error.isMissingFile ? missing(record) : Failure(.noAnswer, "no statistics: where they are is not known: \(error)")
         }
     }
 
-    private func missing(_ pointer: String) -> Failure {
+    private func missing(_ record: String) -> Failure {
         switch self {
         case .control(let path):
-            Failure(.noAnswer, "no statistics: \(pointer) is not there. Has lbd been started with the control socket \(path)? "
-                + "Else give --control, or --state-directory DIR where another balancer uses that socket now")
+            Failure(.noAnswer, "no statistics: \(record) is not there: no lbd runs with the control socket \(path), and none has crashed. "
+                + "Start it, or give another --control, or --state-directory DIR")
         case .stateDirectory(let path):
-            Failure(.noAnswer, "no statistics: \(pointer) is not there. Is \(path) the 'state-directory' of an lbd that was started?")
+            Failure(.noAnswer, "no statistics: \(record) is not there: no lbd runs with the 'state-directory' \(path), and none has crashed")
         case .segment(let path): gone(path)
         }
     }
 
     /// The name is known, and nothing lies there.
     func gone(_ path: String) -> Failure {
-        Failure(.noAnswer, "no statistics: \(path) is not there any more. lbd has ended in good order (a crash leaves it), "
-            + "or the machine was started anew; start lbd and try again")
+        Failure(.noAnswer, "no statistics: \(path) is not there: the lbd that had it has ended in good order (a crash leaves it), "
+            + "or the machine was started anew")
     }
 }
 
@@ -67,6 +59,13 @@ extension SegmentPlace {
     /// A look at it now. The file is opened anew each time: a balancer that was started again has another.
     func look() throws(Failure) -> Observation {
         let path = try path()
-        throw gone(path)
+        do throws(SegmentError) { return try SegmentReader(path: path).observe() } catch {
+            throw SegmentPlace.isThere(path) ? Failure(.failed, error.description) : gone(path)
+        }
+    }
+
+    private static func isThere(_ path: String) -> Bool {
+        do throws(SystemError) { _ = try Files.open(path, O_RDONLY | O_NONBLOCK) } catch { return !error.isMissingFile }
+        return true
     }
 }

@@ -125,7 +125,7 @@ import SystemCalls
         scene.label = places.count > 1 ? places[balancer].name : nil
         do throws(Failure) {
             let observation = try places[balancer].look()
-            paces[balancer].take(Look(observation: observation, at: Clocks.monotonic(), calendar: scene.calendar))
+            paces[balancer].take(TopLook(observation: observation, at: Clocks.monotonic(), calendar: scene.calendar))
         } catch {
             scene.trouble = error.message
         }

@@ -3,7 +3,7 @@ import Model
 import Statistics
 
 /// What was seen, and when.
-struct Look: Sendable {
+struct TopLook: Sendable {
     let observation: Observation
     let at: MonotonicTime
     let calendar: Timestamp
@@ -33,13 +33,13 @@ struct TopPace {
         var lastChange: MonotonicTime
     }
 
-    private(set) var now: Look?
+    private(set) var now: TopLook?
     private var elapsed = 0.0
     private var backends: [Int: ObservedBackend] = [:]
     private var listeners: [Int: ObservedListener] = [:]
     private var departing: [Int: Departing] = [:]
 
-    mutating func take(_ look: Look) {
+    mutating func take(_ look: TopLook) {
         let before = now
         now = look
         elapsed = 0
@@ -97,7 +97,7 @@ struct TopPace {
         return backend.totals - before.totals
     }
 
-    private mutating func watchDepartures(_ look: Look) {
+    private mutating func watchDepartures(_ look: TopLook) {
         let before = departing
         departing = [:]
         guard look.observation.process.liveness.moves else { return }

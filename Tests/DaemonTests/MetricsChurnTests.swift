@@ -80,7 +80,13 @@ struct MetricsChurnTests {
             for _ in 0..<10 { try connect(first).socket.close() }
             let held = open.count
             let metrics = try await onLoop {
-                try await lbd.waitUntil("all but those that are held have ended") { lbd.daemon.plane.statistics.process.held == held }
+                // Their tickets come back one after the other.
+                let (statistics, table) = (lbd.daemon.plane.statistics, lbd.daemon.table)
+                try await lbd.waitUntil("all but those that are held have ended") {
+                    let backends = table.pools.flatMap { $0.backends.map(\.holders) + $0.leaving.map(\.holders) }
+                    let listeners = lbd.daemon.listeners.open.map { statistics.tickets(listener: $0.index).held }
+                    return [statistics.process.held, backends.reduce(0, +), listeners.reduce(0, +)] == [held, held, held]
+                }
                 return try await lbd.metrics()
             }
             #expect(metrics.sum("lb_listener_connections_total") == 46)

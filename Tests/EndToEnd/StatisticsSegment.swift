@@ -108,6 +108,19 @@ import Testing
         #expect(!Files.exists(lab.path("run/statistics")))
     }
 
+    @Test("where there is no memory for a file lbd serves without one, and says so once")
+    func without() throws {
+        // Less than the file is long: the kernel would end whoever makes it so.
+        let balancer = try Balancer(lab, ConfigurationText([("web-1", .echo(lab))]), prelude: "ulimit -f 1000")
+        let peer = try balancer.connect()
+        try peer.send("x")
+        #expect(try peer.receive(exactly: 1).count == 1)
+        let said = balancer.program.errors.split(separator: "\n").count { $0.contains("lbctl top will not work") }
+        #expect(said == 1 && !Files.exists(SegmentFile.record(beside: balancer.control)))
+        let told = #expect(throws: SegmentError.self) { try reader(balancer) }
+        #expect(told?.description.contains("No such file") == true)
+    }
+
     @Test("behind a proxy the client is whom the PROXY header names")
     func behindProxy() throws {
         let server = try TestServer.echo(lab)

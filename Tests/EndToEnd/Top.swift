@@ -92,9 +92,9 @@ import Testing
         #expect(try self.seen("nobody") { $0.connections.isEmpty }.process.connections == 0)
     }
 
-    @Test("SIGSTOP under load: it says so, with the connections that were live, and within its processor time")
+    @Test("SIGSTOP: it says so, with the connections that were live")
     func stopped() throws {
-        let held = try (1...8).map { _ in try balancer.connection(to: "web-1") }
+        let held = try (1...8).map { _ in try balancer.connect() }
         _ = try seen("eight connections") { $0.connections.count == 8 }
         try ProcessTable.stop(balancer.process)
         let (seen, end) = try eventually(within: .seconds(20), "that it is stopped") {
@@ -111,7 +111,7 @@ import Testing
 
     @Test("kill -9: what it left says that it crashed, since when, and who was connected")
     func crashed() throws {
-        let held = try (1...5).map { _ in try balancer.connection(to: "web-2") }
+        let held = try (1...5).map { _ in try balancer.connect() }
         _ = try seen("five connections") { $0.connections.count == 5 }
         try balancer.program.signal(SIGKILL)
         try balancer.program.end()
@@ -195,7 +195,8 @@ import Testing
 
     @Test("the terminal is given back whatever ends the view", arguments: [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGABRT, SIGSEGV])
     func ended(by signal: Int32) throws {
-        let terminal = try live()
+        // Else Swift's own handler draws on, and asks for a key.
+        let terminal = try live(environment: "unset NO_COLOR; export TERM=xterm SWIFT_BACKTRACE=enable=no")
         try terminal.shows("both backends") { $0.contains { $0.contains("web-2") } }
         try terminal.signal(signal)
         let end = try terminal.end()
@@ -216,7 +217,7 @@ import Testing
 
     @Test("a balancer that is stopped while one looks: a banner, and gone when it goes on")
     func stoppedWhileLookedAt() throws {
-        let terminal = try live(["--interval", "200ms"])
+        let terminal = try live(["--interval", "200ms"], columns: 160)
         try terminal.shows("both backends") { $0.contains { $0.contains("web-2") } }
         try ProcessTable.stop(balancer.process)
         try terminal.shows("the banner") { $0.contains { $0.contains("stopped by a signal (SIGSTOP)") } }
@@ -229,7 +230,7 @@ import Testing
     @Test("a drain in the live view: its owner, what is left of it, and its end")
     func drain() throws {
         let held = try [balancer.connection(to: "web-1"), balancer.connection(to: "web-1")]
-        let terminal = try live(["--interval", "200ms"])
+        let terminal = try live(["--interval", "200ms"], columns: 160)
         try terminal.shows("two connections") { $0.contains { $0.contains("web-1") && $0.firstMatch(of: /\ 2 +#/) != nil } }
         _ = try balancer.command("drain web/web-1 owner=alice reason=\"new disk\" deadline=5m lease=10m")
         try terminal.shows("who drains it, and until when") { frame in

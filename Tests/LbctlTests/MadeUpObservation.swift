@@ -50,11 +50,11 @@ enum MadeUp {
             pools: [ObservedPool(index: 0, name: pool, balance: "least-connections", backends: backends)], connections: connections)
     }
 
-    static func look(_ observation: Observation, after seconds: Double = 0) -> lbctl.Look {
-        lbctl.Look(observation: observation, at: MonotonicTime(nanoseconds: 1_000_000_000_000 + Int64(seconds * 1e9)), calendar: calendar)
+    static func look(_ observation: Observation, after seconds: Double = 0) -> TopLook {
+        TopLook(observation: observation, at: MonotonicTime(nanoseconds: 1_000_000_000_000 + Int64(seconds * 1e9)), calendar: calendar)
     }
 
-    static func scene(_ looks: [lbctl.Look], view: TopView = TopView(), pool: String? = nil) -> TopScene {
+    static func scene(_ looks: [TopLook], view: TopView = TopView(), pool: String? = nil) -> TopScene {
         var scene = TopScene(view: view, pool: pool, calendar: calendar)
         for look in looks { scene.pace.take(look) }
         return scene

@@ -17,9 +17,9 @@ import Testing
 
     @Test func theFileBesideTheSocketNamesIt() throws {
         try write("lbd.sock.statistics", "/dev/shm/lbd-1\n")
-        try write("statistics", "segment-7\nmore\n")
+        try write("statistics", "/dev/shm/lbd-2\n")
         #expect(try SegmentPlace.control(folder.file("lbd.sock")).path() == "/dev/shm/lbd-1")
-        #expect(try SegmentPlace.stateDirectory(folder.path).path() == folder.file("segment-7"), "a bare name lies beside it")
+        #expect(try SegmentPlace.stateDirectory(folder.path).path() == "/dev/shm/lbd-2")
         #expect(try SegmentPlace.segment("/x/y").path() == "/x/y")
     }
 
@@ -30,7 +30,15 @@ import Testing
         #expect(directory?.code == .noAnswer && directory?.message.contains("'state-directory'") == true)
         try write("statistics", "")
         let empty = #expect(throws: Failure.self) { try SegmentPlace.stateDirectory(folder.path).path() }
-        #expect(empty?.code == .noAnswer && empty?.message.contains("No data available") == true)
+        #expect(empty?.code == .noAnswer && empty?.message.contains("Invalid argument") == true)
+    }
+
+    @Test func aSegmentThatHasGoneIsNoBadOne() throws {
+        try write("notes.txt", "hello")
+        let gone = #expect(throws: Failure.self) { try SegmentPlace.segment(folder.file("none")).look() }
+        #expect(gone?.code == .noAnswer && gone?.message.contains("is not there") == true)
+        let bad = #expect(throws: Failure.self) { try SegmentPlace.segment(folder.file("notes.txt")).look() }
+        #expect(bad?.code == .failed && bad?.message.contains("no statistics segment") == true)
     }
 
     @Test func whereIsOneOfThree() throws {

@@ -6,7 +6,7 @@ import Testing
 @testable import lbctl
 
 @Suite struct TopPaceTests {
-    private func pace(_ looks: [Look]) -> TopPace {
+    private func pace(_ looks: [TopLook]) -> TopPace {
         var pace = TopPace()
         for look in looks { pace.take(look) }
         return pace

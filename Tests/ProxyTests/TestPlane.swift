@@ -16,9 +16,15 @@ final class TestPlane {
     /// News that nobody has asked for yet, in order.
     private var waiting: [WorkerReport] = []
 
-    init(workers: Int, slots: Int = 4, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0, connectionsMax: Int? = nil) throws {
+    /// `folders`: of a segment that others can look into.
+    init(
+        workers: Int, slots: Int = 4, descriptorLimit: Int = 8192, descriptorsOpen: Int = 0, connectionsMax: Int? = nil, folders: [String]? = nil
+    ) throws {
+        let layout = SegmentLayout(workers: workers, slots: slots, listeners: 2)
+        let segment = try folders.map { try Segment(layout: layout, in: $0) } ?? Segment(layout: layout)
+        try segment.reserve(slots: Array(0..<slots), pools: Array(0..<layout.pools), listeners: [0, 1])
         plane = try DataPlane(
-            segment: Segment(layout: SegmentLayout(workers: workers, slots: slots, listeners: 2)), descriptorLimit: descriptorLimit,
+            segment: segment, descriptorLimit: descriptorLimit,
             descriptorsOpen: descriptorsOpen, backends: 0, connectionsMax: connectionsMax)
         try plane.start()
     }

@@ -117,6 +117,15 @@ struct SegmentFileTests {
             #expect(try SegmentFile.removeLeft(record: record) == nil)
             #expect(Files.exists(path) && Files.exists(real), "\(path)")
         }
+        // Of an lbd that lives: the state directory was copied.
+        let living = try Segment(layout: small, in: ["/dev/shm"])
+        let path = try #require(living.path)
+        defer { unlink(path) }
+        living.view.write(ProcessEntry(
+            version: "1", pid: getpid(), startTime: try ProcessTrace.of(getpid())?.startTime ?? 0, startedAt: Clocks.calendar(),
+            boot: try ProcessTrace.boot(), connectionsMax: 1, descriptorsMax: 1))
+        try SegmentFile.write(record: record, path: path)
+        #expect(try SegmentFile.removeLeft(record: record) == nil && Files.exists(path))
         for text in ["", "relative/lbd-1.statistics\n", "/a\n/b\n", "/no/end"] {
             try Files.replace(record, with: Array(text.utf8))
             #expect(throws: SystemError.self) { try SegmentFile.removeLeft(record: record) }
