@@ -29,6 +29,7 @@ import Testing
         #expect(end.status == 0, "\(end)")
         let last = try #require(try balancer.status().pools[0].rollout)
         #expect(last.state == .done && last.stepsDone == 3 && last.nodes.allSatisfy { $0.step == .done }, "\(last)")
-        #expect(try balancer.get("/").body.contains("3 of 3 done"))
+        // A page is half a second old at most.
+        try eventually(within: .seconds(20), "its end on the page") { try balancer.get("/").body.contains("3 of 3 done") }
     }
 }
