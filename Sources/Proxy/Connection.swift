@@ -126,10 +126,13 @@ struct ConnectionRecord {
     var diverts: UInt8 = 0
     /// The tick at which its lifetime is over; 0: never.
     var lifeEnds: UInt32 = 0
-    private var listenerIndex: Int32 = 0
-    private var poolIndex: Int32 = 0
-    private var backendSlot: Int32 = -1
+    // The numbers of all that a configuration may have fit: see BalancerConfiguration.
+    private var listenerIndex: Int16 = 0
+    private var poolIndex: Int16 = 0
+    private var backendSlot: Int16 = -1
     private var bytesAhead: Int32 = 0
+    /// When the last connect began, in microseconds that go round.
+    var connectBegan: UInt32 = 0
     /// Monotonic nanoseconds of the accept.
     var begunAt: Int64 = 0
     var traffic = Traffic()
@@ -158,8 +161,6 @@ struct ConnectionRecord {
     var cameByProxy = false
     /// The PROXY header of ours that stands before the client's first bytes.
     var announced = SendProxy.none
-    /// When the last connect began, in microseconds that go round.
-    var connectBegan: UInt32 = 0
     /// Monotonic nanoseconds: of the accept while a header is awaited, of the wait's beginning while queued, of the
     /// connect's start (or of the wait for resources) while connecting, then of the last byte either way.
     var lastActivity: Int64 = 0
@@ -184,12 +185,12 @@ struct ConnectionRecord {
 
     var listener: Int {
         get { Int(listenerIndex) }
-        set { listenerIndex = Int32(newValue) }
+        set { listenerIndex = Int16(newValue) }
     }
     var pool: Int {
         get { Int(poolIndex) }
         set {
-            poolIndex = Int32(newValue)
+            poolIndex = Int16(newValue)
             row.set(pool: newValue)
         }
     }
@@ -197,7 +198,7 @@ struct ConnectionRecord {
     var slot: Int {
         get { Int(backendSlot) }
         set {
-            backendSlot = Int32(newValue)
+            backendSlot = Int16(newValue)
             row.set(slot: newValue)
         }
     }

@@ -1,4 +1,5 @@
 // What this process uses of the machine.
+import CLinux
 import Glibc
 
 package struct ProcessUsage: Sendable {

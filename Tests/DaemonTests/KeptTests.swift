@@ -14,10 +14,13 @@ struct KeptTests {
     /// Other rules of health go on from what was found: no moment in which a dead backend counts as unknown, or as up.
     @Test func aDeadBackendStaysDeadWhenItsHealthOptionsChange() async throws {
         let server = try named("1")
-        let dead = try TestBackend.echo()
-        dead.stop()
-        defer { server.stop() }
-        let (at, nowhere) = (server.endpoint, dead.endpoint)
+        // Bound and never listened on: nobody else gets the port meanwhile.
+        let bound = try BlockingSocket(owning: try Sockets.bind(.ipv4(0x7F00_0001, port: 0)).release())
+        let (at, nowhere) = (server.endpoint, try Sockets.localEndpoint(of: bound.number))
+        defer {
+            server.stop()
+            bound.close()
+        }
         try await DaemonUnderTest.with({ try configuration(in: $0, ["a": [at, nowhere]]) { $0.pools[0].health = often } }) { lbd in
             try await onLoop {
                 try await lbd.waitUntil("the dead one is found") { try lbd.backend("a/2").availability == .down && lbd.backend("a/1").availability == .available }
