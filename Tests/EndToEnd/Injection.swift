@@ -57,8 +57,9 @@ import Testing
         let injected = try Injection.injections(trace)
         #expect(cut <= (fault.mayCut ? workers : 0), "\(note): \(cut) of \(outcomes.count) connections were cut: \(injected)")
         try patiently { try baseline.isBack(balancer, within: .milliseconds(500), note) }
-        // A worker that has paused for the failure looks about for a second more.
-        try balancer.rests(max: 10, settling: .milliseconds(100), for: .milliseconds(200))
+        // A worker that has paused for the failure looks about for a second more. The beat of each second wakes the main thread
+        // five times within a few milliseconds; a spin does so thousands of times.
+        try balancer.rests(max: 40, settling: .milliseconds(100), for: .milliseconds(200))
         let end = try balancer.stop()
         #expect(end.status == 0, "\(note): \(end)")
     }

@@ -54,10 +54,11 @@ import Testing
         let servers = try (1...3).map { try TestServer.named("web-\($0)", lab) }
         let (balancer, _) = try balancer(servers)
         let visitors = Visitors(lab, to: try balancer.endpoint(), perSecond: 200)
+        let extra = try (1...3).map { try TestServer.named("extra-\($0)", lab) }
         var totals = Totals()
         let scrapes = Scale.of(100, full: 1000)
         for scrape in 0..<scrapes {
-            try change(balancer, scrape, servers)
+            try change(balancer, scrape, extra)
             let isOpenMetrics = scrape % 2 == 1
             let text = try balancer.metricsText(isOpenMetrics: isOpenMetrics)
             totals.look(at: try Exposition(text, isOpenMetrics: isOpenMetrics), scrape)
