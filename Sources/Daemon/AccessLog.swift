@@ -14,7 +14,7 @@ import SystemCalls
     private let turns: Turns
     private let taker = TurnTaker()
     /// Named before their numbers could become somebody else's, and not written yet.
-    private var named: [LogLine] = []
+    private var named: ArraySlice<LogLine> = []
 
     /// Lines between two turns of everybody else: some 300 microseconds.
     private static let partMax = 100
@@ -53,7 +53,7 @@ import SystemCalls
     /// False: there was nothing.
     private func writePart() -> Bool {
         var lines = Array(named.prefix(AccessLog.partMax))
-        named.removeFirst(lines.count)
+        named = named.count > lines.count ? named.dropFirst(lines.count) : []
         if lines.isEmpty { _ = queues.take(AccessLog.partMax) { lines.append(line($0, $1)) } }
         log.write(lines)
         noteLost(queues.takeLost())

@@ -10,7 +10,7 @@ struct LoopReading: Reading {
     @ControlPlane static func all(_ handler: CommandHandler) -> [LoopReading] {
         let plane = handler.status.plane
         return [LoopReading(labels: Labels(["loop": "control"]), lag: handler.measurements.lag)]
-            + (0..<plane.workerCount).map { LoopReading(labels: Labels(["loop": "worker-\($0)"]), lag: plane.statistics.lag(worker: $0)) }
+            + (0..<plane.workerCount).map { LoopReading(labels: Labels(["loop": "worker-\($0)"]), lag: plane.lag(worker: $0)) }
     }
 }
 

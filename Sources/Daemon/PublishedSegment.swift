@@ -11,15 +11,13 @@ import SystemCalls
 final class PublishedSegment {
     let segment: Segment
     private var records: [String] = []
+    /// Of an lbd that crashed: to be seen by the record beside its control socket until that names ours.
+    private var left: [String] = []
 
     /// The state directory's lock is held: what its record names is left from a crash.
     @ControlPlane init(_ layout: SegmentLayout, for configuration: BalancerConfiguration, _ logger: Logger) throws {
         let record = SegmentFile.record(inStateDirectory: configuration.stateDirectory)
-        do throws(SystemError) {
-            if let left = try SegmentFile.removeLeft(record: record) { logger.info("statistics segment \(left) was left by an lbd that crashed: removed") }
-        } catch {
-            logger.warning("statistics segment left by an lbd before: \(error); it stays")
-        }
+        left = PublishedSegment.left(record, logger)
         do throws(SystemError) {
             segment = try PublishedSegment.file(layout, for: configuration)
         } catch {
@@ -56,7 +54,28 @@ final class PublishedSegment {
     }
 
     /// `lbctl --control PATH top` finds it without asking anybody.
-    func publish(besideControl control: String, _ logger: Logger) { publish(SegmentFile.record(beside: control), logger) }
+    func publish(besideControl control: String, _ logger: Logger) {
+        let record = SegmentFile.record(beside: control)
+        // The control socket is bound: nobody else has the name, nor its record.
+        left += PublishedSegment.left(record, logger).filter { !left.contains($0) }
+        publish(record, logger)
+        for path in left {
+            do throws(SystemError) {
+                try Files.remove(path)
+                logger.info("statistics segment \(path) was left by an lbd that crashed: removed")
+            } catch {
+                logger.warning("statistics segment left by an lbd before: \(error); it stays")
+            }
+        }
+        left = []
+    }
+
+    private static func left(_ record: String, _ logger: Logger) -> [String] {
+        do throws(SystemError) { return try SegmentFile.left(record: record).map { [$0] } ?? [] } catch {
+            logger.warning("statistics segment left by an lbd before: \(error); it stays")
+            return []
+        }
+    }
 
     private func publish(_ record: String, _ logger: Logger) {
         guard let path = segment.path else { return }

@@ -49,7 +49,7 @@ package struct TimeCounts: Equatable, Sendable {
         let wanted = max(1, UInt64((Double(total) * share).rounded(.up)))
         var seen: UInt64 = 0
         for (bucket, count) in counts.enumerated() {
-            seen += count
+            seen &+= count
             if seen >= wanted { return .nanoseconds(TimeBuckets.start(of: bucket + 1)) }
         }
         return .nanoseconds(TimeBuckets.start(of: counts.count))

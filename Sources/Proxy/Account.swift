@@ -50,8 +50,7 @@ extension ConnectionHandle {
         let counters = worker.state.segment.backend(worker: worker.state.index, slot: record.slot)
         counters.countConnection()
         let taken = microsecondsNow &- record.connectBegan
-        // Whether one that is back is as quick as its peers is asked only then.
-        if worker.route(of: record.pool).header.holdsBack { counters.countConnect(microseconds: taken) }
+        counters.countConnect(microseconds: taken)
         worker.state.segment.times(.connects, worker: worker.state.index, pool: record.pool).count(nanoseconds: Int64(taken) * 1000)
     }
 

@@ -12,12 +12,13 @@ extension CloseReason {
         case .sourceLimit: Ending(by: .client, .sourceLimit)
         case .badHeader: Ending(by: .client, .badHeader)
         case .clientLeft: Ending(by: .client, .leftEarly)
-        case .noBackend: Ending(by: .backend, .noBackend)
         case .connectFailed(let errorNumber):
             Ending(by: ConnectFailureReason(errorNumber: errorNumber) == .outOfResources ? .lbd : .backend, .connectFailed)
         case .idle: Ending(by: .lbd, .idleTimeout)
         case .halfClosed: Ending(by: .lbd, .halfClosedTimeout)
         case .lifetime: Ending(by: .lbd, .lifetime)
+        // An operator may have taken them all out.
+        case .noBackend: Ending(by: .lbd, .noBackend)
         case .poolFull: Ending(by: .lbd, .poolFull)
         case .queueTimedOut: Ending(by: .lbd, .queueTimeout)
         case .holdFull: Ending(by: .lbd, .holdFull)

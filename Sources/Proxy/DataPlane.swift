@@ -40,6 +40,8 @@ package final class DataPlane {
     package private(set) var budget: ConnectionBudget
     package var connectionsMax: Int { budget.connectionsMax }
     package var workerCount: Int { workers.count }
+    /// Monotonic nanoseconds.
+    private var lastBeat: Int64 = 0
 
     /// Nothing runs until `start`. `descriptorLimit`: the process's; `descriptorsOpen`: those in use and those of
     /// listeners to come, the workers' own not counted.
@@ -130,7 +132,14 @@ package final class DataPlane {
     }
 
     /// Asks every worker how long it takes until it has read this.
-    package func beat() { post(.beat(Clocks.monotonic().nanoseconds)) }
+    package func beat() {
+        lastBeat = Clocks.monotonic().nanoseconds
+        post(.beat(lastBeat))
+    }
+
+    /// Of a worker that hangs it grows with every beat.
+    package func lag(worker: Int) -> Duration { statistics.lag(worker: worker, beat: lastBeat) }
+
 
     /// What the process carries from now on; who is connected stays. `descriptorsOpen`: as in `init`.
     package func rebudget(descriptorsOpen: Int, backends: Int, connectionsMax: Int?) {

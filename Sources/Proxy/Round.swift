@@ -45,7 +45,7 @@ extension WorkerHandle {
         case .connectionsMax(let most):
             state.connectionsMax = most
             serveAwaiting(.process)
-        case .beat(let sentAt): state.segment.storeLag(Clocks.monotonic().nanoseconds - sentAt, worker: state.index)
+        case .beat(let sentAt): state.segment.storeBeat(sent: sentAt, now: Clocks.monotonic().nanoseconds, worker: state.index)
         case .fence: return
         case .end:
             state.isEnding = true

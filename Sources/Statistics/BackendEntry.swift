@@ -102,7 +102,7 @@ package struct BackendDetails: Equatable {
             connections: counter(0), connectFailures: counter(1), backendResets: counter(2), clientResets: counter(3),
             bytesToBackend: counter(4), bytesToClient: counter(5))
         before.connectTimes = ConnectTimes(word: counter(6))
-        let time = { (place: Int) -> Timestamp? in entry.signed(at: place) == 0 ? nil : Timestamp(milliseconds: entry.signed(at: place)) }
+        let time = { (place: Int) -> Timestamp? in entry.milliseconds(at: place) == 0 ? nil : Timestamp(milliseconds: entry.milliseconds(at: place)) }
         let reason = entry.text(at: 232, bytesMax: 160)
         self.init(
             before: before,

@@ -40,7 +40,7 @@ package struct ProcessEntry: Equatable {
     init(_ entry: EntryBytes) {
         self.init(
             version: entry.text(at: 80, bytesMax: 63), pid: Int32(bitPattern: entry.number(at: 8)), startTime: entry.number(at: 16),
-            startedAt: Timestamp(milliseconds: entry.signed(at: 24)), boot: entry.text(at: 160, bytesMax: 40),
+            startedAt: Timestamp(milliseconds: entry.milliseconds(at: 24)), boot: entry.text(at: 160, bytesMax: 40),
             connectionsMax: entry.count(at: 32), descriptorsMax: entry.count(at: 40))
         isStopping = entry.number(at: 4, as: UInt32.self) != 0
         ownListener = entry.count(at: 48) > 0 ? entry.count(at: 48) - 1 : nil
@@ -59,7 +59,7 @@ package struct Beat: Equatable {
 
     init(_ entry: EntryBytes) {
         self.init(
-            monotonic: MonotonicTime(nanoseconds: entry.signed(at: 256)), calendar: Timestamp(milliseconds: entry.signed(at: 264)),
+            monotonic: MonotonicTime(nanoseconds: entry.nanoseconds(at: 256)), calendar: Timestamp(milliseconds: entry.milliseconds(at: 264)),
             descriptors: entry.count(at: 272))
     }
 }

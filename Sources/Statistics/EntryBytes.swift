@@ -34,10 +34,16 @@ package struct EntryBytes: Equatable {
     }
 
     func byte(at place: Int) -> UInt8 { bytes[start + place] }
-    func signed(at place: Int) -> Int64 { Int64(bitPattern: number(at: place)) }
-    func double(at place: Int) -> Double { Double(bitPattern: number(at: place)) }
+    /// Never negative. Bounded, as all that follows, so that no sum or difference of what is read overflows.
+    func nanoseconds(at place: Int) -> Int64 { min(1 << 61, max(0, Int64(bitPattern: number(at: place)))) }
+    /// Of the calendar: until 2248.
+    func milliseconds(at place: Int) -> Int64 { min(1 << 43, max(0, Int64(bitPattern: number(at: place)))) }
+    func double(at place: Int) -> Double {
+        let number = Double(bitPattern: number(at: place))
+        return number.isFinite ? min(1e15, max(0, number)) : 0
+    }
     /// Of things that there are: a number that none can be is none.
-    func count(at place: Int) -> Int { max(0, Int(truncatingIfNeeded: number(at: place, as: UInt64.self))) }
+    func count(at place: Int) -> Int { min(1 << 48, max(0, Int(truncatingIfNeeded: number(at: place, as: UInt64.self)))) }
 
     func text(at place: Int, bytesMax: Int) -> String {
         String(decoding: bytes[start + place + 1..<start + place + 1 + min(Int(byte(at: place)), bytesMax)], as: UTF8.self)

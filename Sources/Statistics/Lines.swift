@@ -41,4 +41,6 @@ import Synchronization
     @usableFromInline let unlisted: Atomic<Int>
     /// Rows of the table that it has begun to use, from the first on.
     @usableFromInline let rows: Atomic<Int>
+    /// Monotonic nanoseconds at which it took the last beat; 0: none yet.
+    @usableFromInline let taken: Atomic<Int64>
 }

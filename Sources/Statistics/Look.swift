@@ -128,7 +128,7 @@ struct Look {
             let unlisted = line.count(at: 8)
             table.unlisted += unlisted
             table.workers.append(ObservedWorker(
-                index: worker, connections: table.rows.count - before + unlisted, lag: .nanoseconds(max(0, line.signed(at: 0)))))
+                index: worker, connections: table.rows.count - before + unlisted, lag: WorkerLag.at(beat: beat.monotonic.nanoseconds, taken: line.nanoseconds(at: 24), lag: line.nanoseconds(at: 0))))
         }
         return table
     }

@@ -24,18 +24,23 @@ package enum SegmentFile {
         return String(path)
     }
 
-    /// A crash has left it: removes the segment that the record names, and the record. A file that is no segment of ours
-    /// stays, and one whose lbd lives: the record may be a copy. The path of what was removed.
-    package static func removeLeft(record: String) throws(SystemError) -> String? {
+    /// The segment that the record names, where a crash has left it. Nil: there is no record, or it names a file that is no
+    /// segment of ours, or one whose lbd lives: the record may be a copy.
+    package static func left(record: String) throws(SystemError) -> String? {
         let path: String
         do throws(SystemError) { path = try read(record: record) } catch {
             guard error.errorNumber != ENOENT else { return nil }
             throw error
         }
-        let isOurs = try isSegment(path) && !isWritten(path)
-        if isOurs { try Files.remove(path) }
-        try Files.remove(record)
-        return isOurs ? path : nil
+        return try isSegment(path) && !isWritten(path) ? path : nil
+    }
+
+    /// Removes the segment that a crash has left, and its record in any case. The path of what was removed.
+    package static func removeLeft(record: String) throws(SystemError) -> String? {
+        let path = try left(record: record)
+        if let path { try Files.remove(path) }
+        if Files.exists(record) { try Files.remove(record) }
+        return path
     }
 
     /// By its name, its owner and its first bytes.

@@ -69,10 +69,28 @@ extension SegmentView {
 
 // Beats: whether a worker still takes its turns.
 extension SegmentView {
-    /// Nanoseconds that the last beat waited until the worker took it.
-    package func storeLag(_ nanoseconds: Int64, worker: Int) { line(ofWorker: worker).pointee.lag.store(max(0, nanoseconds), ordering: .relaxed) }
+    /// The worker takes a beat, `now`, that was sent at `sent`: monotonic nanoseconds.
+    package func storeBeat(sent: Int64, now: Int64, worker: Int) {
+        line(ofWorker: worker).pointee.lag.store(max(0, now - sent), ordering: .relaxed)
+        line(ofWorker: worker).pointee.taken.store(now, ordering: .relaxed)
+    }
 
-    package func lag(worker: Int) -> Duration { .nanoseconds(line(ofWorker: worker).pointee.lag.load(ordering: .relaxed)) }
+    /// `beat`: the last one's time, in monotonic nanoseconds.
+    package func lag(worker: Int, beat: Int64) -> Duration {
+        let line = line(ofWorker: worker)
+        return WorkerLag.at(beat: beat, taken: line.pointee.taken.load(ordering: .relaxed), lag: line.pointee.lag.load(ordering: .relaxed))
+    }
 
     func line(ofWorker worker: Int) -> UnsafeMutablePointer<WorkerLine> { memory(.workers, 0, worker: worker) }
+}
+
+/// How long a worker leaves beats untaken: what the last one waited, or, of one that takes none, for how long there should
+/// have been one. By the beats alone, so that a control loop that hangs blames no worker.
+enum WorkerLag {
+    /// Nanoseconds from one beat to the next.
+    private static let pause: Int64 = 1_000_000_000
+
+    static func at(beat: Int64, taken: Int64, lag: Int64) -> Duration {
+        .nanoseconds(taken == 0 ? lag : max(lag, beat - taken - pause))
+    }
 }

@@ -9,13 +9,15 @@ package enum Signals {
     package static let stopping = [SIGINT, SIGTERM, SIGHUP]
 
     /// Blocks the signals for this thread and all it starts afterwards, and opens the descriptor that
-    /// delivers them. Called once, first thing in main. SIGPIPE is ignored: splice has no MSG_NOSIGNAL.
+    /// delivers them. Called once, first thing in main. SIGPIPE is ignored: splice has no MSG_NOSIGNAL. So is SIGXFSZ: a log that
+    /// has reached its limit of size fails like one on a full disk.
     /// The others get their default back: a shell without job control starts what it puts behind '&' with SIGINT
     /// ignored, which is meant for the terminal's Ctrl-C and not for a SIGINT that somebody sends to us.
     /// SIGHUP that was ignored at the start stays so and is not delivered: that is how nohup says that the program
     /// outlives its terminal, and a rollout that took it for a request to stop would not.
     package static func open(_ signals: [Int32]) throws(SystemError) -> Descriptor {
         signal(SIGPIPE, SIG_IGN)
+        signal(SIGXFSZ, SIG_IGN)
         var set = sigset_t()
         sigemptyset(&set)
         let heard = signals.filter { $0 != SIGHUP || !isIgnored($0) }

@@ -73,7 +73,7 @@ struct TopPace {
     /// Mean of the connects since the look before; of all where there were none. Nil: there was never one.
     func connectTime(_ backend: ObservedBackend) -> Duration? {
         if let delta = delta(backend), let mean = delta.connectTimes.mean { return mean }
-        return backend.totals.connectTimes.mean
+        return TopReport.connectTime(backend.totals)
     }
 
     /// Failed connects and resets since the look before.

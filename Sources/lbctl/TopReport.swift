@@ -187,6 +187,11 @@ extension TopReport.Pool {
     }
 }
 
+extension TopReport {
+    /// Mean of all connects; nil where there were none, or so many that the word that counts them has gone round.
+    static func connectTime(_ totals: BackendTotals) -> Duration? { totals.connections < 1 << 24 ? totals.connectTimes.mean : nil }
+}
+
 extension TopReport.Backend {
     init(_ backend: ObservedBackend) {
         let totals = backend.totals
@@ -195,7 +200,7 @@ extension TopReport.Backend {
             connections: backend.connections, connectionsMax: backend.connectionsMax, connectionsTotal: totals.connections,
             connectFailures: totals.connectFailures, resets: totals.backendResets, resetsByClients: totals.clientResets,
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient, weight: backend.weight, rate: backend.rate,
-            byteRate: backend.byteRate, connectTime: totals.connectTimes.mean?.inSeconds, drain: backend.drain.map(TopReport.Drain.init))
+            byteRate: backend.byteRate, connectTime: TopReport.connectTime(totals)?.inSeconds, drain: backend.drain.map(TopReport.Drain.init))
     }
 }
 

@@ -44,7 +44,7 @@ enum TopTable {
                 "\(totals.bytesToBackend)", "\(totals.bytesToClient)", backend.address.onScreen]
             : []
         return ["\(pool.name)/\(backend.name)".onScreen, backend.availability.rawValue, "\(backend.connections)", TopText.rate(backend.rate),
-            TopText.bytes(backend.byteRate), TopText.time(totals.connectTimes.mean), "\(totals.connectFailures)", "\(totals.backendResets)",
+            TopText.bytes(backend.byteRate), TopText.time(TopReport.connectTime(totals)), "\(totals.connectFailures)", "\(totals.backendResets)",
             "\(totals.connections)"] + wide
             + [backend.drain.map { TopText.drain($0, .unknown, at: calendar).onScreen } ?? ""]
     }

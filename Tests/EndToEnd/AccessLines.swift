@@ -108,7 +108,7 @@ import Testing
 
     private func turnedAway(_ balancer: Balancer, _ others: [String: Endpoint]) throws {
         var clients = others
-        for (listener, ending) in [("gone", "backend connect-failed"), ("empty", "backend no-backend"), ("denied", "client denied")] {
+        for (listener, ending) in [("gone", "backend connect-failed"), ("empty", "lbd no-backend"), ("denied", "client denied")] {
             let client = try balancer.connect(listener)
             clients[ending] = try client.localEndpoint()
             #expect(try client.toEnd().ending == .reset)

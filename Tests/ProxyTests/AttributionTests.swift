@@ -14,7 +14,7 @@ struct AttributionTests {
         (.passedReset(by: .client), "client reset"), (.passedReset(by: .backend), "backend reset"),
         (.idle, "lbd idle-timeout"), (.halfClosed, "lbd half-closed-timeout"),
         (.stalled(reader: .client), "client stalled-timeout"), (.stalled(reader: .backend), "backend stalled-timeout"),
-        (.lifetime, "lbd lifetime"), (.noBackend, "backend no-backend"),
+        (.lifetime, "lbd lifetime"), (.noBackend, "lbd no-backend"),
         (.connectFailed(errorNumber: ECONNREFUSED), "backend connect-failed"),
         (.connectFailed(errorNumber: ENOBUFS), "lbd connect-failed"), (.connectFailed(errorNumber: EAGAIN), "lbd connect-failed"),
         (.poolFull, "lbd pool-full"), (.queueTimedOut, "lbd queue-timeout"),

@@ -129,8 +129,8 @@ struct RowsTests {
             let plane = try TestPlane(workers: 2)
             plane.plane.beat()
             let deadline = Clocks.monotonic().advanced(by: .seconds(30))
-            while (0..<2).contains(where: { plane.plane.statistics.lag(worker: $0) == .zero }), Clocks.monotonic() < deadline { try waitALittle() }
-            #expect((0..<2).allSatisfy { plane.plane.statistics.lag(worker: $0) > .zero })
+            while (0..<2).contains(where: { plane.plane.lag(worker: $0) == .zero }), Clocks.monotonic() < deadline { try waitALittle() }
+            #expect((0..<2).allSatisfy { plane.plane.lag(worker: $0) > .zero })
         }
     }
 }

@@ -44,7 +44,7 @@ private final class Sample: Sendable {
             view.times(.connects, worker: worker, pool: 1).count(nanoseconds: 70_000)
             view.backend(worker: worker, slot: 70).countConnection()
             view.backend(worker: worker, slot: 70).countBytesToClient(1000)
-            view.storeLag(1_000_000, worker: worker)
+            view.storeBeat(sent: 1, now: 1_000_001, worker: worker)
         }
         view.process.take()
         view.tickets(listener: 1).take()

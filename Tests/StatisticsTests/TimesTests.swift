@@ -74,7 +74,10 @@ struct TimesTests {
 
     @Test func aWorkersLagIsItsOwn() throws {
         let segment = try Segment(layout: SegmentLayout(workers: 2, slots: 1, listeners: 1))
-        segment.view.storeLag(1_500_000, worker: 1)
-        #expect(segment.view.lag(worker: 1) == .microseconds(1500) && segment.view.lag(worker: 0) == .zero)
+        segment.view.storeBeat(sent: 1_000_000, now: 2_500_000, worker: 1)
+        #expect(segment.view.lag(worker: 1, beat: 1_000_000) == .microseconds(1500) && segment.view.lag(worker: 0, beat: 1_000_000) == .zero)
+        // The next beat has just been sent: it may still be on its way. After ten it hangs.
+        #expect(segment.view.lag(worker: 1, beat: 1_001_000_000) == .microseconds(1500))
+        #expect(segment.view.lag(worker: 1, beat: 10_001_000_000) == .nanoseconds(10_001_000_000 - 2_500_000 - 1_000_000_000))
     }
 }
