@@ -5,8 +5,8 @@ import Testing
 
 @Suite(.lab(.heavy)) struct IdleMemory {
     let lab = Lab.current
-    /// 650 to 680 when this was written; a tenth more is a change that somebody has to want.
-    private static let bytesMax = 750
+    /// 720 to 760 since each has a row in the statistics segment; a tenth more is a change that somebody has to want.
+    private static let bytesMax = 830
 
     /// Class 23: HAProxy's table of descriptors doubled and nobody saw it (b9915a745).
     @Test("a thousand idle connections more cost no more memory each than before", arguments: Scale.workers)

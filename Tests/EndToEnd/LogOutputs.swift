@@ -79,9 +79,9 @@ import Testing
     func fullDisk() throws {
         let disk = lab.path("disk")
         #expect(mkdir(disk, 0o755) == 0)
-        guard try lab.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk]).status == 0 else { return }
+        guard try lab.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", disk]).status == 0 else { return }
         lab.atEnd { if umount2(disk, Int32(MNT_DETACH)) != 0 { Issue.record("\(disk) stays mounted") } }
-        try lab.write("disk/ballast", [UInt8](repeating: 0, count: 64 << 10))
+        try lab.write("disk/ballast", [UInt8](repeating: 0, count: 448 << 10))
         let balancer = try Balancer(lab, configuration("{ level: info, access: true, file: disk/lbd.log }"))
         try serve(balancer, 600)
         let count = { LogFile.lines(try LogFile.text(disk + "/lbd.log")).count { $0.contains("connection ended") } }

@@ -39,12 +39,13 @@ private final class Sample: Sendable {
         view.write(ListenerEntry(name: "web", bind: "127.0.0.1:80", pool: "front", before: ListenerTotals(accepted: 5, closed: 5, refused: 1)), listener: 1)
         view.write(rate: 12.5, listener: 1)
         view.write(PoolEntry(name: "front", balance: "random"), pool: 1)
+        let now = Clocks.monotonic().nanoseconds
         for worker in 0..<2 {
             for _ in 0..<10 { view.listener(worker: worker, listener: 1).countAccepted() }
             view.times(.connects, worker: worker, pool: 1).count(nanoseconds: 70_000)
             view.backend(worker: worker, slot: 70).countConnection()
             view.backend(worker: worker, slot: 70).countBytesToClient(1000)
-            view.storeBeat(sent: 1, now: 1_000_001, worker: worker)
+            view.storeBeat(sent: now, now: now + 1_000_000, worker: worker)
         }
         view.process.take()
         view.tickets(listener: 1).take()
@@ -280,6 +281,30 @@ struct SegmentReaderTests {
             try Files.remove(path)
         }
         #expect(answers > 10 && errors > 10, "\(answers) answers, \(errors) errors")
+    }
+
+    /// Each word that says something, as one that overflows whatever is made of it. A start looks into what a crash has left.
+    @Test func survivesExtremeWords() throws {
+        let sample = try Sample()
+        try sample.fill()
+        sample.view.growRows(worker: 0).begin(serial: 1, listener: 0, pool: 0, client: nil, now: 1)
+        let good = try FileParts(sample.path).read(at: 0, count: layout.bytes)
+        let folder = try TemporaryFolder()
+        try Files.create(folder.file("copy"), with: good)
+        let reader = try SegmentReader(path: folder.file("copy"))
+        let file = open(folder.file("copy"), O_WRONLY)
+        defer { close(file) }
+        let words = stride(from: SegmentLayout.pageBytes, to: good.count, by: 8).filter { place in good[place..<place + 8].contains { $0 != 0 } }
+        #expect(words.count > 50)
+        for place in words {
+            for extreme in [UInt64(1) << 63, UInt64.max >> 1, UInt64.max, Double.infinity.bitPattern, Double.nan.bitPattern] {
+                withUnsafeBytes(of: extreme.littleEndian) { #expect(pwrite(file, $0.baseAddress, 8, off_t(place)) == 8) }
+                do throws(SegmentError) {
+                    for pool in try reader.observe().pools { _ = (pool.connectTimes.quantile(0.99), pool.connectTimes.total) }
+                } catch { #expect(!error.description.isEmpty) }
+            }
+            good[place..<place + 8].withUnsafeBytes { #expect(pwrite(file, $0.baseAddress, 8, off_t(place)) == 8) }
+        }
     }
 
     @Test func survivesAFileThatShrinks() throws {
