@@ -129,8 +129,9 @@ import Testing
         _ = try named.line()
         try named.send("end\n")
         _ = try named.toEnd()
+        named.close()
         try eventually(within: .seconds(10), "the line of a proxied client") {
-            try lines().contains { $0.listener == "proxied" && $0.reason == .finished && $0.client == "192.0.2.7:4711" }
+            try lines().contains { $0.listener == "proxied" && $0.ending == "backend finished" && $0.client == "192.0.2.7:4711" }
         }
         // The first of `few` is still there, at the end too.
         try balancer.program.signal(SIGINT)
