@@ -208,7 +208,7 @@ struct SegmentReaderTests {
                 defer { isOver.store(true, ordering: .relaxed) }
                 let reader = try SegmentReader(path: sample.path)
                 var (rows, unread) = (0, 0)
-                for _ in 0..<3000 {
+                for _ in 0..<400 {
                     let seen = try reader.observe()
                     unread += seen.unread
                     for row in seen.connections {
