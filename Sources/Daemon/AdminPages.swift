@@ -7,19 +7,28 @@ import Model
     private let readiness: Readiness
     private let status: StatusPage
     private let handler: CommandHandler
-    private let metrics: MetricsText
+    private let metrics: MetricsPage
     /// Only this host's own programs can connect: then a web page that was loaded from elsewhere must not read ours
     /// through a name that it has made mean 127.0.0.1 (DNS rebinding).
     var checksHost = false
 
     init(_ handler: CommandHandler, _ listeners: Listeners, _ history: History, _ metrics: MetricsText) {
         self.handler = handler
-        self.metrics = metrics
+        self.metrics = MetricsPage(metrics)
         readiness = Readiness(table: handler.table, listeners: listeners, handler: handler)
         status = StatusPage(handler, readiness, history)
     }
 
+    /// When too many others are being answered.
+    static let busy = HTTPServer.Response.text(.serviceUnavailable, "too many ask at once; try again in a second\n", [("Retry-After", "1")])
+
     func answer(_ request: HTTPServer.Request) async -> HTTPServer.Response {
+        if let response = answerAtOnce(request) { return response }
+        return request.path == "/metrics" ? await numbers(request) : await overview(request)
+    }
+
+    /// What takes next to no work, and is answered however many ask; nil: the rest.
+    func answerAtOnce(_ request: HTTPServer.Request) -> HTTPServer.Response? {
         switch request.method {
         case .get, .head: break
         case .other: return .text(.methodNotAllowed, "only GET and HEAD: nothing can be changed here; see lbctl\n", [("Allow", "GET, HEAD")])
@@ -27,18 +36,18 @@ import Model
         switch request.path {
         case "/healthz": return .text(.ok, "ok\n")
         case "/readyz": return ready(request)
-        case "/metrics": return await numbers(request)
-        default: return await page(request)
+        case "/metrics": return nil
+        default: return page(request)
         }
     }
 
-    private func page(_ request: HTTPServer.Request) async -> HTTPServer.Response {
+    private func page(_ request: HTTPServer.Request) -> HTTPServer.Response? {
         guard mayRead(request.host) else {
             return .text(.forbidden, "the host '\((request.host ?? "").escapedForOneLine)' is neither an address nor localhost: by another name a "
                 + "page from elsewhere could read this one; use http://127.0.0.1 or http://localhost\n")
         }
         switch request.path {
-        case "/": return await overview(request)
+        case "/": return nil
         case "/style.css": return .admin(.ok, "text/css; charset=utf-8", Array(PageStyle.css.utf8))
         case "/script.js": return .admin(.ok, "text/javascript; charset=utf-8", Array(PageScript.javaScript.utf8))
         default: return .text(.notFound, "there is no such page; there are /, /metrics, /healthz and /readyz\n")
@@ -74,16 +83,15 @@ import Model
 
     private func numbers(_ request: HTTPServer.Request) async -> HTTPServer.Response {
         let form = ExpositionForm(accept: request.accept)
-        do throws(Failure) { return .admin(.ok, form.contentType, try await metrics.text(form)) } catch {
-            return .text(.serviceUnavailable, "lbd is ending\n")
-        }
+        guard let page = await metrics.page(form) else { return .text(.serviceUnavailable, "lbd is ending\n") }
+        return .admin(.ok, form.contentType, page)
     }
 }
 
 extension HTTPServer.Response {
     /// A browser shows nothing of it but what we serve ourselves, within no other page, and keeps nothing.
     static func admin(
-        _ status: Status, _ type: String, _ body: [UInt8], _ more: [(name: String, value: String)] = []
+        _ status: Status, _ type: String, _ body: SharedBytes, _ more: [(name: String, value: String)] = []
     ) -> HTTPServer.Response {
         HTTPServer.Response(status, headers: more + [
             ("Content-Type", type),
@@ -93,7 +101,9 @@ extension HTTPServer.Response {
         ], body: body)
     }
 
+    fileprivate static func admin(_ status: Status, _ type: String, _ body: [UInt8]) -> HTTPServer.Response { admin(status, type, SharedBytes(body)) }
+
     static func text(_ status: Status, _ text: String, _ more: [(name: String, value: String)] = []) -> HTTPServer.Response {
-        admin(status, "text/plain; charset=utf-8", Array(text.utf8), more)
+        admin(status, "text/plain; charset=utf-8", SharedBytes(Array(text.utf8)), more)
     }
 }

@@ -16,12 +16,15 @@ import SystemCalls
     nonisolated static let listener = 0
     nonisolated static let pool = 0
     nonisolated static let slot = 0
-    /// From accept to end, whatever the client does: one that sends a byte now and then holds its place no longer.
+    /// From accept to end, whatever the client does: one that sends a byte now and then holds its place no longer. Where half
+    /// of the places are taken, who comes then has a second until its answer begins (see Proxy/Deadlines).
     private static let lifetime = Duration.seconds(10)
     private static let headersMax = 8 * 1024
     /// Accepted a second in the long run: each costs the control plane some 50 microseconds.
     private static let connectsPerSecond = 1000
     private static let backlog = 4096
+    /// Pages and metrics on their way at once: megabytes each for thousands of backends.
+    private static let answersMax = 64
 
     private let plane: DataPlane
     private let folder: String
@@ -44,10 +47,10 @@ import SystemCalls
     // MARK: Room
 
     /// At once. Each takes three descriptors: the client's, ours to the private socket, and that one's.
-    private static func connectionsMax(descriptorLimit: Int) -> Int { max(16, min(2000, descriptorLimit / 16)) }
+    private static func connectionsMax(descriptorLimit: Int) -> Int { max(4, min(1100, descriptorLimit / 16)) }
 
-    /// What clients' connections leave it, over and above what happens to be free.
-    static func descriptors(workers: Int, descriptorLimit: Int) -> Int { workers + 1 + max(48, descriptorLimit / 128) }
+    /// What all its places take: clients' connections leave it so many.
+    static func descriptors(workers: Int, descriptorLimit: Int) -> Int { workers + 1 + 3 * connectionsMax(descriptorLimit: descriptorLimit) }
 
     var descriptors: Int {
         address == nil ? 0 : AdminPort.descriptors(workers: plane.workerCount, descriptorLimit: plane.descriptorLimit)
@@ -127,11 +130,12 @@ import SystemCalls
         guard path.utf8.count <= Endpoint.unixPathBytesMax else { throw SystemError("bind", ENAMETOOLONG, on: path) }
         try Files.makeFolder(folder, mode: 0o700)
         let socket = try Sockets.bindUnix(path, mode: 0o600)
-        try Sockets.listen(socket.number, backlog: AdminPort.backlog)
+        // Those whose client has left wait there too: no more than that are accepted at once.
+        try Sockets.listen(socket.number, backlog: AdminPort.connectionsMax(descriptorLimit: plane.descriptorLimit))
         let pages: AdminPages = pages
-        return try HTTPServer(on: socket, .init(headersMax: AdminPort.headersMax, idleTimeout: AdminPort.lifetime)) { request in
-            await pages.answer(request)
-        }
+        return try HTTPServer(
+            on: socket, .init(headersMax: AdminPort.headersMax, idleTimeout: AdminPort.lifetime, answersMax: AdminPort.answersMax),
+            .init(atOnce: { pages.answerAtOnce($0) }, later: { await pages.answer($0) }, busy: AdminPages.busy))
     }
 
     private func tellFailure(_ action: () throws(SystemError) -> Void) {

@@ -45,9 +45,9 @@ extension HTTPServer {
 
         package var status: Status
         package var headers: [(name: String, value: String)]
-        package var body: [UInt8]
+        package var body: SharedBytes
 
-        package init(_ status: Status, headers: [(name: String, value: String)] = [], body: [UInt8]) {
+        package init(_ status: Status, headers: [(name: String, value: String)] = [], body: SharedBytes) {
             (self.status, self.headers, self.body) = (status, headers, body)
         }
     }

@@ -3,10 +3,12 @@
 // evhttp bounds neither the number of connections nor their whole time: it listens where only lbd itself connects (see
 // Daemon/AdminPort), behind a listener that does.
 //
-// Invariants: evhttp, its connections and requests are touched on the loop alone. A request is evhttp's until its callback,
-// then owned by `asked` until it is answered: where its connection breaks first, evhttp lets go of the request, and the
-// answer frees it. `evhttp_free` frees all that have a connection; `close` frees those that have none. As nothing owns a
-// request by evhttp_request_own, and no connection carries a second one, none is freed twice.
+// It also looks no more at a connection whose request it has read, so whoever leaves then is found by asking the kernel.
+//
+// Invariants: evhttp, its connections and requests are touched on the loop alone. A request lies in `asked` from its callback
+// until its connection is freed, of which evhttp tells. A connection frees its request, but for one that evhttp has parted
+// from it because it broke: that one is freed here. As nothing owns a request by evhttp_request_own, and no connection
+// carries a second one, none is freed twice.
 import CLibevent
 import Glibc
 import Model
@@ -18,17 +20,52 @@ import SystemCalls
         package var headersMax: Int
         /// Without a byte either way.
         package var idleTimeout: Duration
+        /// Answers that are made or sent at once.
+        package var answersMax: Int
 
-        package init(headersMax: Int, idleTimeout: Duration) {
-            (self.headersMax, self.idleTimeout) = (headersMax, idleTimeout)
+        package init(headersMax: Int, idleTimeout: Duration, answersMax: Int) {
+            (self.headersMax, self.idleTimeout, self.answersMax) = (headersMax, idleTimeout, answersMax)
+        }
+    }
+
+    package struct Answers {
+        /// Beyond all bounds, as it takes next to no work or memory; nil: not this one.
+        let atOnce: @ControlPlane (Request) -> Response?
+        let later: @ControlPlane @Sendable (Request) async -> Response
+        /// Beyond `answersMax`.
+        let busy: Response
+
+        package init(
+            atOnce: @escaping @ControlPlane (Request) -> Response?, later: @escaping @ControlPlane @Sendable (Request) async -> Response, busy: Response
+        ) {
+            (self.atOnce, self.later, self.busy) = (atOnce, later, busy)
+        }
+    }
+
+    private struct Asked {
+        enum Stage {
+            case making(Task<Void, Never>)
+            case sending
+        }
+
+        let request: OpaquePointer
+        let connection: OpaquePointer
+        var stage: Stage
+
+        func cancel() {
+            switch stage {
+            case .making(let work): work.cancel()
+            case .sending: break
+            }
         }
     }
 
     private let server: OpaquePointer
     private let listener: OpaquePointer
-    private let answer: @ControlPlane @Sendable (Request) async -> Response
-    /// By number: requests that wait for their answers.
-    private var asked: [UInt64: (request: OpaquePointer, work: Task<Void, Never>)] = [:]
+    private let answers: Answers
+    private let answersMax: Int
+    /// By number: requests whose answers are made or sent.
+    private var asked: [UInt64: Asked] = [:]
     private var last: UInt64 = 0
     private var isOpen = true
     /// Servers by their listeners: libevent's callback for a failed accept knows nothing else of ours.
@@ -38,10 +75,10 @@ import SystemCalls
 
     /// `socket` listens already. `close` ends it; until then the server stays.
     package init(
-        on socket: consuming Descriptor, _ bounds: Bounds, answer: @escaping @ControlPlane @Sendable (Request) async -> Response
+        on socket: consuming Descriptor, _ bounds: Bounds, _ answers: Answers
     ) throws(SystemError) {
         guard let server = evhttp_new(Loop.shared.base) else { throw SystemError("evhttp_new", ENOMEM) }
-        self.answer = answer
+        (self.answers, answersMax) = (answers, bounds.answersMax)
         self.server = server
         let number = socket.release()
         guard let bound = evhttp_accept_socket_with_handle(server, number), let listener = evhttp_bound_socket_get_listener(bound) else {
@@ -67,40 +104,80 @@ import SystemCalls
         guard isOpen else { return }
         isOpen = false
         HTTPServer.byListener[listener] = nil
-        let left = asked.values
+        for one in asked.values { one.cancel() }
         asked = [:]
-        for (request, work) in left {
-            work.cancel()
-            if evhttp_request_get_connection(request) == nil { evhttp_request_free(request) }
-        }
         evhttp_free(server)
     }
 
     fileprivate func arrived(_ request: OpaquePointer) {
+        let question = Request(request)
+        if let response = answers.atOnce(question) { return send(response, to: request, question.method) }
+        endThoseWhoLeft()
+        guard asked.count < answersMax, let connection = evhttp_request_get_connection(request) else {
+            return send(answers.busy, to: request, question.method)
+        }
         last += 1
         let number = last
-        let question = Request(request)
         let work = start {
-            let response = await self.answer(question)
+            // Its client may have left before this turn.
+            guard !Task.isCancelled else { return }
+            let response = await self.answers.later(question)
             self.reply(response, to: question, number)
         }
-        asked[number] = (request, work)
+        asked[number] = Asked(request: request, connection: connection, stage: .making(work))
+        evhttp_connection_set_closecb(connection, connectionEnds, Unmanaged.passUnretained(self).toOpaque())
     }
 
     private func reply(_ response: Response, to question: Request, _ number: UInt64) {
-        guard let (request, _) = asked.removeValue(forKey: number) else { return }
+        guard let request = asked[number]?.request else { return }
+        asked[number]?.stage = .sending
+        send(response, to: request, question.method)
+    }
+
+    private func send(_ response: Response, to request: OpaquePointer, _ method: Request.Method) {
         let headers = evhttp_request_get_output_headers(request)
         for (name, value) in response.headers { evhttp_add_header(headers, name, value) }
         evhttp_add_header(headers, "Connection", "close")
         evhttp_add_header(headers, "Content-Length", "\(response.body.count)")
         let body = evbuffer_new()
-        switch question.method {
-        case .get, .other: evbuffer_add(body, response.body, response.body.count)
+        switch method {
+        case .get, .other: add(response.body, to: body)
         case .head: break
         }
-        // Where the connection is gone this frees the request, and no more.
         evhttp_send_reply(request, response.status.rawValue, response.status.reason, body)
         evbuffer_free(body)
+    }
+
+    /// The buffer's until they are sent.
+    private func add(_ bytes: SharedBytes, to body: OpaquePointer?) {
+        guard bytes.count > 0 else { return }
+        let owner = Unmanaged.passRetained(bytes)
+        guard evbuffer_add_reference(body, bytes.start, bytes.count, bytesSent, owner.toOpaque()) != 0 else { return }
+        owner.release()
+    }
+
+    // MARK: Clients that leave
+
+    /// Nobody would hear the answer, and each has a descriptor.
+    private func endThoseWhoLeft() {
+        let numbers = asked.map { (number: $0.key, descriptor: bufferevent_getfd(evhttp_connection_get_bufferevent($0.value.connection))) }
+        let gone = Sockets.hungUp(among: numbers.map(\.descriptor))
+        for (number, descriptor) in numbers where gone.contains(descriptor) {
+            guard let one = asked.removeValue(forKey: number) else { continue }
+            one.cancel()
+            evhttp_connection_free(one.connection)
+        }
+    }
+
+    /// The answer has been sent, or its client has left.
+    fileprivate func ends(_ connection: OpaquePointer) {
+        guard let (number, one) = asked.first(where: { $0.value.connection == connection }) else { return }
+        asked[number] = nil
+        one.cancel()
+        switch one.stage {
+        case .making: if evhttp_request_get_connection(one.request) == nil { evhttp_request_free(one.request) }
+        case .sending: break
+        }
     }
 
     fileprivate func rest() {
@@ -136,6 +213,16 @@ private func requestArrived(_ request: OpaquePointer?, _ context: UnsafeMutableR
     let server = Unmanaged<HTTPServer>.fromOpaque(context!).takeUnretainedValue()
     nonisolated(unsafe) let request = request!
     ControlPlane.assumeIsolated { server.arrived(request) }
+}
+
+private func connectionEnds(_ connection: OpaquePointer?, _ context: UnsafeMutableRawPointer?) {
+    let server = Unmanaged<HTTPServer>.fromOpaque(context!).takeUnretainedValue()
+    nonisolated(unsafe) let connection = connection!
+    ControlPlane.assumeIsolated { server.ends(connection) }
+}
+
+private func bytesSent(_: UnsafeRawPointer?, _: Int, _ owner: UnsafeMutableRawPointer?) {
+    Unmanaged<SharedBytes>.fromOpaque(owner!).release()
 }
 
 /// Nobody could be accepted. libevent would try again at once, for ever.

@@ -23,6 +23,7 @@ extension ConnectionHandle {
                 record.isAnswered = true
                 record.answeredAfter = millisecondsSinceAccept
                 accountFirstByte(after: silence)
+                if record.listener == worker.state.ownListener { beginLife() }
             }
             counters.countBytesToClient(bytes)
         }

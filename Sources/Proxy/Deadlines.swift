@@ -83,7 +83,15 @@ extension ConnectionHandle {
         record.lifeEnds = 0
         guard header.lifetime > 0 else { return }
         let shorter = Int64.random(in: 0...header.lifetimeJitter, using: &worker.state.generator)
-        record.lifeEnds = TimerWheel.tick(at: worker.now() + header.lifetime - shorter)
+        record.lifeEnds = TimerWheel.tick(at: worker.now() + (isInCrowd ? min(1_000_000_000, header.lifetime) : header.lifetime - shorter))
+    }
+
+    /// Who may hold a place of lbd's own listener in silence, where half of them are taken, is to be answered in a second:
+    /// else those who ask nothing would keep everybody out for a whole lifetime.
+    private var isInCrowd: Bool {
+        guard record.listener == worker.state.ownListener, !record.isAnswered else { return false }
+        let limit = ConnectionLimit.listener(record.listener)
+        return 2 * worker.state.segment.tickets(of: limit).held > worker.most(limit)
     }
 
     // MARK: Stalled readers

@@ -13,7 +13,7 @@ extension DaemonUnderTest {
     fileprivate func page(_ query: String? = nil) async throws -> String {
         let response = await daemon.admin.pages.answer(HTTPServer.Request(method: .get, path: "/", query: query))
         #expect(response.status == .ok)
-        return String(decoding: response.body, as: UTF8.self)
+        return String(decoding: response.body.bytes, as: UTF8.self)
     }
 
     fileprivate func tell(_ id: String, _ state: RolloutReport.State, lease: Duration = .seconds(60)) throws {
@@ -43,7 +43,7 @@ struct StatusPageTests {
                 let own = try await lbd.page("pool=pool-with-a-long-name-49")
                 #expect(own.contains("127.0.0.1:40020") && own.utf8.count < 60_000, "\(own.utf8.count) bytes")
                 let missing = await lbd.daemon.admin.pages.answer(HTTPServer.Request(method: .get, path: "/", query: "pool=%3Cb%3E"))
-                #expect(missing.status == .notFound && !String(decoding: missing.body, as: UTF8.self).contains("%3C"))
+                #expect(missing.status == .notFound && !String(decoding: missing.body.bytes, as: UTF8.self).contains("%3C"))
             }
         }
     }

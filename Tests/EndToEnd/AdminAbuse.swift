@@ -23,7 +23,8 @@ import Testing
         let connected = ContinuousClock.now
         for peer in slow { try peer.send("G") }
         var times: [Duration] = []
-        let count = slow.count
+        // They came before there was a crowd.
+        let early = Set(slow.prefix(16).map(\.number))
         var firstEnd: ContinuousClock.Instant?
         var nextByte = ContinuousClock.now + .seconds(5)
         try eventually(within: .seconds(60), "the end of all slow clients") {
@@ -35,8 +36,8 @@ import Testing
                 for peer in slow { _ = Sockets.send(peer.number, from: "E", count: 1) }
                 nextByte += .seconds(30)
             }
+            if firstEnd == nil, slow.contains(where: { early.contains($0.number) && Sockets.isReadable($0.number) }) { firstEnd = .now }
             slow = slow.filter { peer in !Sockets.isReadable(peer.number) }
-            if firstEnd == nil, slow.count < count { firstEnd = .now }
             observe(for: .milliseconds(100))
             return slow.isEmpty
         }
@@ -49,7 +50,57 @@ import Testing
         try eventually(within: .seconds(10), "no socket left") { try ProcessTable.descriptors(balancer.process) < 60 }
     }
 
-    @Test("out of descriptors lbd waits for some without spinning, and answers again when they are back")
+    @Test("at a descriptor limit of 1,024, clients that say nothing keep nobody out, and take no client's descriptors")
+    func crowd() throws {
+        let balancer = try balancer(prelude: "ulimit -n 1024")
+        let admin = try balancer.admin()
+        // Of 64 places half are held for ten seconds; the others go round.
+        let held = try (0..<Scale.of(150, full: 300)).map { _ in try Peer(connecting: admin) }
+        let began = ContinuousClock.now
+        #expect(try balancer.get("/healthz").status == 200)
+        #expect(ContinuousClock.now - began < .seconds(9))
+        withExtendedLifetime(held) {}
+        #expect(try ProcessTable.descriptors(balancer.process) < 1024 / 4 + 32)
+    }
+
+    @Test("thousands that ask for the metrics and leave: descriptors stay bounded, and clients of the pool are served")
+    func leavers() throws {
+        let balancer = try balancer()
+        let admin = try balancer.admin()
+        let before = try ProcessTable.descriptors(balancer.process)
+        var most = 0
+        for round in 0..<Scale.of(600, full: 6000) {
+            let peer = try Peer(connecting: admin)
+            try peer.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            peer.reset()
+            if round % 50 == 0 { most = max(most, try ProcessTable.descriptors(balancer.process)) }
+        }
+        // 64 answers, and what is on its way to be read.
+        #expect(most - before < 3 * 64 + 100, "\(most - before) more descriptors")
+        #expect(try balancer.get("/healthz").status == 200)
+        #expect(try balancer.connect().line() == "web-1")
+        try eventually(within: .seconds(20), "no socket left") { try ProcessTable.descriptors(balancer.process) < before + 10 }
+    }
+
+    @Test("who asks for the metrics and reads nothing holds one of 64 answers: more are told to come again, /healthz is answered")
+    func unread() throws {
+        var text = ConfigurationText(backends: (0..<Scale.of(200, full: 1000)).map { ("web-\($0)", "127.0.0.1:9") }, ["health: { check: none }"])
+        text.settings = ["admin: 127.0.0.1:0"]
+        let balancer = try Balancer(lab, text)
+        let admin = try balancer.admin()
+        let before = try ProcessTable.residentKiB(balancer.process)
+        let peers = try (0..<Scale.of(150, full: 400)).map { _ in try Peer(connecting: admin, receiveBuffer: 2048) }
+        for peer in peers { try peer.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n") }
+        #expect(try balancer.get("/healthz").status == 200)
+        let refused = try eventually(within: .seconds(10), "one that is told to come again") {
+            try balancer.get("/metrics").headers["retry-after"]
+        }
+        #expect(refused == "1")
+        let grown = try ProcessTable.residentKiB(balancer.process) - before
+        #expect(grown < 64 * 1024, "\(grown) KiB")
+    }
+
+    @Test("40 slow clients at a descriptor limit of 64: none runs out, lbd does not spin, and answers as soon as they are gone")
     func descriptorsRunOut() throws {
         let balancer = try balancer(prelude: "ulimit -n 64")
         let admin = try balancer.admin()

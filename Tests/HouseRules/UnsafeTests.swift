@@ -7,7 +7,7 @@ struct UnsafeTests {
     private static let files = [
         "Proxy/Connection", "Proxy/Worker", "Proxy/Accept", "Proxy/Mailbox", "Proxy/Direction", "Proxy/Pipes", "Proxy/Routing", "Proxy/Room", "Proxy/FlatMemory",
         "Proxy/Arrivals", "Proxy/SourceCounts", "Proxy/SourceRates", "Proxy/Stripes", "Proxy/HeldBack", "Proxy/Access",
-        "EventLoop/Loop", "EventLoop/Background", "EventLoop/Wait", "EventLoop/ControlPlane", "EventLoop/AsyncSocket", "EventLoop/HTTPServer",
+        "EventLoop/Loop", "EventLoop/Background", "EventLoop/Wait", "EventLoop/ControlPlane", "EventLoop/AsyncSocket", "EventLoop/HTTPServer", "EventLoop/SharedBytes",
         "Configuration/YamlNode",
     ]
     /// What these two may do and no more: lend a buffer to one call; one cast after a check.
