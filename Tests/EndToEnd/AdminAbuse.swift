@@ -63,9 +63,17 @@ import Testing
         #expect(try ProcessTable.descriptors(balancer.process) < 1024 / 4 + 32)
     }
 
-    @Test("thousands that ask for the metrics and leave: descriptors stay bounded, and clients of the pool are served")
+    /// With much to tell.
+    private func largeBalancer() throws -> Balancer {
+        let backends = (0..<Scale.of(200, full: 1000)).map { ("web-\($0)", "127.1.\($0 / 250).\($0 % 250 + 1):9") }
+        var text = ConfigurationText(backends: backends, ["health: { check: none }"])
+        text.settings = ["admin: 127.0.0.1:0"]
+        return try Balancer(lab, text)
+    }
+
+    @Test("thousands that ask for the metrics and leave: descriptors stay bounded")
     func leavers() throws {
-        let balancer = try balancer()
+        let balancer = try largeBalancer()
         let admin = try balancer.admin()
         let before = try ProcessTable.descriptors(balancer.process)
         var most = 0
@@ -73,20 +81,19 @@ import Testing
             let peer = try Peer(connecting: admin)
             try peer.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
             peer.reset()
-            if round % 50 == 0 { most = max(most, try ProcessTable.descriptors(balancer.process)) }
+            guard round % 50 == 49 else { continue }
+            // It comes behind them: what they asked for has been read.
+            #expect(try balancer.get("/healthz").status == 200)
+            most = max(most, try ProcessTable.descriptors(balancer.process))
         }
-        // 64 answers, and what is on its way to be read.
+        // 64 answers, and some that are on their way to be read.
         #expect(most - before < 3 * 64 + 100, "\(most - before) more descriptors")
-        #expect(try balancer.get("/healthz").status == 200)
-        #expect(try balancer.connect().line() == "web-1")
         try eventually(within: .seconds(20), "no socket left") { try ProcessTable.descriptors(balancer.process) < before + 10 }
     }
 
     @Test("who asks for the metrics and reads nothing holds one of 64 answers: more are told to come again, /healthz is answered")
     func unread() throws {
-        var text = ConfigurationText(backends: (0..<Scale.of(200, full: 1000)).map { ("web-\($0)", "127.0.0.1:9") }, ["health: { check: none }"])
-        text.settings = ["admin: 127.0.0.1:0"]
-        let balancer = try Balancer(lab, text)
+        let balancer = try largeBalancer()
         let admin = try balancer.admin()
         let before = try ProcessTable.residentKiB(balancer.process)
         let peers = try (0..<Scale.of(150, full: 400)).map { _ in try Peer(connecting: admin, receiveBuffer: 2048) }
