@@ -33,7 +33,7 @@ struct WordTests {
         Ban(word: "@unknown default", isWhole: false, instead: "every case by name"),
         Ban(word: "@preconcurrency", isWhole: false, instead: "types that are Sendable"),
         Ban(word: "event_active", instead: "a ready list that the worker continues itself (see Proxy/Round)"),
-        Ban(word: "bufferevent_", instead: "raw events (four times the CPU per GB)"),
+        Ban(word: "bufferevent_", instead: "raw events (four times the CPU per GB)", except: ["EventLoop/HTTPServer"]),
         Ban(word: "evconnlistener_", instead: "Proxy/Accept (it spins when descriptors run out)", except: ["EventLoop/HTTPServer"]),
     ]
     /// In comments too.
