@@ -9,9 +9,7 @@ import SystemCalls
     /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
     private static let lastingMax = 24
     /// Accepted at a time, before the loop does something else.
-    private static let acceptsInARow = 128
-    /// Who had gone when he was accepted, and is still to be heard: of more the first are forgotten.
-    private static let departedMax = 16
+    private static let acceptsInARow = 16
 
     private let path: String
     /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
@@ -23,10 +21,6 @@ import SystemCalls
     /// Announced when one of them has gone.
     private let left = Broadcast()
     private var accepting: Task<Void, Never>?
-    /// Peers that had gone when they were accepted: together they have what one has.
-    private var departed: [AsyncSocket] = []
-    private let departedTaker = TurnTaker()
-    private var hearing: Task<Void, Never>?
     /// For peers that go away.
     private var watching: Task<Void, Never>?
     /// Names of those who have asked: looking one up may go over a network.
@@ -49,7 +43,6 @@ import SystemCalls
     func close() throws(SystemError) {
         accepting?.cancel()
         watching?.cancel()
-        hearing?.cancel()
         try Files.remove(path)
     }
 
@@ -69,13 +62,11 @@ import SystemCalls
     private func accept(from listener: AsyncListener) async {
         while true {
             do throws(SocketFailure) {
-                let arrived = try await listener.accept(countMax: ControlServer.acceptsInARow)
-                let gone = Sockets.hungUp(among: arrived.map(\.number))
-                for socket in arrived where !gone.contains(socket.number) {
+                // Who sends an order and goes is obeyed, before whoever comes after him.
+                for socket in try await listener.accept(countMax: ControlServer.acceptsInARow) {
                     guard await hasRoom() else { return }
                     welcome(Conversation(socket: socket))
                 }
-                hearLater(arrived.filter { gone.contains($0.number) })
             } catch {
                 switch error {
                 case .cancelled: return
@@ -86,22 +77,6 @@ import SystemCalls
             }
             await Task.yield()
         }
-    }
-
-    /// Whoever sends an order and goes is obeyed, but after those who wait for an answer.
-    private func hearLater(_ peers: [AsyncSocket]) {
-        departed += peers
-        departed.removeFirst(max(0, departed.count - ControlServer.departedMax))
-        guard hearing == nil, !departed.isEmpty else { return }
-        hearing = start { [weak self] in await self?.hearDeparted() }
-    }
-
-    private func hearDeparted() async {
-        while !departed.isEmpty, await turns.next(for: departedTaker) {
-            let peer = Conversation(socket: departed.removeFirst(), taker: departedTaker)
-            await converse(with: peer)
-        }
-        hearing = nil
     }
 
     private func welcome(_ peer: Conversation) {

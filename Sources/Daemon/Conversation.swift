@@ -6,7 +6,7 @@ import SystemCalls
 
 @ControlPlane final class Conversation {
     let socket: AsyncSocket
-    let taker: TurnTaker
+    let taker = TurnTaker()
     /// What it does now, and since when.
     private(set) var phase: Phase
     /// It asks one thing after the other since then, without a pause.
@@ -62,9 +62,8 @@ import SystemCalls
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.
     private static let patience = Duration.seconds(60)
 
-    init(socket: AsyncSocket, taker: TurnTaker = TurnTaker()) {
+    init(socket: AsyncSocket) {
         self.socket = socket
-        self.taker = taker
         busySince = LoopClock().now
         phase = .silent(since: busySince)
     }
