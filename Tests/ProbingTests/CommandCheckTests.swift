@@ -162,7 +162,8 @@ import Testing
         }
         lease.end()
         #expect(try await noChildIsLeft())
-        #expect(try await onLoop { await check() } == .success)
+        let after = try await onLoop { await CommandCheck.run([program], for: target, timeout: .seconds(20)) }
+        #expect(after == .success)
     }
 
     /// Fault: the probes of a pool that had no place waited for ever for those that other pools' hanging commands had, and
