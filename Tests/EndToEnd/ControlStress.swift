@@ -47,48 +47,6 @@ import Testing
         try expectUnharmed(baseline)
     }
 
-    /// Fault: who asks one short thing waited for an answer to each of those who ask without end. Whoever reads slowly or
-    /// late takes the same from both numbers.
-    @Test("thirty clients ask without end: who asks now and then waits for a few answers, not for thirty")
-    func fair() throws {
-        let stop = StopFlag()
-        let answers = Atomic(0)
-        let path = balancer.control
-        let count = 30
-        let busy = (0..<count).map { _ in
-            Background {
-                let peer = try Peer(connecting: .unix(path: path))
-                defer { peer.close() }
-                let asked = 20
-                while !stop.isRaised {
-                    try peer.send(String(repeating: "status many\n", count: asked))
-                    var answered = 0
-                    while answered < asked, case .bytes(let bytes) = try peer.receive() {
-                        // Nothing but an answer's end has one.
-                        let ends = bytes.count { $0 == UInt8(ascii: "+") }
-                        answered += ends
-                        answers.add(ends, ordering: .relaxed)
-                    }
-                }
-            }
-        }
-        let conversation = try ControlConversation(path)
-        try eventually(within: .seconds(20), "all of them to be served") { answers.load(ordering: .relaxed) > 10 * count }
-        let (before, started) = (answers.load(ordering: .relaxed), ContinuousClock.now)
-        let waits = try (0..<Scale.of(40, full: 400)).map { _ in
-            observe(for: .milliseconds(10))
-            let before = ContinuousClock.now
-            try conversation.send("status web\n")
-            _ = try conversation.reply()
-            return ContinuousClock.now - before
-        }
-        let each = (ContinuousClock.now - started) / Double(answers.load(ordering: .relaxed) - before) * Double(count)
-        stop.raise()
-        for client in busy { try client.result() }
-        let median = waits.sorted()[waits.count / 2]
-        #expect(median * 3 < each, "\(median.spoken) for one who asks now and then, \(each.spoken) for one who asks without end")
-    }
-
     @Test("clients that vanish in the middle of a line or of an answer leave nothing")
     func vanishing() throws {
         let baseline = try Baseline(balancer)
