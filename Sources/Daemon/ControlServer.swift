@@ -6,12 +6,8 @@ import Model
 import SystemCalls
 
 @ControlPlane final class ControlServer {
-    /// Of more, those who ask and go would stand before who waits for an answer.
-    static let conversationsMax = 40
     /// So many of them may follow events or wait for a drain: the others are left for those who ask and go.
     private static let lastingMax = 24
-    /// A longer line takes time to read, and a turn before. Nonsense in a short one takes none.
-    private static let shortLine = 4096
     /// Accepted at a time, before the loop does something else.
     private static let acceptsInARow = 16
 
@@ -155,8 +151,7 @@ import SystemCalls
     }
 
     private func answer(_ line: [UInt8], _ peer: Conversation) async -> Bool {
-        let isLong = line.count > ControlServer.shortLine
-        if isLong { guard await turns.next(for: peer.taker) else { return false } }
+        guard await turns.next(for: peer.taker) else { return false }
         defer { turns.end(of: peer.taker) }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
@@ -164,7 +159,6 @@ import SystemCalls
         }
         // Else those who send and go would keep those waiting who wait.
         if request.command.onlyAsks, peer.socket.isHungUp { return false }
-        if !isLong { guard await turns.next(for: peer.taker) else { return false } }
         guard let user = user(of: peer) else { return false }
         peer.beginWork()
         if watching == nil { watching = start { [weak self] in await self?.watch() } }

@@ -133,7 +133,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         // The control socket first: should another lbd have it, nobody's connection has been accepted yet.
         try Files.makeFolder(Files.folder(of: configuration.control))
         let control = try ControlServer(
-            path: configuration.control, conversationsMax: min(ControlServer.conversationsMax, plane.budget.conversationsMax), handler: handler, turns: turns,
+            path: configuration.control, conversationsMax: plane.budget.conversationsMax, handler: handler, turns: turns,
             logger: logger.about(.control))
         self.control = control
         published.publish(besideControl: configuration.control, logger)
