@@ -156,12 +156,13 @@ extension Request {
     private static let orderingVerbs = Set(Verb.all.map { $0.names[0] }).subtracting(askingVerbs).map { Array($0.utf8) }
     private static let verbBytesMax = 20
 
-    /// False: nonsense, or it only asks, as its first word tells. Of much that nobody waits for most is known so, at little cost.
+    /// False: nonsense, or it only asks. Mostly its first word tells, at little cost: there may be much of it, though nobody waits.
     package static func mayOrder(_ line: [UInt8]) -> Bool {
         let word = line.prefix(verbBytesMax).prefix { 0x61...0x7A ~= $0 }
-        // Anything else may be a quote.
         let isPlain = word.count == verbBytesMax || word.count == line.count || line[word.count] == UInt8(ascii: " ")
-        return !isPlain || orderingVerbs.contains(Array(word))
+        if isPlain, !word.isEmpty { return orderingVerbs.contains(Array(word)) }
+        // There may be quotes in it.
+        do throws(LineError) { return try Request(line: line).command.unawaited != nil } catch { return false }
     }
 }
 
@@ -266,12 +267,12 @@ struct Arguments {
         // A line holds thousands of them: looked up, not searched for.
         var named: Set<String> = []
         for word in words {
-            guard let equals = word.firstIndex(of: "=") else {
+            guard let equals = word.utf8.firstIndex(of: UInt8(ascii: "=")) else {
                 plain.append(word)
                 continue
             }
             let key = String(word[..<equals])
-            guard !verb.takesShares || !key.contains("/") else {
+            guard !verb.takesShares || !key.utf8.contains(UInt8(ascii: "/")) else {
                 plain.append(word)
                 continue
             }
@@ -429,7 +430,7 @@ extension Command {
 
     private static func scope(_ word: String) throws(LineError) -> StatusScope {
         do {
-            return word.contains("/") ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
+            return word.utf8.contains(UInt8(ascii: "/")) ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
         } catch {
             throw LineError(description: "'\(word.escapedForOneLine)' is neither POOL nor POOL/BACKEND: \(error)")
         }

@@ -59,7 +59,7 @@ extension Arguments {
     private mutating func connectionScope() throws(LineError) -> ConnectionScope {
         guard let word = word() else { return .everything }
         do {
-            return word.contains("/") ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
+            return word.utf8.contains(UInt8(ascii: "/")) ? .backend(try BackendReference(word)) : .pool(try PoolName(word))
         } catch {
             throw LineError(description: "'\(word.escapedForOneLine)' is neither POOL nor POOL/BACKEND: \(error)")
         }

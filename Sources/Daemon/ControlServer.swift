@@ -65,14 +65,13 @@ import SystemCalls
     private func accept(from listener: AsyncListener) async {
         while true {
             do throws(SocketFailure) {
-                guard await departed.hasRoom() else { return }
                 let arrived = try await listener.accept(countMax: ControlServer.acceptsInARow)
                 // There may be thousands of them a second: of somebody who has gone by now only orders are kept.
                 let gone = Sockets.hungUp(among: arrived.map(\.number))
                 for socket in arrived {
                     let peer = Conversation(socket: socket)
                     guard !gone.contains(socket.number) else {
-                        takeOrders(of: peer)
+                        takeOrders(peer.lastLines(), of: peer)
                         continue
                     }
                     guard await hasRoom() else { return }
@@ -95,13 +94,13 @@ import SystemCalls
         peer.run { peer in
             await self.converse(with: peer)
             self.leave(peer)
-            if peer.socket.isHungUp { self.takeOrders(of: peer) }
+            if peer.socket.isHungUp { self.takeOrders(peer.lastLines(), of: peer) }
         }
     }
 
     /// Of a peer that has gone: whatever it ordered before is carried out.
-    private func takeOrders(of peer: Conversation) {
-        let orders = peer.lastOrders()
+    private func takeOrders(_ lines: [[UInt8]], of peer: Conversation) {
+        let orders = lines.filter(Request.mayOrder)
         guard !orders.isEmpty, let user = user(of: peer) else { return }
         departed.add(orders, of: user)
     }
@@ -170,18 +169,17 @@ import SystemCalls
     }
 
     private func answer(_ line: [UInt8], _ peer: Conversation) async -> Bool {
-        guard await turns.next(for: peer.taker) else { return false }
+        guard await turns.next(for: peer.taker) else { return leaveUnanswered(line, peer) }
         defer { turns.end(of: peer.taker) }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))
         }
-        if request.command.onlyAsks {
-            // Else those who send and go would keep those waiting who wait.
-            if peer.socket.isHungUp { return true }
-        } else if departed.isWaiting {
+        // Else those who send and go would keep those waiting who wait.
+        guard !peer.socket.isHungUp else { return leaveUnanswered(line, peer) }
+        if !request.command.onlyAsks, departed.isWaiting {
             turns.end(of: peer.taker)
-            guard await departed.areBegun(), await turns.next(for: peer.taker) else { return false }
+            guard await departed.areBegun(), await turns.next(for: peer.taker) else { return leaveUnanswered(line, peer) }
         }
         guard let user = user(of: peer) else { return false }
         peer.beginWork()
@@ -189,6 +187,12 @@ import SystemCalls
         let outcome = await carryOut(request, peer, user)
         peer.endWork()
         return await peer.send(outcome)
+    }
+
+    /// An order of somebody who has gone meanwhile is one like those that he left unread.
+    private func leaveUnanswered(_ line: [UInt8], _ peer: Conversation) -> Bool {
+        if peer.socket.isHungUp { takeOrders([line], of: peer) }
+        return false
     }
 
     /// The peer's going away ends whatever is waited for on its behalf. Looked for once a second, as long as there is

@@ -62,9 +62,6 @@ import SystemCalls
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.
     private static let patience = Duration.seconds(60)
 
-    /// Who goes and leaves so many lines that are no orders: nobody means what comes after them.
-    private static let nonsenseMax = 1000
-
     init(socket: AsyncSocket) {
         self.socket = socket
         busySince = LoopClock().now
@@ -92,23 +89,21 @@ import SystemCalls
         }
     }
 
-    /// Lines of a peer that has gone which were not read yet and may be orders; nothing is waited for.
-    func lastOrders() -> [[UInt8]] {
-        var (orders, others): ([[UInt8]], Int) = ([], 0)
-        while others < Conversation.nonsenseMax {
+    /// Those that were not read yet of a peer that has gone; nothing is waited for.
+    func lastLines() -> [[UInt8]] {
+        var lines: [[UInt8]] = []
+        while true {
             let line: AsyncSocket.Line?
             do throws(SocketFailure) { line = try socket.lineAtHand(bytesMax: RequestLine.bytesMax) } catch {
                 // The connection failed: no more of it can be read.
-                return orders
+                return lines
             }
             switch line {
-            case nil, .end: return orders
-            case .tooLong: others += 1
-            case .line(let line):
-                if Request.mayOrder(line) { orders.append(line) } else { others += 1 }
+            case nil, .end: return lines
+            case .tooLong: continue
+            case .line(let line): if !line.isEmpty { lines.append(line) }
             }
         }
-        return orders
     }
 
     /// One that may take long is carried out, until `endWait`.

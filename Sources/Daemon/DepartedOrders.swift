@@ -6,7 +6,7 @@ import Logging
 import Model
 
 @ControlPlane final class DepartedOrders {
-    /// While more wait nobody is accepted: who comes stands in the backlog.
+    /// While so many wait more are not taken: to leave them in the backlog would keep those waiting who ask.
     private static let waitingMax = 1024
     private static let bytesMax = 4 * 1024 * 1024
 
@@ -21,8 +21,9 @@ import Model
     /// Announced whenever one of them has its turn.
     private let progress = Broadcast()
     private var obeying: Task<Void, Never>?
-    /// What was refused is told once a second: when last, and how many since.
-    private var told: (at: MonotonicTime, andNot: Int)?
+    /// What was not carried out is told once a second: when last, and how many since.
+    private var toldAt: MonotonicTime?
+    private var untold = 0
 
     init(handler: CommandHandler, turns: Turns, logger: Logger) {
         self.handler = handler
@@ -35,18 +36,13 @@ import Model
     var isWaiting: Bool { !waiting.isEmpty }
 
     func add(_ lines: [[UInt8]], of user: String) {
+        guard waiting.count < DepartedOrders.waitingMax, bytes < DepartedOrders.bytesMax else {
+            return tell("\(waiting.count) such orders wait already", of: lines[0], by: user, count: lines.count)
+        }
         waiting += lines.map { ($0, user) }
         added += lines.count
         bytes += lines.reduce(0) { $0 + $1.count }
         if obeying == nil { obeying = start { [weak self] in await self?.obeyAll() } }
-    }
-
-    /// Returns when more can be taken; false: cancelled.
-    func hasRoom() async -> Bool {
-        while waiting.count >= DepartedOrders.waitingMax || bytes >= DepartedOrders.bytesMax {
-            guard await progress.next(after: progress.version) != .cancelled else { return false }
-        }
-        return true
     }
 
     /// Returns when all that are here now have had their turn, so that an order that came after them is not carried out
@@ -87,15 +83,17 @@ import Model
             return
         }
         let nobody = Answer(.text, isFollowed: false, pause: { await turns.next(for: taker) }) { _ in }
-        do throws(Failure) { try await handler.handle(command, by: user, nobody) } catch { tell(error, of: command, by: user) }
+        do throws(Failure) { try await handler.handle(command, by: user, nobody) } catch { tell(error.description, of: line, by: user) }
     }
 
-    private func tell(_ failure: Failure, of command: Command, by user: String) {
+    /// `reason`: why it was not carried out.
+    private func tell(_ reason: String, of line: [UInt8], by user: String, count: Int = 1) {
+        untold += count
         let now = LoopClock().now
-        if let told, told.at.duration(to: now) < .seconds(1) { return self.told = (told.at, told.andNot + 1) }
-        let others = told.map { $0.andNot > 0 ? " (and \($0.andNot) others since the last such line)" : "" } ?? ""
-        told = (now, 0)
-        let order = Request(command).line.escapedForOneLine.prefix(200)
-        logger.notice("control socket: an order of \(user), who had gone before the answer, was not carried out: \(failure)\(others); it was: \(order)")
+        if let toldAt, toldAt.duration(to: now) < .seconds(1) { return }
+        let others = untold > 1 ? "; neither were \(untold - 1) others" : ""
+        (toldAt, untold) = (now, 0)
+        let order = String(decoding: line.prefix(200), as: UTF8.self).escapedForOneLine
+        logger.notice("control socket: an order of \(user), who had gone before its answer, was not carried out: \(reason)\(others); it was: \(order)")
     }
 }

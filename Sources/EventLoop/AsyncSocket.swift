@@ -150,7 +150,7 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     private func newline() -> Int? {
         received.withUnsafeBytes { bytes in
             guard searched < bytes.count, let found = memchr(bytes.baseAddress! + searched, 0x0A, bytes.count - searched) else { return nil }
-            return UnsafeRawPointer(found) - bytes.baseAddress!
+            return bytes.baseAddress!.distance(to: found)
         }
     }
 

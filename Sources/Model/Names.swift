@@ -66,7 +66,7 @@ package struct BackendReference: Hashable, Comparable, Sendable, CustomStringCon
     }
 
     package init(_ text: String) throws(NameError) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.utf8.split(separator: UInt8(ascii: "/"), maxSplits: 2, omittingEmptySubsequences: false).map { Substring($0) }
         guard parts.count == 2 else {
             guard parts.count == 1, BackendReference.isName(text) else {
                 throw NameError(description: "'\(text.escapedForOneLine)' is not a backend: write POOL/BACKEND")

@@ -9,7 +9,7 @@ extension String {
     package var escapedForOneLine: String {
         var result = ""
         for scalar in unicodeScalars {
-            guard result.count < 120 else { return result + "..." }
+            guard result.utf8.count < 120 else { return result + "..." }
             switch scalar.value {
             case 0x0A: result += "\\n"
             case 0x0D: result += "\\r"

@@ -172,8 +172,8 @@ struct UnawaitedTests {
             #expect(Request.mayOrder(line) != asks, "\(verb.name)")
             #expect(Request.mayOrder(line + Array(" web/a x=y".utf8)) != asks, "\(verb.name)")
         }
-        for line in ["'drain' web/a", "dr\\ain web/a", " drain web/a", "drain\tweb/a"] { #expect(Request.mayOrder(Array(line.utf8)), "\(line)") }
-        for line in ["", "drainn web/a", "drai", String(repeating: "drain", count: 100)] { #expect(!Request.mayOrder(Array(line.utf8)), "\(line)") }
+        for line in ["'drain' web/a", "dr\\ain web/a", " drain web/a", "drain\tweb/a", "\"config\" reload"] { #expect(Request.mayOrder(Array(line.utf8)), "\(line)") }
+        for line in ["", " ", "'status' web", "'drainn' web/a", "\u{1}drain web/a", "drainn web/a", "drai", String(repeating: "drain", count: 100)] { #expect(!Request.mayOrder(Array(line.utf8)), "\(line)") }
     }
 
     @Test func nobodyWaitsForThem() throws {
