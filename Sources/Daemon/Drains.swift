@@ -117,6 +117,9 @@ import SystemCalls
         defer { forecasts.cancel() }
         var told: [BackendReference: DrainRecord] = [:]
         while true {
+            // Whoever is woken by something else may see the last connection gone before its news has come: what leaves
+            // the configuration then does so first, so that the answer can say it.
+            table.settle()
             let seen = table.changes.version
             let backends = try standing(asked)
             let open = backends.filter { !$0.isEmpty }

@@ -46,7 +46,7 @@ struct AccessNamesTests {
     }
 
     private func waitForLines(_ count: Int, _ path: String) throws {
-        let end = ContinuousClock.now + .seconds(20)
+        let end = ContinuousClock.now + Patience.limit
         while try Files.read(path, bytesMax: 1 << 20).count(where: { $0 == 0x0A }) < count {
             guard ContinuousClock.now < end else { throw SystemError("wait for lines", ETIMEDOUT, on: path) }
             poll(nil, 0, 1)

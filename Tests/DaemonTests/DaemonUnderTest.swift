@@ -26,15 +26,17 @@ import Testing
         _ configuration: @escaping @Sendable (_ folder: String) throws -> BalancerConfiguration,
         _ body: @Sendable @concurrent (DaemonUnderTest) async throws -> Void
     ) async throws {
-        let lbd = try await onLoop { try DaemonUnderTest(configuration) }
-        do {
-            try await onLoop { try await lbd.waitUntil("the listeners are open") { !lbd.daemon.listeners.open.isEmpty } }
-            try await onThread { try await body(lbd) }
-        } catch {
-            Issue.record(error)
+        try await onThread {
+            let lbd = try await onLoop { try DaemonUnderTest(configuration) }
+            do {
+                try await onLoop { try await lbd.waitUntil("the listeners are open") { !lbd.daemon.listeners.open.isEmpty } }
+                try await body(lbd)
+            } catch {
+                Issue.record(error)
+            }
+            let status = try await onLoop { try await lbd.stop() }
+            #expect(status == 0)
         }
-        let status = try await onLoop { try await lbd.stop() }
-        #expect(status == 0)
     }
 
     private init(_ configuration: (String) throws -> BalancerConfiguration) throws {
@@ -76,7 +78,7 @@ import Testing
         _ what: String, at location: SourceLocation = #_sourceLocation, _ isSo: () throws -> Bool
     ) async throws {
         let clock = LoopClock()
-        let deadline = clock.now.advanced(by: .seconds(20))
+        let deadline = clock.now.advanced(by: Patience.limit)
         while try !isSo() {
             guard clock.now < deadline else {
                 Issue.record("waited in vain until \(what)", sourceLocation: location)
@@ -133,7 +135,7 @@ func listener(_ name: String, pool: String? = nil, bind: Endpoint = .ipv4(0x7F00
 func pool(_ name: String, _ backends: [Endpoint]) throws -> PoolConfiguration {
     PoolConfiguration(
         name: try PoolName(name), balance: .roundRobin,
-        timeouts: PoolTimeouts(connect: .seconds(2), idle: .seconds(60), halfClosed: .seconds(60)), connectRetries: 2,
+        timeouts: PoolTimeouts(connect: .seconds(60), idle: Patience.limit, halfClosed: Patience.limit), connectRetries: 2,
         health: HealthConfiguration(check: .none, interval: .seconds(1), timeout: .seconds(1), rise: 2, fall: 2), drainDeadline: .seconds(5),
         backends: try backends.enumerated().map { try backend("\($0.offset + 1)", $0.element) }, restart: nil)
 }

@@ -125,7 +125,7 @@ struct MetricsTests {
 extension DaemonUnderTest {
     fileprivate func overloads(_ wanted: Set<String>) async throws {
         let clock = LoopClock()
-        let deadline = clock.now.advanced(by: .seconds(20))
+        let deadline = clock.now.advanced(by: Patience.limit)
         while true {
             let found = try await metrics().samples.filter { $0.name == "lb_overload" && $0.value == 1 }
             let causes = Set(found.map { "\($0.labels["listener"]!) \($0.labels["cause"]!)" })

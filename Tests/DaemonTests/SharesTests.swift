@@ -71,10 +71,10 @@ struct SharesTests {
         let at = servers.map(\.endpoint)
         try await DaemonUnderTest.with({ try configuration(in: $0, workers: 1, ["a": at]) }) { lbd in
             try await onLoop {
-                try await lbd.share(["a/1": 0], lease: .milliseconds(200))
-                try await lbd.share(["a/1": 0], lease: .seconds(60))
+                try await lbd.share(["a/1": 0], lease: .seconds(2))
+                try await lbd.share(["a/1": 0], lease: Patience.limit)
                 let until = try #require(try lbd.pool().shares?.until)
-                await pause(for: .milliseconds(400))
+                await pause(for: .seconds(3))
                 #expect(try lbd.pool().shares?.until == until)
                 try await lbd.share(["a/1": 0], lease: .milliseconds(200))
                 try await lbd.waitUntil("the shares have ended") { try lbd.pool().shares == nil }

@@ -75,7 +75,7 @@ struct StatusPageTests {
         try await DaemonUnderTest.with({ try configuration(in: $0, workers: 1, ["a": [.ipv4(0x7F00_0001, port: 40_001)]]) }) { lbd in
             try await onLoop {
                 #expect(try lbd.shown() == nil)
-                try lbd.tell("one", .running, lease: .milliseconds(30))
+                try lbd.tell("one", .running, lease: .seconds(2))
                 #expect(try lbd.shown() == "one")
                 try await lbd.waitUntil("its lease has ended") { try lbd.shown() == nil }
                 try lbd.tell("two", .running)

@@ -62,7 +62,7 @@ struct TurnsTests {
             }
             let impatience = start {
                 // Other tests use the same loop.
-                if await pause(for: .seconds(120)) { long.cancel() }
+                if await pause(for: Patience.limit) { long.cancel() }
             }
             let parts = await long.value
             impatience.cancel()
@@ -99,7 +99,7 @@ struct TurnsTests {
             let turns = Turns(), news = Broadcast(), log = Order()
             let waiting = start {
                 _ = await turns.next(for: TurnTaker())
-                _ = await news.next(after: 0, timeout: .seconds(20))
+                _ = await news.next(after: 0, timeout: Patience.limit)
                 log.entries.append("waited")
             }
             let other = start {

@@ -27,13 +27,15 @@ private func line(_ text: String) -> AsyncSocket.Line { .line(Array(text.utf8)) 
                 #expect(failure == .deadlinePassed)
             }
             let late = deadline.duration(to: Clocks.monotonic())
-            #expect(late >= .zero && late < .seconds(10))
+            #expect(late >= .zero && late < .seconds(60))
         }
     }
 
     /// A probe must not fail because we stood still: what has come in time, or meanwhile, has come.
     @Test func whatCameDuringAStandstillOfOursCounts() async throws {
+        let standsStill = Counter()
         let backend = try TestBackend { peer in
+            while standsStill.value == 0 { poll(nil, 0, 1) }
             try peer.send("here")
             while case .success = peer.receive() {}
         }
@@ -43,7 +45,9 @@ private func line(_ text: String) -> AsyncSocket.Line { .line(Array(text.utf8)) 
             let socket = try await AsyncSocket.connect(to: backend.endpoint, deadline: deadline)
             let reader = startThrowing { try await socket.receive() }
             await Task.yield()
-            poll(nil, 0, 300)
+            standsStill.add(1)
+            #expect(isReadable(socket.number, within: 60))
+            while Clocks.monotonic() < deadline { poll(nil, 0, 10) }
             #expect(try await reader.value == Array("here".utf8))
         }
     }

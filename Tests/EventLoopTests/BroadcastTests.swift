@@ -33,7 +33,7 @@ struct BroadcastTests {
                 while true {
                     let seen = broadcast.version
                     if state.entries.count == 1000 { return true }
-                    guard await broadcast.next(after: seen, timeout: .seconds(20)) == .ready else { return false }
+                    guard await broadcast.next(after: seen, timeout: Patience.limit) == .ready else { return false }
                 }
             }
             for step in 0..<1000 {

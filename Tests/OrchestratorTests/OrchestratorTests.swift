@@ -81,7 +81,7 @@ private func measuring(_ command: Command) -> [ReplyLine] {
     _ balancers: [ScriptedBalancer], restart: [String] = ["true"], policy: Policy = Policy(), progress: @escaping @ControlPlane (Progress) -> Void = { _ in }
 ) throws -> Orchestrator {
     let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: .command(restart))
-    let limits = RolloutLimits(drain: .seconds(20), restart: .seconds(20), ready: .seconds(20))
+    let limits = RolloutLimits(drain: .seconds(600), restart: .seconds(600), ready: .seconds(600))
     let folder = try RolloutStore(path: balancers[0].state.path).create(for: plan.pool)
     let order = RolloutOrder(id: folder.id, owner: "me", balancers: balancers.map(\.path), plan: plan, limits: limits, policy: policy)
     return Orchestrator(order, journal: try Journal.create(in: folder), runner: [try Products.path("lbctl"), Runner.verb], progress: progress)
@@ -124,7 +124,7 @@ private func verb(_ command: Command) -> String {
                 guard case .drain(let order) = command else { return nil }
                 return order.lease
             }
-            #expect(leases == [30, 50, 50, 30, 50, 50].map { Duration.seconds($0) })
+            #expect(leases == [30, 630, 630, 30, 630, 630].map { Duration.seconds($0) })
             try balancer.close()
         }
     }

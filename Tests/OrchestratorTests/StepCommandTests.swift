@@ -20,15 +20,19 @@ struct StepLab: Sendable {
         program = [try Products.path("lbctl"), Runner.verb]
     }
 
+    /// For a command that ends by itself. The runner counts it down also while the test waits for its turn among a
+    /// thousand others, so it is one that never comes.
+    static let never = Duration.seconds(3600)
+
     func run(
-        _ arguments: [String], timeout: Duration = .seconds(60), grace: Duration = .seconds(20), diagnosis: [String] = []
+        _ arguments: [String], timeout: Duration = StepLab.never, grace: Duration = .seconds(20), diagnosis: [String] = []
     ) async throws -> StepEnd {
         let order = RunnerOrder(command: arguments, diagnosis: diagnosis, timeout: timeout, grace: grace)
         return try await onLoop { await StepCommand(folder: folder.path, program: program).run(order) }
     }
 
     /// The words that start a runner by hand, as an orchestrator does that is killed right after.
-    func words(_ arguments: [String], timeout: Duration = .seconds(60)) -> [String] {
+    func words(_ arguments: [String], timeout: Duration = StepLab.never) -> [String] {
         program + [folder.path] + RunnerOrder(command: arguments, timeout: timeout).words
     }
 
@@ -38,7 +42,7 @@ struct StepLab: Sendable {
 
     func eventually(_ condition: @escaping @Sendable () -> Bool) async throws -> Bool {
         try await onLoop {
-            for _ in 0..<2400 {
+            for _ in 0..<24_000 {
                 if condition() { return true }
                 await pause(for: .milliseconds(25))
             }
@@ -55,6 +59,8 @@ private func shell(_ script: String) -> [String] { ["sh", "-c", script] }
 
 @Suite struct StepCommandTests {
     let lab: StepLab
+    /// A timeout that comes after the shell's first words, on a busy machine too.
+    private let begun = Duration.seconds(5)
     init() throws { lab = try StepLab() }
 
     @Test func aCommandThatWorks() async throws {
@@ -99,19 +105,19 @@ private func shell(_ script: String) -> [String] { ["sh", "-c", script] }
     }
 
     @Test func aTimeoutEndsItBySigterm() async throws {
-        let end = try await lab.run(shell("echo waiting; exec sleep 60"), timeout: .milliseconds(500))
-        #expect(end == .failed(reason: "not done within 500 ms, ended by SIGTERM", output: "waiting\n"))
+        let end = try await lab.run(shell("echo waiting; exec sleep 600"), timeout: begun)
+        #expect(end == .failed(reason: "not done within 5.0 s, ended by SIGTERM", output: "waiting\n"))
     }
 
     @Test func oneThatIgnoresSigtermIsKilled() async throws {
         // The loop's sleeps die by the group's SIGTERM, the shell does not.
         let end = try await lab.run(
-            shell("trap '' TERM; while true; do sleep 60; done"), timeout: .milliseconds(500), grace: .milliseconds(300))
-        #expect(end == .failed(reason: "not done within 500 ms, ended by SIGKILL: it took no notice of SIGTERM", output: ""))
+            shell("trap '' TERM; while true; do sleep 600; done"), timeout: begun, grace: .seconds(3))
+        #expect(end == .failed(reason: "not done within 5.0 s, ended by SIGKILL: it took no notice of SIGTERM", output: ""))
     }
 
     @Test func itsWholeGroupEndsAtATimeout() async throws {
-        let end = try await lab.run(shell("trap '' TERM; (sleep 60) & echo $!; trap - TERM; sleep 60"), timeout: .seconds(1))
+        let end = try await lab.run(shell("trap '' TERM; (exec sleep 3600) & echo $!; trap - TERM; sleep 3600"), timeout: begun)
         guard case .failed(_, let output) = end, let child = pid_t(output.dropLast()) else { return #expect(end != .done(output: "")) }
         #expect(try await lab.eventually { isGone(child) })
     }
@@ -130,7 +136,7 @@ private func shell(_ script: String) -> [String] { ["sh", "-c", script] }
     @Test func cancellingEndsIt() async throws {
         let lab = lab
         let end = try await onLoop { () -> StepEnd in
-            let order = RunnerOrder(command: shell("echo begun; exec sleep 60"), timeout: .seconds(60))
+            let order = RunnerOrder(command: shell("echo begun; exec sleep 3600"), timeout: StepLab.never)
             let task = start { await StepCommand(folder: lab.folder.path, program: lab.program).run(order) }
             while contents(of: lab.folder.output) != "begun\n" { await pause(for: .milliseconds(10)) }
             task.cancel()
@@ -209,7 +215,7 @@ private func isGone(_ process: pid_t) -> Bool {
     /// The runner itself is killed while its command runs: nobody knows, and nobody starts it again.
     @Test func aKilledRunnerIsUnknownAndNothingIsStartedAgain() async throws {
         let pid = lab.temporary.file("pid")
-        let command = lab.counting("echo $$ > \(pid).new; mv \(pid).new \(pid); exec sleep 600")
+        let command = lab.counting("echo $$ > \(pid).new; mv \(pid).new \(pid); exec sleep 3600")
         let runner = try startRunner(lab.words(command))
         let lab = lab
         #expect(try await lab.eventually { contents(of: pid) != nil })
@@ -267,7 +273,7 @@ private func isGone(_ process: pid_t) -> Bool {
     @Test func cancellingEndsWhatWasFound() async throws {
         let lab = lab
         let end = try await onLoop { () -> StepEnd? in
-            let runner = try ChildProcess(starting: lab.words(["sh", "-c", "echo begun; exec sleep 60"]), output: nil, leading: .session)
+            let runner = try ChildProcess(starting: lab.words(["sh", "-c", "echo begun; exec sleep 3600"]), output: nil, leading: .session)
             while contents(of: lab.folder.output) != "begun\n" { await pause(for: .milliseconds(10)) }
             let task = start { await StepCommand(folder: lab.folder.path, program: lab.program).find() }
             task.cancel()
@@ -282,7 +288,7 @@ private func isGone(_ process: pid_t) -> Bool {
     @Test func withoutRoomItIsNotStarted() async throws {
         let program = ["sh", "-c", "ulimit -f 0; exec \"$@\"", "sh"] + lab.program
         let lab = lab
-        let order = RunnerOrder(command: lab.counting(), timeout: .seconds(60))
+        let order = RunnerOrder(command: lab.counting(), timeout: StepLab.never)
         let end = try await onLoop { await StepCommand(folder: lab.folder.path, program: program).run(order) }
         guard case .failed(let reason, _) = end else { return #expect(end == .failed(reason: "", output: "")) }
         #expect(reason.hasPrefix("it could not be started: "), "\(reason)")
@@ -298,7 +304,7 @@ private func isGone(_ process: pid_t) -> Bool {
         defer { _ = umount2(mount, Int32(MNT_DETACH)) }
         let folder = mount + "/step-1", program = lab.program
         let fill = shell("cat /dev/zero > \(mount)/full 2>/dev/null; echo $? >&2; exit 9")
-        let end = try await onLoop { await StepCommand(folder: folder, program: program).run(RunnerOrder(command: fill, timeout: .seconds(60))) }
+        let end = try await onLoop { await StepCommand(folder: folder, program: program).run(RunnerOrder(command: fill, timeout: StepLab.never)) }
         guard case .failed("exit status 9", _) = end else { return #expect(end == .failed(reason: "exit status 9", output: "")) }
     }
 

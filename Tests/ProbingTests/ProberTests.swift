@@ -27,7 +27,7 @@ import Testing
     }
 
     /// Waits until it has found so. No closures: one in `#expect` and one outside of it in the same function became one.
-    func finds(_ finding: ProbeFinding, within limit: Duration = .seconds(10)) async -> Bool {
+    func finds(_ finding: ProbeFinding, within limit: Duration = Patience.limit) async -> Bool {
         let begin = Clocks.monotonic()
         while prober.history.finding != finding {
             guard begin.duration(to: Clocks.monotonic()) < limit else { return false }
@@ -40,7 +40,7 @@ import Testing
     func hasProbed(_ count: UInt64) async -> Bool {
         let begin = Clocks.monotonic()
         while prober.history.sequence < count {
-            guard begin.duration(to: Clocks.monotonic()) < .seconds(10) else { return false }
+            guard begin.duration(to: Clocks.monotonic()) < Patience.limit else { return false }
             await pause(for: .milliseconds(5))
         }
         return true
@@ -56,7 +56,7 @@ private func connect(
     interval: Duration, fast: Duration = .milliseconds(50), rise: Int = 2, fall: Int = 3, passive: PassiveHealth? = PassiveHealth()
 ) -> HealthConfiguration {
     HealthConfiguration(
-        check: .connect, interval: interval, fastInterval: fast, timeout: .milliseconds(500), rise: rise, fall: fall, passive: passive)
+        check: .connect, interval: interval, fastInterval: fast, timeout: .seconds(20), rise: rise, fall: fall, passive: passive)
 }
 
 /// Of a task beside a check.
@@ -105,13 +105,13 @@ private func connect(
 
     @Test func whatChangesIsProbedAtTheFastInterval() async throws {
         try await onLoop {
-            let subject = try Subject(connect(interval: .seconds(2), fast: .milliseconds(50), fall: 10))
+            let subject = try Subject(connect(interval: .seconds(8), fast: .milliseconds(50), fall: 10))
             defer { subject.end() }
             subject.prober.start()
             #expect(await subject.finds(.up))
             subject.backend.stop()
-            // At most one slow interval, and nine fast ones: at the slow one alone it would take 20 seconds.
-            #expect(await subject.finds(.down, within: .seconds(8)))
+            // At most one slow interval, and nine fast ones: at the slow one alone it would take 80 seconds.
+            #expect(await subject.finds(.down, within: .seconds(50)))
         }
     }
 
@@ -178,8 +178,8 @@ private func connect(
         }
         defer { slow.stop() }
         let target = ProbeTarget(try BackendReference("web/web-1"), at: slow.endpoint)
-        let result = try await onLoop { await Checks.run(.http(HTTPRequest()), of: target, timeout: .milliseconds(200)) }
-        #expect(result == .failure(reason: "http: not done within 200 ms; so far: 'HTTP/1.1 200 OK'"))
+        let result = try await onLoop { await Checks.run(.http(HTTPRequest()), of: target, timeout: .seconds(5)) }
+        #expect(result == .failure(reason: "http: not done within 5.0 s; so far: 'HTTP/1.1 200 OK'"))
         let silent = try TestBackend { while case .success = $0.receive() {} }
         defer { silent.stop() }
         let nobody = ProbeTarget(try BackendReference("web/web-1"), at: silent.endpoint)
@@ -198,7 +198,7 @@ private func connect(
         let target = ProbeTarget(try BackendReference("web/web-1"), at: endless.endpoint)
         try await onLoop {
             let others = start { while await pause(for: .zero) { Others.turns += 1 } }
-            let result = await Checks.run(.http(HTTPRequest()), of: target, timeout: .seconds(10))
+            let result = await Checks.run(.http(HTTPRequest()), of: target, timeout: Patience.limit)
             others.cancel()
             #expect(result == .failure(reason: "http: no end of the answer in its first 512 KiB: 'HTTP/1.1 200 OK'"))
             #expect(Others.turns > 50, "\(Others.turns)")

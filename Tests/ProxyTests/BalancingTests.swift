@@ -44,7 +44,7 @@ private final class BalancedPool {
     /// Returns when all workers follow the routing.
     func publish(_ balance: Balance, _ targets: [(number: Int, weight: Int)]) {
         let routing = PoolRouting(
-            balance: balance, timeouts: PoolTimeouts(connect: .seconds(5), idle: .seconds(60), halfClosed: .seconds(60)),
+            balance: balance, timeouts: PoolTimeouts(connect: .seconds(60), idle: Patience.limit, halfClosed: Patience.limit),
             connectRetries: 3,
             targets: targets.map {
                 .init(name: name($0.number), slot: 3 + $0.number, address: backends[$0.number].endpoint, weight: $0.weight)

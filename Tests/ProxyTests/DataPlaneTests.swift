@@ -43,7 +43,7 @@ struct DataPlaneTests {
             #expect(plane.plane.statistics.tickets(slot: 0).held == 0)
             #expect(try OpenDescriptors.count(ofLocalPort: try #require(endpoint.port)) == 0)
             // What each worker parks is connected no longer, once the last FIN has arrived.
-            let deadline = ContinuousClock.now + .seconds(10)
+            let deadline = ContinuousClock.now + Patience.limit
             while try OpenDescriptors.count(ofRemotePort: port) > 0, ContinuousClock.now < deadline { poll(nil, 0, 10) }
             #expect(try OpenDescriptors.count(ofRemotePort: port) == 0)
         }

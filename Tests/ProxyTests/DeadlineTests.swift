@@ -29,7 +29,7 @@ struct DeadlineTests {
             let since = Clocks.monotonic()
             while resets.value == 0 { try waitALittle() }
             let taken = since.duration(to: Clocks.monotonic())
-            #expect(taken > .milliseconds(350) && taken < .seconds(10), "ended after \(taken)")
+            #expect(taken > .milliseconds(350) && taken < .seconds(60), "ended after \(taken)")
             #expect(client.receiveAll().end == .reset)
             try plane.waitUntilEmpty()
         }
@@ -42,13 +42,13 @@ struct DeadlineTests {
             let backend = try endlessBackend(Counter())
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint], transport: PoolTransport(splice: splice), stalled: .milliseconds(500))
+            try plane.route([backend.endpoint], transport: PoolTransport(splice: splice), stalled: .seconds(2))
             let client = try BlockingSocket.connect(to: try plane.listen())
             // Windows and buffers grow to their full size.
             for _ in 0..<1024 { _ = client.receive(exactly: 64 * 1024) }
-            for _ in 0..<50 {
+            for _ in 0..<25 {
                 #expect(client.receive(exactly: 96 * 1024).count == 96 * 1024)
-                poll(nil, 0, 60)
+                poll(nil, 0, 240)
             }
             client.close()
             try plane.waitUntilEmpty()
@@ -71,7 +71,7 @@ struct DeadlineTests {
             }
             for client in clients { #expect(client.receiveAll() == ([], .finished)) }
             let taken = since.duration(to: Clocks.monotonic())
-            #expect(taken > .milliseconds(2990) && taken < .seconds(15), "ended after \(taken)")
+            #expect(taken > .milliseconds(2990) && taken < .seconds(60), "ended after \(taken)")
             try plane.waitUntilEmpty()
         }
     }
@@ -81,7 +81,7 @@ struct DeadlineTests {
             let backend = try TestBackend.echo()
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint], lifetime: Lifetime(longest: .milliseconds(1200), jitter: 50))
+            try plane.route([backend.endpoint], lifetime: Lifetime(longest: .seconds(3), jitter: 50))
             let endpoint = try plane.listen()
             let since = Clocks.monotonic()
             let clients = try (0..<40).map { _ in try BlockingSocket.connect(to: endpoint) }
@@ -96,7 +96,7 @@ struct DeadlineTests {
                 try waitALittle()
             }
             #expect(left.count >= 4, "the numbers left were \(left.sorted())")
-            #expect(first > .milliseconds(590), "the first ended after \(first), all were accepted after \(accepted)")
+            #expect(first > .milliseconds(1490), "the first ended after \(first), all were accepted after \(accepted)")
             for client in clients { #expect(client.receiveAll() == ([], .finished)) }
             try plane.waitUntilEmpty()
         }

@@ -59,7 +59,7 @@ struct EndingTests {
             }
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint], halfClosed: .milliseconds(1500), transport: PoolTransport(splice: splice))
+            try plane.route([backend.endpoint], halfClosed: .seconds(4), transport: PoolTransport(splice: splice))
             let client = try BlockingSocket.connect(to: try plane.listen())
             try Sockets.set(client.number, level: SOL_SOCKET, option: SO_RCVBUF, to: 32 * 1024)
             try client.send("x")
@@ -67,7 +67,7 @@ struct EndingTests {
             // Twice the timeout and more; a busy machine may hold the reader up for a part of it.
             for _ in 0..<30 {
                 bytes += client.receive(exactly: 16 * 1024)
-                poll(nil, 0, 120)
+                poll(nil, 0, 280)
             }
             let (rest, end) = client.receiveAll()
             #expect(isSame(bytes + rest, data) && end == .reset, "\(bytes.count + rest.count) bytes, then \(end)")
@@ -155,7 +155,7 @@ struct EndingTests {
             #expect(client.receiveAll() == ([], .finished))
             let taken = since.duration(to: Clocks.monotonic())
             // The coarse clock may lag by a tick of the kernel's when the byte is booked.
-            #expect(taken > .milliseconds(2980) && taken < .seconds(15), "ended after \(taken)")
+            #expect(taken > .milliseconds(2980) && taken < .seconds(60), "ended after \(taken)")
             try plane.waitUntilEmpty()
         }
     }
@@ -170,12 +170,12 @@ struct EndingTests {
             }
             defer { backend.stop() }
             let plane = try TestPlane(workers: 1)
-            try plane.route([backend.endpoint], idle: .seconds(60), halfClosed: .milliseconds(200))
+            try plane.route([backend.endpoint], halfClosed: .milliseconds(200))
             let client = try BlockingSocket.connect(to: try plane.listen())
             client.finish()
             let since = Clocks.monotonic()
             #expect(client.receiveAll() == ([], .finished))
-            #expect(since.duration(to: Clocks.monotonic()) < .seconds(15))
+            #expect(since.duration(to: Clocks.monotonic()) < .seconds(60))
             released.add(1)
             try plane.waitUntilEmpty()
         }

@@ -78,7 +78,7 @@ struct HeldBackRouteTests {
             let backends = try HeldBackRouteTests.named(4)
             defer { for backend in backends { backend.stop() } }
             let plane = try TestPlane(workers: workers)
-            let hold = PoolRouting.WhenNone.hold(lengthMax: 1000, timeout: .seconds(20))
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 1000, timeout: Patience.limit)
             try plane.route([], balance: balance, whenNone: hold)
             let endpoint = try plane.listen()
             let line = try (0..<80).map { _ in try BlockingSocket.connect(to: endpoint) }

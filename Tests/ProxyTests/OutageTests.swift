@@ -17,7 +17,7 @@ private final class EmptyPool {
     let endpoint: Endpoint
     private let whenNone: PoolRouting.WhenNone
 
-    init(workers: Int, whenNone: PoolRouting.WhenNone = .hold(lengthMax: 1000, timeout: .seconds(20))) throws {
+    init(workers: Int, whenNone: PoolRouting.WhenNone = .hold(lengthMax: 1000, timeout: Patience.limit)) throws {
         self.whenNone = whenNone
         backend = try TestBackend.echo()
         plane = try TestPlane(workers: workers)
@@ -43,9 +43,9 @@ private final class EmptyPool {
     }
 
     func waitUntil(_ what: String, _ isSo: (QueueReport) -> Bool) throws {
-        let deadline = ContinuousClock.now + .seconds(20)
+        let deadline = ContinuousClock.now + Patience.limit
         while !isSo(report) {
-            guard ContinuousClock.now < deadline else { throw PlaneProblem(description: "not so within 20 s: \(what); \(report)") }
+            guard ContinuousClock.now < deadline else { throw PlaneProblem(description: "not so within \(Patience.limit.spoken): \(what); \(report)") }
             poll(nil, 0, 1)
         }
     }
@@ -105,7 +105,7 @@ struct HoldTests {
     func whoIsHeldIsAnnouncedAsThePoolWantsItByThen(_ before: SendProxy, _ after: SendProxy) async throws {
         try await onThread {
             let pool = try EmptyPool(workers: 2)
-            let hold = PoolRouting.WhenNone.hold(lengthMax: 10, timeout: .seconds(20))
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 10, timeout: Patience.limit)
             try pool.plane.route([], sendProxy: before, whenNone: hold)
             let client = try pool.held()
             try client.send("hello")
@@ -138,14 +138,14 @@ struct HoldTests {
     @Test(arguments: [1, 2])
     func nobodyBeyondTheLengthAndNobodyBeyondTheTimeout(_ workers: Int) async throws {
         try await onThread {
-            let pool = try EmptyPool(workers: workers, whenNone: .hold(lengthMax: 3, timeout: .seconds(1)))
+            let pool = try EmptyPool(workers: workers, whenNone: .hold(lengthMax: 3, timeout: .seconds(5)))
             let began = ContinuousClock.now
             let held = try (0..<3).map { _ in try pool.held() }
             for _ in 0..<4 { #expect(try pool.connect().receiveAll().end == .reset) }
-            #expect(ContinuousClock.now - began < .seconds(1) || pool.report.held == 0)
+            #expect(ContinuousClock.now - began < .seconds(5) || pool.report.held == 0)
             for client in held { #expect(client.receiveAll().end == .reset) }
             let took = ContinuousClock.now - began
-            #expect(took > .milliseconds(950) && took < .seconds(8), "\(took)")
+            #expect(took > .milliseconds(4950) && took < .seconds(60), "\(took)")
             try pool.waitUntil("three have waited in vain") { $0.holdTimeouts == 3 && $0.refused == 0 }
             try pool.plane.wait { if case .holdLost(pool: 0, _, _) = $0 { true } else { false } }
             #expect(pool.plane.plane.statistics.totals(listener: 0).refused == 7)
@@ -207,7 +207,7 @@ struct HoldTests {
             let serving = try TestBackend.echo()
             defer { serving.stop() }
             let plane = try TestPlane(workers: workers, slots: 16)
-            let hold = PoolRouting.WhenNone.hold(lengthMax: 100, timeout: .seconds(20))
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 100, timeout: Patience.limit * 2)
             try plane.route([serving.endpoint], slot: 14, balance: balance, whenNone: hold)
             let endpoint = try plane.listen()
             // By its connections it is the last that one would choose.
@@ -217,7 +217,7 @@ struct HoldTests {
             let line = try (0..<6).map { _ in try BlockingSocket.connect(to: endpoint) }
             for client in line {
                 try client.send("x")
-                #expect(isReadable(client.number, within: 5))
+                #expect(isReadable(client.number))
             }
             for client in held + line { client.close() }
             try plane.waitUntilEmpty()
@@ -236,7 +236,7 @@ struct HoldTests {
                 try pool.plane.route(
                     [backlog.endpoint], connect: .milliseconds(200), whenNone: .hold(lengthMax: 10, timeout: timeout))
             }
-            try route(.seconds(20))
+            try route(Patience.limit)
             let client = try pool.connect()
             try client.send("x")
             // Some connect timeouts.
@@ -270,7 +270,7 @@ struct HoldTests {
             let pool = try EmptyPool(workers: workers)
             for round in 0..<3 {
                 let line = try (0..<24).map { _ in try pool.held() }
-                try pool.route([backend.endpoint], most: 3, whenFull: round == 0 ? .refuse : .queue(lengthMax: 100, timeout: .seconds(20)))
+                try pool.route([backend.endpoint], most: 3, whenFull: round == 0 ? .refuse : .queue(lengthMax: 100, timeout: Patience.limit))
                 try await onThreads(line.count) { number in
                     #expect(line[number].receive(exactly: 1).count == 1)
                     line[number].close()
@@ -449,7 +449,7 @@ struct DivertTests {
         try await onThread {
             let pool = try EmptyPool(workers: workers, whenNone: .divert(pool: 2))
             try pool.plane.route([pool.backend.endpoint], slot: 2, pool: 2)
-            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: .seconds(20)))
+            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: Patience.limit))
             let holder = try pool.connect()
             try greet(holder)
             let line = try (0..<6).map { number in
@@ -470,14 +470,14 @@ struct DivertTests {
     func whoDoesNotFitIntoTheOtherLineTakesNobodyOutOfIt(_ workers: Int) async throws {
         try await onThread {
             let pool = try EmptyPool(workers: workers, whenNone: .divert(pool: 2))
-            let hold = PoolRouting.WhenNone.hold(lengthMax: 1, timeout: .seconds(20))
+            let hold = PoolRouting.WhenNone.hold(lengthMax: 1, timeout: Patience.limit)
             try pool.plane.route([], whenNone: hold, pool: 2)
             let other = try pool.plane.plane.open(listener: 1, .ipv4(0x7F00_0001, port: 0), backlog: 16, pool: 2)
             let held = try BlockingSocket.connect(to: other)
             try held.send("!")
             while pool.plane.plane.queueReport(pool: 2).held == 0 { poll(nil, 0, 1) }
             // In the same row of its own pool's line.
-            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: .seconds(20)))
+            try pool.route(most: 1, whenFull: .queue(lengthMax: 100, timeout: Patience.limit))
             let holder = try pool.connect()
             try greet(holder)
             let waiting = try pool.connect()

@@ -28,7 +28,7 @@ private final class WatchedPlane {
 
     /// Looks until it is so.
     func await(_ isSo: ([ObservedConnection]) -> Bool, at location: SourceLocation = #_sourceLocation) throws {
-        let deadline = Clocks.monotonic().advanced(by: .seconds(30))
+        let deadline = Clocks.monotonic().advanced(by: Patience.limit)
         var seen: [ObservedConnection] = []
         repeat {
             seen = try reader.observe().connections
@@ -128,7 +128,7 @@ struct RowsTests {
         try await onThread {
             let plane = try TestPlane(workers: 2)
             plane.plane.beat()
-            let deadline = Clocks.monotonic().advanced(by: .seconds(30))
+            let deadline = Clocks.monotonic().advanced(by: Patience.limit)
             while (0..<2).contains(where: { plane.plane.lag(worker: $0) == .zero }), Clocks.monotonic() < deadline { try waitALittle() }
             #expect((0..<2).allSatisfy { plane.plane.lag(worker: $0) > .zero })
         }

@@ -82,7 +82,7 @@ struct SurveyTests {
     @Test("nobody is idle for less than nothing")
     func idle() throws {
         let under = try PlaneUnderTest(workers: 1, backends: [])
-        try under.plane.route([], whenNone: .hold(lengthMax: 10, timeout: .seconds(20)))
+        try under.plane.route([], whenNone: .hold(lengthMax: 10, timeout: Patience.limit))
         for _ in 0..<10 {
             let client = try under.connect()
             while under.plane.plane.queueReport(pool: 0).held == 0 { poll(nil, 0, 1) }

@@ -33,9 +33,9 @@ final class TestPlane {
 
     /// Backends get the slots from `slot` on.
     func route(
-        _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, connect: Duration = .seconds(5), idle: Duration = .seconds(60),
-        halfClosed: Duration = .seconds(60), retries: Int = 3, sendProxy: SendProxy = .none,
-        transport: PoolTransport = PoolTransport(), stalled: Duration = .seconds(60), lifetime: Lifetime? = nil,
+        _ backends: [Endpoint], slot: Int = 0, balance: Balance = .roundRobin, connect: Duration = .seconds(60), idle: Duration = Patience.limit,
+        halfClosed: Duration = Patience.limit, retries: Int = 3, sendProxy: SendProxy = .none,
+        transport: PoolTransport = PoolTransport(), stalled: Duration = Patience.limit, lifetime: Lifetime? = nil,
         most: Int? = nil, whenFull: WhenFull = .refuse, whenNone: PoolRouting.WhenNone = .refuse, shares: [Int: Int] = [:], percents: [Int: Int] = [:],
         pool: Int = 0
     ) throws {
@@ -55,7 +55,7 @@ final class TestPlane {
     func publish(_ backends: [Endpoint], slot: Int) -> UInt64 {
         plane.publish(
             PoolRouting(
-                balance: .roundRobin, timeouts: PoolTimeouts(connect: .seconds(5), idle: .seconds(60), halfClosed: .seconds(60)), connectRetries: 3,
+                balance: .roundRobin, timeouts: PoolTimeouts(connect: .seconds(60), idle: Patience.limit, halfClosed: Patience.limit), connectRetries: 3,
                 targets: backends.map { PoolRouting.Target(slot: slot, address: $0, weight: 1) }),
             pool: 0)
     }
@@ -119,7 +119,7 @@ final class TestPlane {
     }
 
     func hear() throws {
-        guard isReadable(plane.reportsDescriptor) else { throw PlaneProblem(description: "no news within 20 s") }
+        guard isReadable(plane.reportsDescriptor) else { throw PlaneProblem(description: "no news within \(Patience.limit.spoken)") }
         try takeNews()
     }
 

@@ -16,12 +16,12 @@ package final class BlockingSocket: Sendable {
     package let number: Int32
     private let isClosed = Atomic(false)
 
-    /// Takes the descriptor over; every call ends within 20 s.
+    /// Takes the descriptor over; every call ends, if late.
     package init(owning number: Int32) throws {
         self.number = number
         let flags = fcntl(number, F_GETFL)
         guard fcntl(number, F_SETFL, flags & ~O_NONBLOCK) == 0 else { throw SocketProblem("fcntl") }
-        var limit = timeval(tv_sec: 20, tv_usec: 0)
+        var limit = timeval(tv_sec: Patience.seconds, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         guard setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &limit, size) == 0,
             setsockopt(number, SOL_SOCKET, SO_SNDTIMEO, &limit, size) == 0

@@ -42,7 +42,7 @@ final class Balancer: Sendable {
     // MARK: Asking
 
     /// One line to the control socket, and its whole reply.
-    func command(_ line: String, within limit: Duration = .seconds(20)) throws -> ControlConversation.Reply {
+    func command(_ line: String, within limit: Duration = .seconds(60)) throws -> ControlConversation.Reply {
         let conversation = try ControlConversation(control, patience: limit)
         try conversation.send(line + "\n")
         return try conversation.reply()

@@ -20,7 +20,7 @@ final class ControlConversation: Sendable {
 
     private let peer: Peer
 
-    init(_ path: String, patience: Duration = .seconds(20)) throws {
+    init(_ path: String, patience: Duration = .seconds(60)) throws {
         peer = try Peer(connecting: .unix(path: path), patience: patience)
     }
 

@@ -10,7 +10,7 @@ final class Outbox<Value: Sendable>: Sendable {
     var count: Int { values.withLock { $0.count } }
 
     /// The oldest that was put, waited for and taken out.
-    func take(within limit: Duration = .seconds(20), at location: SourceLocation = #_sourceLocation) throws -> Value {
+    func take(within limit: Duration = .seconds(60), at location: SourceLocation = #_sourceLocation) throws -> Value {
         try eventually(within: limit, "a word from the other thread", at: location) {
             values.withLock { $0.isEmpty ? nil : $0.removeFirst() }
         }

@@ -22,7 +22,7 @@ final class Peer: Sendable {
     private let patience: Duration
 
     /// Takes over a connected, non-blocking descriptor.
-    init(owning descriptor: consuming Descriptor, patience: Duration = .seconds(20)) {
+    init(owning descriptor: consuming Descriptor, patience: Duration = .seconds(60)) {
         number = descriptor.release()
         self.patience = patience
         // What delays a byte shall be lbd, not Nagle's algorithm in the test. Unix sockets know no such option.
@@ -33,7 +33,7 @@ final class Peer: Sendable {
     /// Connects; throws the kernel's error when nobody listens. `source`: our own address, where the kernel is not to
     /// choose it. `receiveBuffer`: bytes that its kernel holds for it; nil: as the kernel likes.
     convenience init(
-        connecting endpoint: Endpoint, from source: Endpoint? = nil, receiveBuffer: Int32? = nil, patience: Duration = .seconds(20)
+        connecting endpoint: Endpoint, from source: Endpoint? = nil, receiveBuffer: Int32? = nil, patience: Duration = .seconds(60)
     ) throws {
         let address = SocketAddress(endpoint)
         let descriptor = try Sockets.open(for: address)
