@@ -91,6 +91,18 @@ static inline int sluice_wait_pidfd(int pidfd, int *code, int *status) {
     return 1;
 }
 
+// Locks the whole file for as long as this open file lives (F_OFD_SETLK); -1 with errno, EAGAIN where another one has it.
+static inline int sluice_lock_open_file(int descriptor) {
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    return fcntl(descriptor, 37, &whole);
+}
+
+// Whether another open file has it locked so (F_OFD_GETLK): 1 or 0; -1 with errno. Never waits.
+static inline int sluice_open_file_is_locked(int descriptor) {
+    struct flock whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+    return fcntl(descriptor, 36, &whole) < 0 ? -1 : whole.l_type != F_UNLCK;
+}
+
 // Whether a folder's files live in memory alone (tmpfs); -1 with errno.
 static inline int sluice_is_in_memory(const char *folder) {
     struct statfs status;

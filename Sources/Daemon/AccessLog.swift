@@ -14,12 +14,12 @@ import SystemCalls
     private let turns: Turns
     private let taker = TurnTaker()
     /// Named before their numbers could become somebody else's, and not written yet.
-    private var named: ArraySlice<LogLine> = []
+    private var named: ArraySlice<NamedRecord> = []
 
     /// Lines between two turns of everybody else: some 300 microseconds.
     private static let partMax = 100
-    /// More that are named wait for nobody: they are lost.
-    private static let namedMax = 65_536
+    /// Records that wait with their names: some milliseconds' work for the loop, and as many megabytes. More are lost.
+    private static let namedMax = 16_384
     /// What ends within this time is written together: each wake-up of the loop costs more than a line.
     private static let pause = Duration.milliseconds(20)
 
@@ -36,11 +36,12 @@ import SystemCalls
         }
     }
 
-    /// Numbers are about to be given to others: who has them now is looked up for all that was told so far.
+    /// Numbers are about to be given to others: who has them now is looked up for all that was told so far, each once. The
+    /// lines are made in parts, when they are written.
     func nameAll() {
-        var lost = 0
+        var (lost, names) = (0, Names(table, listeners))
         _ = queues.take { worker, record in
-            if named.count < AccessLog.namedMax { named.append(line(worker, record)) } else { lost += 1 }
+            if named.count < AccessLog.namedMax { named.append(names.name(worker, record)) } else { lost += 1 }
         }
         noteLost(lost)
     }
@@ -52,12 +53,15 @@ import SystemCalls
 
     /// False: there was nothing.
     private func writePart() -> Bool {
-        var lines = Array(named.prefix(AccessLog.partMax))
-        named = named.count > lines.count ? named.dropFirst(lines.count) : []
-        if lines.isEmpty { _ = queues.take(AccessLog.partMax) { lines.append(line($0, $1)) } }
-        log.write(lines)
+        var part = Array(named.prefix(AccessLog.partMax))
+        named = named.count > part.count ? named.dropFirst(part.count) : []
+        if part.isEmpty {
+            var names = Names(table, listeners)
+            _ = queues.take(AccessLog.partMax) { part.append(names.name($0, $1)) }
+        }
+        log.write(part.map(\.line))
         noteLost(queues.takeLost())
-        return !lines.isEmpty
+        return !part.isEmpty
     }
 
     private func noteLost(_ count: Int) {
@@ -67,13 +71,18 @@ import SystemCalls
             level: .warning, subsystem: .access,
             text: "\(counted(count, "access line")) \(count == 1 ? "was" : "were") dropped: connections end faster than lbd comes to write them"))
     }
+}
 
-    // MARK: Names
+/// A record, and who had its numbers then.
+private struct NamedRecord {
+    let worker: Int
+    let record: AccessRecord
+    let listener: ListenerName?
+    let pool: PoolName?
+    let backend: BackendReference?
 
-    private func line(_ worker: Int, _ record: AccessRecord) -> LogLine {
-        let listener = listeners.listener(index: Int(record.listener))?.configuration.name.text ?? "-"
-        let backend = table.entry(slot: Int(record.slot))?.backend.reference
-        let pool = backend?.pool ?? (record.pool < 0 ? nil : table.pool(index: Int(record.pool))?.configuration.name)
+    var line: LogLine {
+        let listener = listener?.text ?? "-"
         let fields = AccessFields(
             id: record.serial.map { ConnectionID(worker: worker, serial: $0).description }, listener: listener, client: record.client?.description,
             pool: pool?.text, backend: backend?.description, bytesToBackend: record.bytesToBackend, bytesToClient: record.bytesToClient,
@@ -82,6 +91,31 @@ import SystemCalls
         return LogLine(
             level: .info, subsystem: .access, subject: "listener \(listener)",
             text: record.serial == nil ? "client turned away" : "connection ended", access: fields)
+    }
+}
+
+/// Who has which number now: each is looked up once.
+@ControlPlane private struct Names {
+    private let table: PoolTable
+    private let listeners: Listeners
+    private var listenerNames: [Int32: ListenerName?] = [:]
+    private var poolNames: [Int32: PoolName?] = [:]
+    private var backends: [Int32: BackendReference?] = [:]
+
+    init(_ table: PoolTable, _ listeners: Listeners) { (self.table, self.listeners) = (table, listeners) }
+
+    mutating func name(_ worker: Int, _ record: AccessRecord) -> NamedRecord {
+        let backend = record.slot < 0 ? nil : Names.find(record.slot, in: &backends) { table.entry(slot: $0)?.backend.reference }
+        let pool = backend?.pool ?? (record.pool < 0 ? nil : Names.find(record.pool, in: &poolNames) { table.pool(index: $0)?.configuration.name })
+        let listener = Names.find(record.listener, in: &listenerNames) { listeners.listener(index: $0)?.configuration.name }
+        return NamedRecord(worker: worker, record: record, listener: listener, pool: pool, backend: backend)
+    }
+
+    private static func find<Name>(_ number: Int32, in known: inout [Int32: Name?], _ look: (Int) -> Name?) -> Name? {
+        if let name = known[number] { return name }
+        let name = look(Int(number))
+        known[number] = .some(name)
+        return name
     }
 }
 

@@ -22,6 +22,13 @@ import Model
     /// When too many others are being answered.
     static let busy = HTTPServer.Response.text(.serviceUnavailable, "too many ask at once; try again in a second\n", [("Retry-After", "1")])
 
+    /// Of each answer. A browser shows nothing of it but what we serve ourselves, within no other page, and keeps nothing.
+    static let headers = [
+        ("Content-Security-Policy",
+            "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
+        ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
+    ]
+
     func answer(_ request: HTTPServer.Request) async -> HTTPServer.Response {
         if let response = answerAtOnce(request) { return response }
         return request.path == "/metrics" ? await numbers(request) : await overview(request)
@@ -89,16 +96,10 @@ import Model
 }
 
 extension HTTPServer.Response {
-    /// A browser shows nothing of it but what we serve ourselves, within no other page, and keeps nothing.
     static func admin(
         _ status: Status, _ type: String, _ body: SharedBytes, _ more: [(name: String, value: String)] = []
     ) -> HTTPServer.Response {
-        HTTPServer.Response(status, headers: more + [
-            ("Content-Type", type),
-            ("Content-Security-Policy",
-                "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"),
-            ("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"), ("Cache-Control", "no-store"),
-        ], body: body)
+        HTTPServer.Response(status, headers: more + [("Content-Type", type)], body: body)
     }
 
     fileprivate static func admin(_ status: Status, _ type: String, _ body: [UInt8]) -> HTTPServer.Response { admin(status, type, SharedBytes(body)) }

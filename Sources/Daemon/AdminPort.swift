@@ -16,15 +16,16 @@ import SystemCalls
     nonisolated static let listener = 0
     nonisolated static let pool = 0
     nonisolated static let slot = 0
-    /// From accept to end, whatever the client does: one that sends a byte now and then holds its place no longer. Where half
-    /// of the places are taken, who comes then has a second until its answer begins (see Proxy/Deadlines).
+    /// From accept to end, whatever the client does: one that sends a byte now and then holds its place no longer. Where all
+    /// places are taken, who has not asked yet loses it to who comes (see Proxy/OwnClients).
     private static let lifetime = Duration.seconds(10)
     private static let headersMax = 8 * 1024
-    /// Accepted a second in the long run: each costs the control plane some 50 microseconds.
+    /// Accepted a second in the long run: each that asks costs the control plane some 50 microseconds.
     private static let connectsPerSecond = 1000
+    private static let placesMost = 1100
     private static let backlog = 4096
     /// Pages and metrics on their way at once: megabytes each for thousands of backends.
-    private static let answersMax = 64
+    private static let answersMost = 64
 
     private let plane: DataPlane
     private let folder: String
@@ -46,11 +47,14 @@ import SystemCalls
 
     // MARK: Room
 
-    /// At once. Each takes three descriptors: the client's, ours to the private socket, and that one's.
-    private static func connectionsMax(descriptorLimit: Int) -> Int { max(4, min(1100, descriptorLimit / 16)) }
+    /// At once. Each that has asked takes three descriptors: the client's, ours to the private socket, and that one's.
+    private static func connectionsMax(descriptorLimit: Int) -> Int { max(4, min(placesMost, descriptorLimit / 16)) }
 
     /// What all its places take: clients' connections leave it so many.
     static func descriptors(workers: Int, descriptorLimit: Int) -> Int { workers + 1 + 3 * connectionsMax(descriptorLimit: descriptorLimit) }
+
+    /// Clients that read nothing of them leave places for the others.
+    private var answersMax: Int { min(AdminPort.answersMost, AdminPort.connectionsMax(descriptorLimit: plane.descriptorLimit) / 2) }
 
     var descriptors: Int {
         address == nil ? 0 : AdminPort.descriptors(workers: plane.workerCount, descriptorLimit: plane.descriptorLimit)
@@ -64,14 +68,18 @@ import SystemCalls
         case closed
     }
 
-    /// Nil: nothing changes.
-    func prepare(_ new: Endpoint?) throws(Failure) -> Prepared? {
+    /// The address that is left when this one holds; nil: none.
+    func leaving(for new: Endpoint?) -> Endpoint? { new == address?.configured ? nil : address?.bound }
+
+    /// Nil: nothing changes. `leaving`: addresses of listeners that the same change closes.
+    func prepare(_ new: Endpoint?, leaving: [Endpoint]) throws(Failure) -> Prepared? {
         guard new != address?.configured else { return nil }
         guard let new else { return .closed }
         do throws(SystemError) {
             if server == nil { server = try serve() }
+            let leaving = leaving + [address?.bound].compactMap { $0 }
             return .open(new, try plane.openSockets(
-                new, backlog: AdminPort.backlog, tcp: TCPOptions(), replacing: address?.bound.overlaps(new) ?? false))
+                new, backlog: AdminPort.backlog, tcp: TCPOptions(), replacing: leaving.contains { $0.overlaps(new) }))
         } catch {
             throw Failure(.failed, "admin: \(error.description)")
         }
@@ -83,8 +91,8 @@ import SystemCalls
         tellFailure { () throws(SystemError) in try sockets.close() }
     }
 
-    /// Nothing of it fails.
-    func change(to prepared: Prepared) {
+    /// Nothing of it fails. `listeners`: where there are others now.
+    func change(to prepared: Prepared, beside listeners: [Endpoint]) {
         let old = address
         switch prepared {
         case .closed:
@@ -98,14 +106,14 @@ import SystemCalls
             logger.info("admin: status page, /metrics, /healthz and /readyz at \(sockets.endpoint.asURL)")
         }
         pages.checksHost = address?.bound.isLoopback ?? false
-        guard case .unix(let path) = old?.bound, old?.bound != address?.bound else { return }
+        guard let old = old?.bound, case .unix(let path) = old, old != address?.bound, !listeners.contains(old) else { return }
         tellFailure { () throws(SystemError) in try Files.remove(path) }
     }
 
     private func listen(on sockets: ListenerSockets) {
         let most = AdminPort.connectionsMax(descriptorLimit: plane.descriptorLimit)
         var rules = ListenerRules()
-        rules.arrivals = ArrivalLimits(rate: ConnectionRate(perSecond: AdminPort.connectsPerSecond, burst: most))
+        rules.arrivals = ArrivalLimits(rate: ConnectionRate(perSecond: AdminPort.connectsPerSecond, burst: AdminPort.placesMost))
         if isKnown {
             plane.change(listener: AdminPort.listener, to: sockets, pool: AdminPort.pool, connectionsMax: most, rules: rules)
         } else {
@@ -132,10 +140,11 @@ import SystemCalls
         let socket = try Sockets.bindUnix(path, mode: 0o600)
         // Those whose client has left wait there too: no more than that are accepted at once.
         try Sockets.listen(socket.number, backlog: AdminPort.connectionsMax(descriptorLimit: plane.descriptorLimit))
-        let pages: AdminPages = pages
+        let (pages, logger): (AdminPages, Logger) = (pages, logger)
         return try HTTPServer(
-            on: socket, .init(headersMax: AdminPort.headersMax, idleTimeout: AdminPort.lifetime, answersMax: AdminPort.answersMax),
-            .init(atOnce: { pages.answerAtOnce($0) }, later: { await pages.answer($0) }, busy: AdminPages.busy))
+            on: socket, .init(headersMax: AdminPort.headersMax, idleTimeout: AdminPort.lifetime, answersMax: answersMax),
+            .init(atOnce: { pages.answerAtOnce($0) }, later: { await pages.answer($0) }, busy: AdminPages.busy, headers: AdminPages.headers)
+        ) { logger.warning("admin: who asks waits, as \($0); lbd tries again every 100 ms. Descriptors: raise LimitNOFILE= or ulimit -n") }
     }
 
     private func tellFailure(_ action: () throws(SystemError) -> Void) {

@@ -9,19 +9,26 @@ struct CounterLedger<Name: Hashable> {
         var numbers: [Int]
         /// By counter; empty: all are 0.
         var rest: [UInt64] = []
+        /// Its place in `idle`, by which the others there are known to be stale; nil: it has a number.
+        var idleSince: UInt64?
     }
 
     private var accounts: [Name: Account] = [:]
-    /// Names without a number, the oldest first: they may come back.
-    private var idle: [Name] = []
-    /// So many are kept; who comes back after that begins at 0, as after a restart.
+    /// Names without a number, the oldest first: they may come back. Stale entries are of those that have.
+    private var idle: ArraySlice<(name: Name, since: UInt64)> = []
+    private var idleCount = 0
+    private var turn: UInt64 = 0
+    /// So many are kept, some 300 bytes each of a backend; who comes back after that begins at 0, as after a restart.
     private let idleMax: Int
 
-    init(idleMax: Int = 4096) { self.idleMax = idleMax }
+    init(idleMax: Int = 65_536) { self.idleMax = idleMax }
 
     /// From now on the number counts for the name.
     mutating func open(_ number: Int, for name: Name, at counts: [UInt64]) {
-        if accounts[name]?.numbers.isEmpty == true { idle.removeAll { $0 == name } }
+        if accounts[name]?.idleSince != nil {
+            accounts[name]?.idleSince = nil
+            idleCount -= 1
+        }
         accounts[name, default: Account(numbers: [])].numbers.append(number)
         if counts.contains(where: { $0 != 0 }) { change(name) { $0.subtract(counts) } }
     }
@@ -31,8 +38,23 @@ struct CounterLedger<Name: Hashable> {
         change(name) { $0.add(counts) }
         accounts[name]?.numbers.removeAll { $0 == number }
         guard accounts[name]?.numbers.isEmpty == true else { return }
-        idle.append(name)
-        if idle.count > idleMax { accounts[idle.removeFirst()] = nil }
+        turn += 1
+        accounts[name]?.idleSince = turn
+        idle.append((name, turn))
+        idleCount += 1
+        forgetOldest()
+    }
+
+    /// Each closing pays for one entry or two, whatever there is.
+    private mutating func forgetOldest() {
+        while idleCount > idleMax, let oldest = idle.popFirst() {
+            guard accounts[oldest.name]?.idleSince == oldest.since else { continue }
+            accounts[oldest.name] = nil
+            idleCount -= 1
+        }
+        // Those that come and go would fill it with stale entries. A copy also lets go of what was popped.
+        guard idle.count > 2 * idleCount + 64 || idle.startIndex > idle.count + 64 else { return }
+        idle = idle.filter { [accounts] in accounts[$0.name]?.idleSince == $0.since }[...]
     }
 
     /// Counted besides its numbers.
@@ -43,6 +65,9 @@ struct CounterLedger<Name: Hashable> {
         change(&account.rest)
         accounts[name] = account
     }
+
+    /// Names and entries: what it takes of memory.
+    var entriesKept: Int { max(accounts.count, idle.endIndex) }
 
     /// Since the name first had a number. `read`: what a number stands at now.
     func total(of name: Name, _ read: (Int) -> [UInt64]) -> [UInt64] {
@@ -57,7 +82,10 @@ struct CounterLedger<Name: Hashable> {
 
 extension [UInt64] {
     /// Each of the others to the one in its place; empty: all are 0. They go round.
-    mutating func add(_ other: [UInt64]) { combine(other, &+) }
+    mutating func add(_ other: [UInt64]) {
+        if isEmpty, other.allSatisfy({ $0 == 0 }) { return }
+        combine(other, &+)
+    }
     fileprivate mutating func subtract(_ other: [UInt64]) { combine(other, &-) }
 
     private mutating func combine(_ other: [UInt64], _ operation: (UInt64, UInt64) -> UInt64) {

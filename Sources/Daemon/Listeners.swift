@@ -45,7 +45,7 @@ struct PreparedListeners {
     private var numbers: Numbers
     /// Those that were open when lbd stopped.
     private var stopped: [OpenListener] = []
-    private var counters = CounterLedger<ListenerName>()
+    private var counters = CounterLedger<ListenerName>(idleMax: 4096)
     /// Of listeners that are gone, until the generation is settled.
     private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.
@@ -77,8 +77,14 @@ struct PreparedListeners {
 
     // MARK: Changes
 
-    /// All or nothing: opens the sockets that the configurations need.
-    func prepare(_ configurations: [ListenerConfiguration]) throws(Failure) -> PreparedListeners {
+    /// Addresses that are left when the configurations hold.
+    func leaving(_ configurations: [ListenerConfiguration]) -> [Endpoint] {
+        let binds = Dictionary(uniqueKeysWithValues: configurations.map { ($0.name, $0.bind) })
+        return open.filter { binds[$0.configuration.name] != $0.configuration.bind }.map(\.endpoint)
+    }
+
+    /// All or nothing: opens the sockets that the configurations need. `leaving`: the admin address, where that is left.
+    func prepare(_ configurations: [ListenerConfiguration], leaving admin: Endpoint?) throws(Failure) -> PreparedListeners {
         var prepared = PreparedListeners()
         guard configurations.count(where: { find($0.name) == nil }) <= numbers.available else {
             throw Failure(.failed, "room is left for \(counted(numbers.available, "more listener")); those that are closed count until their last connection has ended")
@@ -86,8 +92,7 @@ struct PreparedListeners {
         do throws(SystemError) { try plane.segment.reserve(listeners: numbers.next(configurations.count { find($0.name) == nil })) } catch {
             throw Failure(.failed, "the statistics segment has no memory for one more listener: \(error); make room there")
         }
-        let binds = Dictionary(uniqueKeysWithValues: configurations.map { ($0.name, $0.bind) })
-        let leaving = open.filter { binds[$0.configuration.name] != $0.configuration.bind }.map(\.endpoint)
+        let leaving = leaving(configurations) + [admin].compactMap { $0 }
         for configuration in configurations {
             do throws(SystemError) { try prepare(configuration, leaving: leaving, &prepared) } catch {
                 abandon(prepared)
@@ -123,10 +128,12 @@ struct PreparedListeners {
     }
 
     /// Nothing of it fails: the pools are routed, and what the kernel had to say it has said to `prepare`.
-    /// `now`: the connections of what is removed do not go on.
-    func change(to configurations: [ListenerConfiguration], _ prepared: PreparedListeners, now: Bool, pool: (PoolName) -> Pool?) {
+    /// `now`: the connections of what is removed do not go on. `admin`: the admin address from now on.
+    func change(
+        to configurations: [ListenerConfiguration], _ prepared: PreparedListeners, now: Bool, admin: Endpoint?, pool: (PoolName) -> Pool?
+    ) {
         let names = Set(configurations.map(\.name))
-        let paths = Set(configurations.map(\.bind))
+        let paths = Set(configurations.map(\.bind) + [admin].compactMap { $0 })
         for (name, sockets) in prepared.opened { tellFailure(of: name) { () throws(SystemError) in try sockets.takePlace() } }
         for configuration in configurations {
             guard let pool = pool(configuration.pool) else {

@@ -7,9 +7,11 @@ import Statistics
 @ControlPlane final class NamedCounters {
     private let plane: DataPlane
     private var backends = CounterLedger<BackendReference>()
-    private var pools = CounterLedger<PoolName>()
+    private var pools = CounterLedger<PoolName>(idleMax: poolsIdleMax)
     /// By kind.
-    private var times = PoolTimes.allCases.map { _ in CounterLedger<PoolName>() }
+    private var times = PoolTimes.allCases.map { _ in CounterLedger<PoolName>(idleMax: poolsIdleMax) }
+    /// A pool's times are 3.5 kB.
+    private static let poolsIdleMax = 4096
 
     init(plane: DataPlane) { self.plane = plane }
 

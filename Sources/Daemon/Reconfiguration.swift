@@ -75,9 +75,10 @@ import SystemCalls
         if let shortage = table.shortage(for: changed) { throw Failure(.failed, shortage) }
         let saved = try savedWishes(for: changed)
         let logOutput = try logOutput(new.log)
-        let admin = try admin.prepare(new.admin)
+        let admin = try admin.prepare(new.admin, leaving: listeners.leaving(new.listeners))
         do throws(Failure) {
-            return Prepared(listeners: try listeners.prepare(new.listeners), admin: admin, saved: saved, logOutput: logOutput)
+            let listeners = try listeners.prepare(new.listeners, leaving: self.admin.leaving(for: new.admin))
+            return Prepared(listeners: listeners, admin: admin, saved: saved, logOutput: logOutput)
         } catch {
             self.admin.abandon(admin)
             throw error
@@ -112,8 +113,8 @@ import SystemCalls
         let old = current
         let added = table.change(to: new.pools, saved: prepared.saved, atStart: atStart)
         for backend in added { drains.begin(backend) }
-        listeners.change(to: new.listeners, prepared.listeners, now: now) { table.pool($0) }
-        if let own = prepared.admin { admin.change(to: own) }
+        listeners.change(to: new.listeners, prepared.listeners, now: now, admin: new.admin) { table.pool($0) }
+        if let own = prepared.admin { admin.change(to: own, beside: new.listeners.map(\.bind)) }
         table.removeOthers(than: new.pools, now: now)
         listeners.settle()
         current = new

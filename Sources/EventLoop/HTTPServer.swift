@@ -34,11 +34,15 @@ import SystemCalls
         let later: @ControlPlane @Sendable (Request) async -> Response
         /// Beyond `answersMax`.
         let busy: Response
+        /// Of each answer, evhttp's own to what is no request included.
+        let headers: SharedBytes
 
         package init(
-            atOnce: @escaping @ControlPlane (Request) -> Response?, later: @escaping @ControlPlane @Sendable (Request) async -> Response, busy: Response
+            atOnce: @escaping @ControlPlane (Request) -> Response?, later: @escaping @ControlPlane @Sendable (Request) async -> Response,
+            busy: Response, headers: [(name: String, value: String)]
         ) {
             (self.atOnce, self.later, self.busy) = (atOnce, later, busy)
+            self.headers = SharedBytes(Array(headers.map { "\($0.name): \($0.value)\r\n" }.joined().utf8))
         }
     }
 
@@ -64,6 +68,9 @@ import SystemCalls
     private let listener: OpaquePointer
     private let answers: Answers
     private let answersMax: Int
+    /// Told when nobody could be accepted, once a minute at most.
+    private let noteRefusal: @ControlPlane (SystemError) -> Void
+    private var notedAt: MonotonicTime?
     /// By number: requests whose answers are made or sent.
     private var asked: [UInt64: Asked] = [:]
     private var last: UInt64 = 0
@@ -72,13 +79,14 @@ import SystemCalls
     private static var byListener: [OpaquePointer: HTTPServer] = [:]
     /// Out of descriptors: nobody is accepted for so long.
     private static let restAfterFailure = Duration.milliseconds(100)
+    private static let noteInterval = Duration.seconds(60)
 
     /// `socket` listens already. `close` ends it; until then the server stays.
     package init(
-        on socket: consuming Descriptor, _ bounds: Bounds, _ answers: Answers
+        on socket: consuming Descriptor, _ bounds: Bounds, _ answers: Answers, noteRefusal: @escaping @ControlPlane (SystemError) -> Void
     ) throws(SystemError) {
         guard let server = evhttp_new(Loop.shared.base) else { throw SystemError("evhttp_new", ENOMEM) }
-        (self.answers, answersMax) = (answers, bounds.answersMax)
+        (self.answers, answersMax, self.noteRefusal) = (answers, bounds.answersMax, noteRefusal)
         self.server = server
         let number = socket.release()
         guard let bound = evhttp_accept_socket_with_handle(server, number), let listener = evhttp_bound_socket_get_listener(bound) else {
@@ -93,6 +101,8 @@ import SystemCalls
         evhttp_set_timeout_tv(server, &timeout)
         // All that it knows: whatever is none of ours is answered in our words.
         evhttp_set_allowed_methods(server, .max)
+        // Retained by `byListener` for as long as evhttp has connections.
+        evhttp_set_bevcb(server, newConnection, Unmanaged.passUnretained(self).toOpaque())
         HTTPServer.byListener[listener] = self
         evconnlistener_set_error_cb(listener, acceptFailed)
         // Retained by `byListener` for as long as evhttp calls.
@@ -156,6 +166,23 @@ import SystemCalls
         owner.release()
     }
 
+    /// evhttp answers in its own words, of which none can be changed, to what is no request. So what belongs to every
+    /// answer is put behind the status line, when that comes as the first into the connection's buffer.
+    fileprivate func bytesAdded(to output: OpaquePointer) {
+        guard HTTPServer.holdsStatusLine(output) else { return }
+        evbuffer_add(output, answers.headers.start, answers.headers.count)
+    }
+
+    /// The status line of an answer and nothing more; `100 Continue` is none.
+    private static func holdsStatusLine(_ output: OpaquePointer) -> Bool {
+        var bytes = [UInt8](repeating: 0, count: 128)
+        let count = min(evbuffer_get_length(output), bytes.count)
+        guard evbuffer_copyout(output, &bytes, count) == count else { return false }
+        let line = bytes.prefix(count)
+        return line.starts(with: Array("HTTP/1.".utf8)) && line.dropFirst(9).first != UInt8(ascii: "1")
+            && line.firstIndex(of: 0x0A) == line.indices.last
+    }
+
     // MARK: Clients that leave
 
     /// Nobody would hear the answer, and each has a descriptor.
@@ -180,7 +207,12 @@ import SystemCalls
         }
     }
 
-    fileprivate func rest() {
+    fileprivate func rest(after errorNumber: Int32) {
+        let now = LoopClock().now
+        if notedAt.map({ $0.duration(to: now) >= HTTPServer.noteInterval }) ?? true {
+            notedAt = now
+            noteRefusal(SystemError("accept", errorNumber))
+        }
         evconnlistener_disable(listener)
         start {
             await pause(for: HTTPServer.restAfterFailure)
@@ -190,7 +222,7 @@ import SystemCalls
     }
 
     /// Of the server that has this listener, if it is still open.
-    fileprivate static func rest(_ listener: OpaquePointer) { byListener[listener]?.rest() }
+    fileprivate static func rest(_ listener: OpaquePointer, after errorNumber: Int32) { byListener[listener]?.rest(after: errorNumber) }
 }
 
 extension HTTPServer.Request {
@@ -221,12 +253,30 @@ private func connectionEnds(_ connection: OpaquePointer?, _ context: UnsafeMutab
     ControlPlane.assumeIsolated { server.ends(connection) }
 }
 
+/// As evhttp would make it, and its output is looked at.
+private func newConnection(_ base: OpaquePointer?, _ context: UnsafeMutableRawPointer?) -> OpaquePointer? {
+    guard let connection = bufferevent_socket_new(base, -1, 0) else { return nil }
+    guard evbuffer_add_cb(bufferevent_get_output(connection), bytesAdded, context) != nil else {
+        bufferevent_free(connection)
+        return nil
+    }
+    return connection
+}
+
+private func bytesAdded(_ output: OpaquePointer?, _ change: UnsafePointer<evbuffer_cb_info>?, _ context: UnsafeMutableRawPointer?) {
+    guard let change, change.pointee.orig_size == 0, change.pointee.n_added > 0 else { return }
+    let server = Unmanaged<HTTPServer>.fromOpaque(context!).takeUnretainedValue()
+    nonisolated(unsafe) let output = output!
+    ControlPlane.assumeIsolated { server.bytesAdded(to: output) }
+}
+
 private func bytesSent(_: UnsafeRawPointer?, _: Int, _ owner: UnsafeMutableRawPointer?) {
     Unmanaged<SharedBytes>.fromOpaque(owner!).release()
 }
 
 /// Nobody could be accepted. libevent would try again at once, for ever.
 private func acceptFailed(_ listener: OpaquePointer?, _: UnsafeMutableRawPointer?) {
+    let errorNumber = errno
     nonisolated(unsafe) let listener = listener!
-    ControlPlane.assumeIsolated { HTTPServer.rest(listener) }
+    ControlPlane.assumeIsolated { HTTPServer.rest(listener, after: errorNumber) }
 }

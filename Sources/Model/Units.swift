@@ -121,10 +121,10 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         return String(decoding: text, as: UTF8.self)
     }
 
-    /// Reads what `rfc3339` writes; nil for anything else. The days follow the same paper, days_from_civil.
+    /// Reads what `rfc3339` writes, and the same with another fraction of the second or none: what is finer than a
+    /// millisecond is left out. Nil for anything else. The days follow the same paper, days_from_civil.
     package init?(rfc3339 text: String) {
-        let bytes = Array(text.utf8)
-        guard bytes.count == 24 else { return nil }
+        guard let bytes = Timestamp.toTheMillisecond(text) else { return nil }
         let number = { (range: Range<Int>) in
             bytes[range].reduce(into: Int64(0)) { $0 = $0 * 10 + Int64($1) - Int64(UInt8(ascii: "0")) }
         }
@@ -137,7 +137,18 @@ package struct Timestamp: Hashable, Comparable, Sendable {
         let seconds = number(11..<13) * 3600 + number(14..<16) * 60 + number(17..<19)
         self.init(milliseconds: days * 86_400_000 + seconds * 1000 + number(20..<23))
         // Whatever is not a date, or is written in another way, is not written so again.
-        guard rfc3339 == text else { return nil }
+        guard rfc3339.utf8.elementsEqual(bytes) else { return nil }
+    }
+
+    /// `….120Z` of a text that ends with `Z`, or a point, one digit to nine, and `Z`.
+    private static func toTheMillisecond(_ text: String) -> [UInt8]? {
+        let bytes = Array(text.utf8)
+        guard (20...30).contains(bytes.count), bytes.last == UInt8(ascii: "Z") else { return nil }
+        let fraction = bytes[19..<bytes.count - 1]
+        guard fraction.isEmpty || fraction.first == UInt8(ascii: ".") && fraction.count > 1 else { return nil }
+        let digits = fraction.dropFirst()
+        guard digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
+        return bytes[..<19] + [UInt8(ascii: ".")] + (digits + Array("000".utf8)).prefix(3) + [UInt8(ascii: "Z")]
     }
 }
 

@@ -230,11 +230,13 @@ extension ListenerHandle {
         var held = handed
         while let missing = worker.admit(listener: listener, holding: held) {
             guard !pointer.pointee.isClosing else { return worker.admitAtClose(listener: listener) }
+            if worker.makeRoom(for: missing) { continue }
             worker.noteReached(missing, self)
             let most = worker.most(missing)
             guard worker.state.acceptQueue.join(worker: worker.state.index, listener: listener, for: missing, below: most) else {
                 pointer.pointee.waitsFor = missing
                 pause()
+                worker.askForRoom(missing)
                 return false
             }
             held = missing

@@ -147,14 +147,17 @@ extension ConnectionHandle {
     }
 
     private func recordAccess(_ reason: CloseReason) {
-        worker.state.access.put(AccessRecord(record, client: clientEndpoint, reason.ending, now: worker.now()))
+        worker.state.access.put(AccessRecord(record, client: clientEndpoint, reason.ending, now: worker.accessNow))
     }
 
-    /// By the worker's clock, which is read once a round.
-    var millisecondsSinceAccept: UInt32 { UInt32(clamping: (worker.now() - record.begunAt) / 1_000_000) }
+    var millisecondsSinceAccept: UInt32 { UInt32(clamping: (worker.accessNow - record.begunAt) / 1_000_000) }
 }
 
 extension WorkerHandle {
+    /// Where lines are written, by the exact clock. The worker's own, which is read once a round, goes by ticks of up to
+    /// 10 ms: more than many a connection lasts.
+    var accessNow: Int64 { state.access.isOn ? Clocks.monotonic().nanoseconds : now() }
+
     /// A client was cut off before it became a connection. `peer`: where it was asked for.
     func noteTurnedAway(_ client: Int32, from peer: IPEndpoint?, listener: Int, _ reason: CloseReason) {
         guard state.access.isOn else { return }

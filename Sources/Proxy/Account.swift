@@ -80,7 +80,7 @@ extension ConnectionHandle {
 
     /// Of a connection that had a backend. One that an operator ended says nothing about how long they live.
     func accountLifetime(_ reason: CloseReason) {
-        let age = worker.now() - record.begunAt
+        let age = max(0, worker.now() - record.begunAt)
         worker.state.segment.times(.durations, worker: worker.state.index, pool: record.pool).count(nanoseconds: age)
         switch reason {
         case .ordered, .orderedReset, .removed, .stopping: return

@@ -91,7 +91,7 @@ extension ConnectionHandle {
         switch record.phase {
         case .free, .closed: return
         case .queued: leaveQueue()
-        case .awaitingHeader, .connecting: break
+        case .awaitingHeader, .awaitingRequest, .connecting: break
         case .relaying, .resetting: accountLifetime(reason)
         }
         record.phase = .closed

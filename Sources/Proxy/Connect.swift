@@ -12,6 +12,7 @@ extension ConnectionHandle {
     func begin(from peer: IPEndpoint?) {
         accountAccepted()
         record.client.readable = true
+        guard record.listener != worker.state.ownListener else { return awaitRequest() }
         record.cameByProxy = worker.gate(of: record.listener).headerTimeout != nil
         guard !record.cameByProxy else { return awaitHeader() }
         guard isWithinLimits(peer?.address) else { return }

@@ -29,6 +29,8 @@ enum Phase: Equatable {
     case free
     /// The proxy in front has not said yet who the client is: see Origin.
     case awaitingHeader
+    /// A client of lbd's own listener has not asked yet: see OwnClients.
+    case awaitingRequest
     /// Every available backend is full; it waits in line for one: see Queue.
     case queued
     /// A connect to the chosen backend is under way.
@@ -111,8 +113,8 @@ struct ConnectionRecord {
     var clientEvent = event()
     var backendEvent = event()
     let worker: WorkerHandle
-    /// Its place in the table of live connections, for all its lives: serial, client and counts of bytes are there alone.
-    let row: ConnectionRow
+    /// Its place in the table of live connections, or besides: serial, client and counts of bytes are there alone.
+    var row: ConnectionRow
     var phase = Phase.free { didSet { row.follow(phase) } }
     /// Where it is counted among its source's connections, else -1: see SourceCounts.
     var sourcePlace: Int32 = -1
@@ -133,7 +135,7 @@ struct ConnectionRecord {
     private var bytesAhead: Int32 = 0
     /// When the last connect began, in microseconds that go round.
     var connectBegan: UInt32 = 0
-    /// Monotonic nanoseconds of the accept.
+    /// Monotonic nanoseconds of the accept; a little ahead of the worker's clock where access lines are written.
     var begunAt: Int64 = 0
     var traffic = Traffic()
     var client = Side()

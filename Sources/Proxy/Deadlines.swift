@@ -9,6 +9,7 @@ extension ConnectionHandle {
         switch record.phase {
         case .awaitingHeader:
             return record.lastActivity + worker.gate(of: record.listener).headerPatience
+        case .awaitingRequest: return lifeDeadline
         case .queued: return min(record.lastActivity + waitTimeout(header), lifeDeadline)
         case .connecting: return record.lastActivity + header.connectTimeout
         case .relaying: return min(quietDeadline(header), lifeDeadline, stallDeadline(header))
@@ -47,7 +48,7 @@ extension ConnectionHandle {
         if record.needsSweep { sweep() }
         switch record.phase {
         case .free, .closed: return
-        case .awaitingHeader, .queued, .connecting, .relaying, .resetting: break
+        case .awaitingHeader, .awaitingRequest, .queued, .connecting, .relaying, .resetting: break
         }
         // A sweep that found something has filed the connection already.
         guard record.wheelBucket < 0 else { return }
@@ -58,6 +59,7 @@ extension ConnectionHandle {
         }
         switch record.phase {
         case .awaitingHeader: refuseHeader(.timedOut)
+        case .awaitingRequest: close(.lifetime)
         case .queued: close(worker.now() >= lifeDeadline ? .lifetime : record.isHeld ? .holdTimedOut : .queueTimedOut)
         case .connecting where record.isWaitingForResources: giveUpResources()
         case .connecting: connectFailed(ETIMEDOUT)
@@ -83,15 +85,7 @@ extension ConnectionHandle {
         record.lifeEnds = 0
         guard header.lifetime > 0 else { return }
         let shorter = Int64.random(in: 0...header.lifetimeJitter, using: &worker.state.generator)
-        record.lifeEnds = TimerWheel.tick(at: worker.now() + (isInCrowd ? min(1_000_000_000, header.lifetime) : header.lifetime - shorter))
-    }
-
-    /// Who may hold a place of lbd's own listener in silence, where half of them are taken, is to be answered in a second:
-    /// else those who ask nothing would keep everybody out for a whole lifetime.
-    private var isInCrowd: Bool {
-        guard record.listener == worker.state.ownListener, !record.isAnswered else { return false }
-        let limit = ConnectionLimit.listener(record.listener)
-        return 2 * worker.state.segment.tickets(of: limit).held > worker.most(limit)
+        record.lifeEnds = TimerWheel.tick(at: worker.now() + header.lifetime - shorter)
     }
 
     // MARK: Stalled readers

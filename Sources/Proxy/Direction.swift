@@ -232,6 +232,12 @@ extension ConnectionHandle {
         return kept + read(from: .client, toTheEnd: endInSight, behind: kept)
     }
 
+    /// The client's first `count` bytes, as they lie in the worker's buffer.
+    func firstBytes(of count: Int) -> FirstBytes {
+        record.readAhead = count
+        return FirstBytes(fresh: count, kept: false)
+    }
+
     /// Keeps `count` bytes of the worker's buffer until more have come.
     func keepFirst(_ count: Int) {
         if count > 0 { record.toBackend.leftover.keep(worker.state.readBuffer.start, count: count) }

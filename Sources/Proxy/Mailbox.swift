@@ -16,6 +16,8 @@ enum WorkerMessage: Sendable {
     case listen(descriptor: Int32, listener: Int, handsOn: Bool)
     /// A ticket that a listener of this worker has waited for is its own now.
     case admit(listener: Int, holding: ConnectionLimit)
+    /// Somebody waits for a place of lbd's own listener.
+    case makeRoom
     /// A connection that another worker accepted; its tickets are taken.
     case adopt(client: Int32, listener: Int)
     case closeListeners(generation: UInt64)
@@ -44,7 +46,7 @@ enum WorkerMessage: Sendable {
         case .rules(_, _, let generation), .closeListeners(let generation), .closeListener(_, let generation), .forgetListener(_, let generation),
             .forgetPool(_, let generation), .fence(let generation):
             generation
-        case .listen, .admit, .adopt, .serve, .retirePool, .connectionsMax, .closeConnections, .errand, .beat, .end: nil
+        case .listen, .admit, .makeRoom, .adopt, .serve, .retirePool, .connectionsMax, .closeConnections, .errand, .beat, .end: nil
         }
     }
 }

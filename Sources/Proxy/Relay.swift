@@ -12,6 +12,8 @@ extension ConnectionHandle {
             return
         case .awaitingHeader:
             if readiness.readable { readHeader(endInSight: readiness.endInSight) }
+        case .awaitingRequest:
+            if readiness.readable { readRequest(endInSight: readiness.endInSight) }
         case .queued:
             if readiness.readable { lookForClient() }
         case .connecting:
@@ -120,6 +122,7 @@ extension ConnectionHandle {
         record.needsSweep = false
         switch record.phase {
         case .awaitingHeader: return readHeader(endInSight: false)
+        case .awaitingRequest: return readRequest(endInSight: false)
         case .free, .queued, .connecting, .resetting, .closed: return
         case .relaying: break
         }

@@ -138,7 +138,7 @@ extension ConnectionHandle {
     fileprivate var isTaken: Bool {
         switch record.phase {
         case .relaying, .resetting: true
-        case .free, .awaitingHeader, .queued, .connecting, .closed: false
+        case .free, .awaitingHeader, .awaitingRequest, .queued, .connecting, .closed: false
         }
     }
 }

@@ -15,6 +15,7 @@ extension WorkerHandle {
             let handle = ListenerHandle(worker: self, descriptor: descriptor, listener: listener, handsOn: handsOn)
             state.listeners.append(handle)
             if !state.acceptPause.isPaused, !handle.resume() { pauseAccepting(errno) }
+        case .makeRoom: makeRoomForOthers()
         case .adopt(let client, let listener): begin(client: client, from: nil, listener: listener)
         case .admit(let listener, let ticket):
             // The socket that waited may have been closed meanwhile, and the listener have another one.
@@ -45,7 +46,9 @@ extension WorkerHandle {
         case .connectionsMax(let most):
             state.connectionsMax = most
             serveAwaiting(.process)
-        case .beat(let sentAt): state.segment.storeBeat(sent: sentAt, now: Clocks.monotonic().nanoseconds, worker: state.index)
+        case .beat(let sentAt):
+            state.segment.storeBeat(sent: sentAt, now: Clocks.monotonic().nanoseconds, worker: state.index)
+            listSlabs()
         case .fence: return
         case .end:
             state.isEnding = true
@@ -151,6 +154,7 @@ extension WorkerHandle {
     private func growSlabs() {
         let slab = ConnectionHandle.allocate(64, for: self)
         state.slabs.append(slab)
+        if !slab[0].record.row.isListed { state.unlistedSlabs.append(slab) }
         for index in 0..<slab.count {
             slab[index].record.listNext = state.freeList
             state.freeList = slab[index]
@@ -160,7 +164,7 @@ extension WorkerHandle {
     private func begin(_ connection: ConnectionHandle) {
         connection.reset()
         state.serial += 1
-        connection.record.begunAt = now()
+        connection.record.begunAt = accessNow
     }
 
     /// The connection has ended; its record is used again after this round.

@@ -20,12 +20,29 @@ struct ConnectionRows {
     }
 }
 
+extension WorkerHandle {
+    /// Slabs that are listed at once: a second's work is some 10 microseconds.
+    private static let listedMost = 8
+
+    /// Once a second: records whose rows had no room in the table get some, where there is any now; whoever has them is listed.
+    func listSlabs() {
+        var rest = WorkerHandle.listedMost
+        while rest > 0, let slab = state.unlistedSlabs.last, let rows = state.segment.growListedRows(worker: state.index) {
+            state.unlistedSlabs.removeLast()
+            rest -= 1
+            let former = slab[0].record.row
+            for index in 0..<slab.count { slab[index].takeRow(rows.advanced(by: index)) }
+            state.segment.free(unlistedRows: former)
+        }
+    }
+}
+
 extension ConnectionRow {
     /// Free it becomes by `end`: what is told of a connection that is being closed still needs it.
     @inline(__always) func follow(_ phase: Phase) {
         switch phase {
         case .free, .closed: return
-        case .awaitingHeader: set(.header)
+        case .awaitingHeader, .awaitingRequest: set(.header)
         case .queued: set(.queued)
         case .connecting: set(.connecting)
         case .relaying: set(.relaying)
@@ -39,6 +56,13 @@ extension ConnectionHandle {
     func beginRow(_ peer: IPEndpoint?) {
         record.row.begin(serial: worker.state.serial, listener: record.listener, pool: record.pool, client: peer, now: record.begunAt)
         if !record.row.isListed { worker.state.segment.countUnlisted(1, worker: worker.state.index) }
+    }
+
+    /// A row of the table in the place of one besides.
+    fileprivate func takeRow(_ row: ConnectionRow) {
+        if !record.row.isFree { worker.state.segment.countUnlisted(-1, worker: worker.state.index) }
+        row.takePlace(of: record.row)
+        record.row = row
     }
 
     func endRow() {

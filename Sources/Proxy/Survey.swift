@@ -120,7 +120,7 @@ extension ConnectionHandle {
     var isLive: Bool {
         switch record.phase {
         case .free, .closed: false
-        case .awaitingHeader, .queued, .connecting, .relaying, .resetting: true
+        case .awaitingHeader, .awaitingRequest, .queued, .connecting, .relaying, .resetting: true
         }
     }
 
@@ -130,7 +130,7 @@ extension ConnectionHandle {
             id: ConnectionID(worker: worker.state.index, serial: record.row.serial), connection: ConnectionName(self),
             listener: record.listener, pool: record.pool, slot: record.slot >= 0 ? record.slot : nil, phase: shownPhase,
             // A wait is dated to the end of the tick in which it began.
-            age: .nanoseconds(now - record.begunAt), idle: .nanoseconds(max(0, now - max(record.lastActivity, record.begunAt))),
+            age: .nanoseconds(max(0, now - record.begunAt)), idle: .nanoseconds(max(0, now - max(record.lastActivity, record.begunAt))),
             bytesToBackend: record.row.bytesToBackend, bytesToClient: record.row.bytesToClient,
             bytesInLastMinute: record.traffic.inLastMinute(now: now, total: record.row.bytesToBackend &+ record.row.bytesToClient),
             unwritten: record.toBackend.unwritten + record.toClient.unwritten)
@@ -138,7 +138,7 @@ extension ConnectionHandle {
 
     private var shownPhase: ConnectionPhase {
         switch record.phase {
-        case .awaitingHeader: .header
+        case .awaitingHeader, .awaitingRequest: .header
         case .queued: .queued
         case .connecting: .connecting
         case .resetting: .resetting

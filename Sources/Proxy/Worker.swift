@@ -45,6 +45,7 @@ struct WorkerState {
     var generator: SplitMix64
     var hop = HopSampling()
     var listeners: [ListenerHandle] = []
+    var ownClients = OwnClients()
     /// Accepted while mail waited, by listener: they begin when it has been read.
     var unbegun: [(client: Int32, listener: Int)] = []
     var acceptPause = AcceptPause.none
@@ -56,6 +57,8 @@ struct WorkerState {
     var nextPeer = 0
     /// All records, live and free.
     var slabs: [ConnectionSlab] = []
+    /// Those whose rows are besides the table of live connections: a slab's rows come together.
+    var unlistedSlabs: [ConnectionSlab] = []
     /// Of the connection that came last.
     var serial: UInt64 = 0
     /// What the control plane asks for, one after the other.

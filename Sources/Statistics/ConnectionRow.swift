@@ -15,7 +15,8 @@ import SystemCalls
 }
 
 @frozen package struct ConnectionRow: @unchecked Sendable {
-    // Invariant: points at a row of the segment, or at one of memory that is never freed; written by one worker.
+    // Invariant: points at a row of the segment, or at one besides, owned by the worker that alone writes it, and freed
+    // only when no record has it any more.
     @usableFromInline let words: UnsafeMutablePointer<Atomic<UInt64>>
     @inlinable init(words: UnsafeMutablePointer<Atomic<UInt64>>) { self.words = words }
 
@@ -29,6 +30,17 @@ import SystemCalls
     @inlinable package func advanced(by rows: Int) -> ConnectionRow { ConnectionRow(words: words + 8 * rows) }
 
     @inlinable package var isListed: Bool { word(2) & ConnectionRow.unlisted == 0 }
+
+    /// Nobody's.
+    package var isFree: Bool { word(0) >> 32 & 0xFF == UInt64(RowState.free.rawValue) }
+
+    /// A row of the table takes the place of one besides: whoever has that has this from now on.
+    package func takePlace(of other: ConnectionRow) {
+        let sequence = beginWriting()
+        for place in 1..<8 { store(other.word(place), at: place) }
+        store(word(2) & ~ConnectionRow.unlisted, at: 2)
+        words[0].store(UInt64(sequence &+ 2) | other.word(0) & ~UInt64(UInt32.max), ordering: .releasing)
+    }
 
     /// A new connection has it. `client`: nil for a Unix socket's.
     @inlinable package func begin(serial: UInt64, listener: Int, pool: Int, client: IPEndpoint?, now: Int64) {
@@ -116,22 +128,28 @@ import SystemCalls
 }
 
 extension SegmentView {
-    /// A slab of rows for a worker that grows: in the table, as long as it has room and memory, else besides, where
-    /// nobody sees them. They are never given back.
-    package func growRows(worker: Int) -> ConnectionRow {
+    /// A slab of rows in the table for a worker that grows; nil: it has no room or no memory. They are never given back.
+    package func growListedRows(worker: Int) -> ConnectionRow? {
         let line = line(ofWorker: worker)
         let used = line.pointee.rows.load(ordering: .relaxed)
-        if used < layout.rows, hasMemory(behindRows: used, worker: worker) {
-            let first: UnsafeMutablePointer<Atomic<UInt64>> = memory(.connections, used, worker: worker)
-            line.pointee.rows.store(used + SegmentLayout.slabRows, ordering: .releasing)
-            return ConnectionRow(words: first)
-        }
+        guard used < layout.rows, hasMemory(behindRows: used, worker: worker) else { return nil }
+        let first: UnsafeMutablePointer<Atomic<UInt64>> = memory(.connections, used, worker: worker)
+        line.pointee.rows.store(used + SegmentLayout.slabRows, ordering: .releasing)
+        return ConnectionRow(words: first)
+    }
+
+    /// The same, besides where there is nothing in the table: nobody sees them there.
+    package func growRows(worker: Int) -> ConnectionRow {
+        if let rows = growListedRows(worker: worker) { return rows }
         let words = UnsafeMutablePointer<Atomic<UInt64>>.allocate(capacity: 8 * SegmentLayout.slabRows)
         for place in 0..<8 * SegmentLayout.slabRows {
             (words + place).initialize(to: Atomic(place % 8 == 2 ? ConnectionRow.unlisted : 0))
         }
         return ConnectionRow(words: words)
     }
+
+    /// Of a slab besides the table whose every row was replaced.
+    package func free(unlistedRows first: ConnectionRow) { first.words.deallocate() }
 
     private func hasMemory(behindRows first: Int, worker: Int) -> Bool {
         guard descriptor >= 0 else { return true }

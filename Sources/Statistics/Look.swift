@@ -6,7 +6,7 @@ struct Look {
     private let parts: Parts
     private let process: ProcessEntry
     private let beat: Beat
-    private let liveness: Liveness
+    private let life: Life
     /// What ages are counted to: of the dead, the last beat.
     private let now: MonotonicTime
     private let used: [SegmentArea: Int]
@@ -18,8 +18,8 @@ struct Look {
         (process, beat) = (ProcessEntry(entry), Beat(entry))
         guard process.pid > 0 else { return nil }
         used = LooseWords.used.mapValues { entry.count(at: $0) }
-        liveness = try Liveness.of(process, beat)
-        now = liveness.isDead ? beat.monotonic : Clocks.monotonic()
+        life = try Life(of: process, beat, isHeld: file.isHeld())
+        now = life.liveness.isDead ? beat.monotonic : Clocks.monotonic()
     }
 
     func observation() throws(SystemError) -> Observation {
@@ -33,7 +33,8 @@ struct Look {
 
     private func observedProcess() throws(SystemError) -> ObservedProcess {
         ObservedProcess(
-            version: process.version, pid: process.pid, startedAt: process.startedAt, liveness: liveness, isStopping: process.isStopping,
+            version: process.version, pid: process.pid, startedAt: process.startedAt, liveness: life.liveness, isSeen: life.isSeen,
+            isStopping: process.isStopping,
             connections: try held(.processTickets, 0..<1)[0], connectionsMax: process.connectionsMax,
             descriptors: beat.descriptors, descriptorsMax: process.descriptorsMax)
     }
@@ -183,31 +184,6 @@ extension RowState {
         case .halfClosedByBackend: .halfClosedByBackend
         case .flushing: .flushing
         case .resetting: .resetting
-        }
-    }
-}
-
-extension Liveness {
-    /// Beats come once a second.
-    private static var hungAfter: Duration { .seconds(3) }
-
-    var isDead: Bool {
-        switch self {
-        case .dead: true
-        case .running, .stopped, .hung: false
-        }
-    }
-
-    /// Goes by the process first: one that was killed a moment ago has just beaten.
-    fileprivate static func of(_ process: ProcessEntry, _ beat: Beat) throws(SystemError) -> Liveness {
-        let sinceCalendar = Duration.milliseconds(max(0, Clocks.calendar().milliseconds - beat.calendar.milliseconds))
-        guard try ProcessTrace.boot() == process.boot else { return .dead(silent: sinceCalendar) }
-        let silent = max(.zero, beat.monotonic.duration(to: Clocks.monotonic()))
-        guard let trace = try ProcessTrace.of(process.pid), trace.startTime == process.startTime else { return .dead(silent: silent) }
-        switch trace.state {
-        case .ended: return .dead(silent: silent)
-        case .stopped: return .stopped(silent: silent)
-        case .running: return silent > hungAfter ? .hung(silent: silent) : .running
         }
     }
 }

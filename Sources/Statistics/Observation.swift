@@ -26,9 +26,9 @@ package enum Liveness: Equatable, Sendable {
     case running
     /// The process is stopped by a signal (SIGSTOP, a debugger), and has been silent for so long.
     case stopped(silent: Duration)
-    /// It exists and its control loop has not beaten for so long.
+    /// It lives and its control loop has not beaten for so long. Where its process cannot be seen, it may be stopped as well.
     case hung(silent: Duration)
-    /// There is no such process any more: it crashed or was killed so long ago, by its last beat.
+    /// Nobody holds the segment any more: lbd crashed or was killed so long ago, by its last beat.
     case dead(silent: Duration)
 }
 
@@ -37,6 +37,8 @@ package struct ObservedProcess: Sendable {
     package var pid: Int32
     package var startedAt: Timestamp
     package var liveness: Liveness
+    /// Its process can be looked at from here: /proc shows it, and under the number that it goes by itself.
+    package var isSeen: Bool
     package var isStopping: Bool
     package var connections: Int
     package var connectionsMax: Int
@@ -44,10 +46,11 @@ package struct ObservedProcess: Sendable {
     package var descriptorsMax: Int
 
     package init(
-        version: String, pid: Int32, startedAt: Timestamp, liveness: Liveness, isStopping: Bool = false,
+        version: String, pid: Int32, startedAt: Timestamp, liveness: Liveness, isSeen: Bool = true, isStopping: Bool = false,
         connections: Int, connectionsMax: Int, descriptors: Int, descriptorsMax: Int
     ) {
-        (self.version, self.pid, self.startedAt, self.liveness, self.isStopping) = (version, pid, startedAt, liveness, isStopping)
+        (self.version, self.pid, self.startedAt, self.liveness) = (version, pid, startedAt, liveness)
+        (self.isSeen, self.isStopping) = (isSeen, isStopping)
         (self.connections, self.connectionsMax) = (connections, connectionsMax)
         (self.descriptors, self.descriptorsMax) = (descriptors, descriptorsMax)
     }

@@ -32,7 +32,7 @@ package enum SegmentFile {
             guard error.errorNumber != ENOENT else { return nil }
             throw error
         }
-        return try isSegment(path) && !isWritten(path) ? path : nil
+        return try isLeft(path) ? path : nil
     }
 
     /// Removes the segment that a crash has left, and its record in any case. The path of what was removed.
@@ -43,18 +43,13 @@ package enum SegmentFile {
         return path
     }
 
-    /// By its name, its owner and its first bytes.
-    private static func isSegment(_ path: String) throws(SystemError) -> Bool {
+    /// A segment by its name, its owner and its first bytes; and no lbd holds it.
+    private static func isLeft(_ path: String) throws(SystemError) -> Bool {
         guard hasName(path), Files.exists(path) else { return false }
         let file: FileParts
         do throws(SystemError) { file = try FileParts(path) } catch { return false }
-        guard try file.owner() == geteuid() else { return false }
+        guard try file.owner() == geteuid(), try !file.isHeld() else { return false }
         return try file.read(at: 0, count: SegmentHeader.magic.count) == SegmentHeader.magic
-    }
-
-    /// Damaged, or not begun: nobody's.
-    private static func isWritten(_ path: String) -> Bool {
-        do throws(SegmentError) { return try !SegmentReader(path: path).observe().process.liveness.isDead } catch { return false }
     }
 
     static func name(process: Int32, turn: Int) -> String { "lbd-\(process)\(turn == 0 ? "" : "-\(turn)").statistics" }

@@ -17,6 +17,9 @@ package final class FileParts: Sendable {
 
     package func owner() throws(SystemError) -> UInt32 { try status().st_uid }
 
+    /// Whether somebody else has it open and locked, in whatever namespace: see OpenFileLock.
+    package func isHeld() throws(SystemError) -> Bool { try OpenFileLock.isTaken(descriptor, path) }
+
     private func status() throws(SystemError) -> stat {
         var status = stat()
         try checked("fstat", on: path) { fstat(descriptor.number, &status) }

@@ -4,7 +4,7 @@ import CLinux
 import Glibc
 
 /// Of a fixed size, with holes where no memory was taken yet. A store into a hole kills the process where there is no
-/// memory for it (SIGBUS): so what is used is reserved first.
+/// memory for it (SIGBUS): so what is used is reserved first. It is locked as long as its maker has it (see OpenFileLock).
 package final class MemoryFile: Sendable {
     package let path: String
     private let descriptor: Descriptor
@@ -24,6 +24,7 @@ package final class MemoryFile: Sendable {
         do throws(SystemError) {
             try checked("fchmod", on: path) { fchmod(descriptor.number, mode) }
             try checked("ftruncate", on: path) { ftruncate(descriptor.number, off_t(bytes)) }
+            try OpenFileLock.take(descriptor, path)
         } catch {
             try Files.remove(path)
             throw error

@@ -1,5 +1,6 @@
 // Where lbctl writes: data to standard output, messages to standard error, progress in place on a terminal.
 import EventLoop
+import Model
 import SystemCalls
 
 @ControlPlane final class Console {
@@ -31,10 +32,12 @@ import SystemCalls
 
     /// Replaces the line that is being rewritten; for terminals only.
     func progress(_ line: String) {
-        let shown = line.prefix(max(10, Terminal.columns(2) - 1))
-        complain("\r\u{1B}[K" + shown)
+        complain(Console.rewriting(line, columns: Terminal.columns(2)))
         hasLine = true
     }
+
+    /// What a balancer or a backend said is in it: it gives the terminal no orders, and no second line.
+    nonisolated static func rewriting(_ line: String, columns: Int) -> String { "\r\u{1B}[K" + line.escapedControls.prefix(max(10, columns - 1)) }
 
     func clear() {
         guard hasLine else { return }

@@ -23,7 +23,8 @@ struct TopCommand: Verb {
             connectionsTotal, connectFailures, resets, resetsByClients, bytesToBackend, bytesToClient, weight, rate, byteRate, \
             connectTime?, drain?: {owner, reason?, since, deadline?, leaseUntil?}}]}], connections: [{id, client?, listener, \
             pool, backend?, phase, bytesToBackend, bytesToClient, age, idle}], connectionsListed, unlisted, unread}. liveness: \
-            running, stopped (by a signal), hung or crashed; silentSeconds since its last sign of life. Durations are seconds, \
+            running, stopped (by a signal), hung (also one that is stopped, where its process cannot be seen from here) or crashed; \
+            silentSeconds since its last sign of life. Durations are seconds, \
             rates per second over lbd's last second. unlisted: live connections beyond the table's room; unread: those that \
             changed at every try to read them.
 

@@ -93,6 +93,9 @@ enum TopText {
         case .running: return nil
         case .stopped:
             return start + "it is stopped by a signal (SIGSTOP); what you see is how it was; 'kill -CONT \(process.pid)' lets it go on"
+        case .hung where !process.isSeen:
+            return start + "it lives, as it holds this file, and its control loop does nothing: it hangs, or a signal has stopped it, which "
+                + "cannot be seen from here (/proc hides process \(process.pid), or it runs in another container); look where it runs"
         case .hung:
             return start + "process \(process.pid) is there and its control loop does nothing; connections may go on, commands and probes do not"
         case .dead:

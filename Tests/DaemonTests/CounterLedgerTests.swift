@@ -73,4 +73,32 @@ struct CounterLedgerTests {
         book.close(1, "a")
         #expect(book.total("a") == 5)
     }
+
+    /// As where backends are called by their containers: each name once, some of them again.
+    @Test("10,000 names that come and go: no total goes down, whoever comes back, and memory is bounded by those that went")
+    func manyNames() {
+        var ledger = CounterLedger<String>()
+        var standing: UInt64 = 0
+        func read(_: Int) -> [UInt64] { [standing, 7] }
+        for round in 1...3 {
+            for name in 0..<10_000 {
+                ledger.open(5, for: "b\(name)", at: read(5))
+                standing += UInt64(name % 10 + 1)
+                #expect(ledger.total(of: "b\(name)", read).first == UInt64(round * (name % 10 + 1)))
+                ledger.close(5, for: "b\(name)", at: read(5))
+            }
+        }
+        var few = CounterLedger<String>(idleMax: 10)
+        for turn in 0..<10_000 {
+            few.open(1, for: "b\(turn % 5)", at: [UInt64(turn), 0])
+            few.close(1, for: "b\(turn % 5)", at: [UInt64(turn + 1), 0])
+            #expect(few.entriesKept < 100)
+        }
+        #expect((0..<5).allSatisfy { few.total(of: "b\($0)") { _ in [] } == [2000, 0] })
+        for turn in 0..<10_000 {
+            few.open(1, for: "c\(turn)", at: [0, 0])
+            few.close(1, for: "c\(turn)", at: [1, 0])
+            #expect(few.entriesKept < 100)
+        }
+    }
 }

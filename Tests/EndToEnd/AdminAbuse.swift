@@ -16,15 +16,14 @@ import Testing
 
     @Test("clients of a byte now and then are cut off after ten seconds in all, and others are answered meanwhile")
     func slowClients() throws {
-        let balancer = try balancer()
+        // There are places for all.
+        let balancer = try balancer(prelude: "ulimit -n \(Scale.of(4096, full: 20_000))")
         let admin = try balancer.admin()
         let began = ContinuousClock.now
         var slow = try (0..<Scale.of(200, full: 1000)).map { _ in try Peer(connecting: admin) }
         let connected = ContinuousClock.now
         for peer in slow { try peer.send("G") }
         var times: [Duration] = []
-        // They came before there was a crowd.
-        let early = Set(slow.prefix(16).map(\.number))
         var firstEnd: ContinuousClock.Instant?
         var nextByte = ContinuousClock.now + .seconds(5)
         try eventually(within: .seconds(60), "the end of all slow clients") {
@@ -36,7 +35,7 @@ import Testing
                 for peer in slow { _ = Sockets.send(peer.number, from: "E", count: 1) }
                 nextByte += .seconds(30)
             }
-            if firstEnd == nil, slow.contains(where: { early.contains($0.number) && Sockets.isReadable($0.number) }) { firstEnd = .now }
+            if firstEnd == nil, slow.contains(where: { Sockets.isReadable($0.number) }) { firstEnd = .now }
             slow = slow.filter { peer in !Sockets.isReadable(peer.number) }
             observe(for: .milliseconds(100))
             return slow.isEmpty
@@ -50,17 +49,83 @@ import Testing
         try eventually(within: .seconds(10), "no socket left") { try ProcessTable.descriptors(balancer.process) < 60 }
     }
 
-    @Test("at a descriptor limit of 1,024, clients that say nothing keep nobody out, and take no client's descriptors")
-    func crowd() throws {
+    /// What a slow client has sent so far.
+    enum Begun: String, CaseIterable {
+        case nothing = "", byte = "G", head = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: "
+    }
+
+    @Test("at a low descriptor limit, clients that do not ask keep nobody out, and take no client's descriptors", arguments: Begun.allCases, [1024, 4096])
+    func crowd(begun: Begun, descriptorLimit: Int) throws {
+        let balancer = try balancer(prelude: "ulimit -n \(descriptorLimit)")
+        let admin = try balancer.admin()
+        let places = descriptorLimit / 16
+        #expect(try balancer.get("/healthz").status == 200)
+        let held = try (0..<Scale.of(places + 150, full: 1000)).map { _ in
+            let peer = try Peer(connecting: admin)
+            try peer.send(begun.rawValue)
+            return peer
+        }
+        // The first one stands behind all who have come.
+        var times: [Duration] = []
+        for _ in 0..<20 {
+            let began = ContinuousClock.now
+            #expect(try balancer.get("/healthz").status == 200)
+            times.append(ContinuousClock.now - began)
+        }
+        #expect(times[0] < .seconds(2) * Scale.patience && times.sorted()[10] < .milliseconds(50) * Scale.slowness, "\(times)")
+        try eventually(within: .seconds(20), "that who was too much is gone") { held.count { !Sockets.isReadable($0.number) } <= places }
+        // A client's two, and none of those that the HTTP server would have.
+        #expect(try ProcessTable.descriptors(balancer.process) < places + 60)
+        #expect(try balancer.connect().line() == "web-1")
+        withExtendedLifetime(held) {}
+    }
+
+    @Test("who has asked is answered, however many come behind who ask nothing")
+    func askedFirst() throws {
         let balancer = try balancer(prelude: "ulimit -n 1024")
         let admin = try balancer.admin()
-        // Of 64 places half are held for ten seconds; the others go round.
-        let held = try (0..<Scale.of(150, full: 300)).map { _ in try Peer(connecting: admin) }
-        let began = ContinuousClock.now
-        #expect(try balancer.get("/healthz").status == 200)
-        #expect(ContinuousClock.now - began < .seconds(9))
-        withExtendedLifetime(held) {}
-        #expect(try ProcessTable.descriptors(balancer.process) < 1024 / 4 + 32)
+        var (asking, silent): ([Peer], [Peer]) = ([], [])
+        for _ in 0..<40 {
+            let peer = try Peer(connecting: admin)
+            try peer.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            asking.append(peer)
+            for _ in 0..<5 { silent.append(try Peer(connecting: admin)) }
+        }
+        // In pieces: it has asked when the last one has come.
+        let slow = try Peer(connecting: admin)
+        for byte in "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" { try slow.send(String(byte)) }
+        for peer in asking + [slow] {
+            let status = AdminAnswer(try peer.toEnd().bytes)?.status
+            #expect(status == 200 || status == 503, "503: too many at once; nothing: it was cut off")
+        }
+        withExtendedLifetime(silent) {}
+    }
+
+    /// Of the HTTP server behind the admin port: two are left, and the client takes one, lbd's way to the server the other.
+    @Test("no descriptor left for an answer: no spin, said once, and the answer comes as soon as there is one")
+    func serverWithoutDescriptor() throws {
+        let balancer = try balancer()
+        let admin = try balancer.admin()
+        // The last that it opens before it waits for clients.
+        #expect(try balancer.command("status").status == .ok)
+        let open = try eventually(within: .seconds(20), "that none is opened or closed any more") { () -> Set<Int>? in
+            let numbers = try ProcessTable.descriptorNumbers(balancer.process)
+            observe(for: .milliseconds(300))
+            return try ProcessTable.descriptorNumbers(balancer.process) == numbers ? numbers : nil
+        }
+        let free = (0...).lazy.filter { !open.contains($0) }.prefix(2)
+        #expect(try lab.run(["prlimit", "--pid", "\(balancer.process)", "--nofile=\(Array(free)[1] + 1):"]).status == 0)
+        let peer = try Peer(connecting: admin)
+        try peer.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        try eventually(within: .seconds(20), "that lbd says so") { balancer.program.errors.contains("admin: who asks waits") }
+        let before = try ProcessTable.processorTime(balancer.process)
+        #expect(peer.isQuiet(for: .seconds(2)))
+        let used = try ProcessTable.processorTime(balancer.process) - before
+        #expect(used < .milliseconds(500) * Scale.slowness / 4, "a spin: \(used) in 2 s")
+        let said = balancer.program.errors.split(separator: "\n").count { $0.contains("admin: who asks waits") }
+        #expect(said == 1, "\(said) lines")
+        #expect(try lab.run(["prlimit", "--pid", "\(balancer.process)", "--nofile=200:"]).status == 0)
+        #expect(AdminAnswer(try peer.toEnd().bytes)?.status == 200)
     }
 
     /// With much to tell.

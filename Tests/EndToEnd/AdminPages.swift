@@ -21,15 +21,33 @@ import Testing
         let balancer = try balancer()
         let answer = try balancer.get("/healthz")
         #expect(answer.status == 200 && answer.body == "ok\n")
-        #expect(answer.headers["connection"] == "close")
-        #expect(answer.headers["cache-control"] == "no-store")
-        #expect(answer.headers["x-content-type-options"] == "nosniff")
-        #expect(answer.headers["referrer-policy"] == "no-referrer")
-        let policy = answer.headers["content-security-policy"] ?? ""
-        for rule in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'"] { #expect(policy.contains(rule)) }
+        expectGuarded(answer)
         let head = try balancer.get("/healthz", method: "HEAD")
         #expect(head.status == 200 && head.body.isEmpty && head.headers["content-length"] == "3")
         #expect(try balancer.ask("GET /healthz HTTP/1.0\r\n\r\n").status == 200, "a client without a Host header")
+    }
+
+    /// Each header once.
+    private func expectGuarded(_ answer: AdminAnswer) {
+        #expect(answer.headers["connection"] == "close", "\(answer)")
+        #expect(answer.headers["cache-control"] == "no-store", "\(answer)")
+        #expect(answer.headers["x-content-type-options"] == "nosniff", "\(answer)")
+        #expect(answer.headers["referrer-policy"] == "no-referrer", "\(answer)")
+        let policy = answer.headers["content-security-policy"] ?? ""
+        for rule in ["default-src 'none'", "frame-ancestors 'none'", "form-action 'none'", "base-uri 'none'"] { #expect(policy.contains(rule), "\(answer)") }
+    }
+
+    /// libevent answers these before anybody of ours is asked.
+    @Test("what is no request at all is answered under the same headers", arguments: [
+        ("GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + String(repeating: "a", count: 9000) + "\r\n\r\n", 400),
+        ("GET /healthz HTTP/1.1\r\nno header\r\n\r\n", 400), ("nonsense\r\n\r\n", 400), ("GET /healthz HTTP/9.1\r\n\r\n", 400),
+        ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 413),
+        ("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", 413),
+    ])
+    func ownErrors(_ request: String, _ status: Int) throws {
+        let answer = try balancer().ask(request)
+        #expect(answer.status == status, "\(answer)")
+        expectGuarded(answer)
     }
 
     @Test("other methods, paths, bodies and too many headers are refused, and nothing of what was asked comes back")
@@ -134,5 +152,69 @@ import Testing
         }
         #expect(try balancer.command("config set admin=\(second)").code == .done)
         #expect(try balancer.get("/healthz").status == 200)
+    }
+    // MARK: Addresses that change hands
+
+    /// Two addresses, of which the kernel gives one twice at most by bad luck.
+    private func addresses(unix: Bool) throws -> [String] {
+        if unix { return ["unix:" + lab.path("one.sock"), "unix:" + lab.path("two.sock")] }
+        return try [FreePort.next(), FreePort.next()].map { "127.0.0.1:\($0)" }
+    }
+
+    private func isAdmin(_ address: String) throws -> Bool {
+        let peer = try Peer(connecting: Endpoint(address))
+        defer { peer.close() }
+        // A backend has greeted before.
+        try peer.send("GET /healthz HTTP/1.0\r\n\r\n")
+        peer.halfClose()
+        return String(decoding: try peer.toEnd().0, as: UTF8.self).hasPrefix("HTTP/1.")
+    }
+
+    @Test("one reload swaps the addresses of admin and a listener, and one frees an address for admin", arguments: [false, true])
+    func swaps(unix: Bool) throws {
+        let addresses = try addresses(unix: unix)
+        var text = ConfigurationText([("web-1", try TestServer.named("web-1", lab))])
+        text.settings = ["admin: \"\(addresses[0])\""]
+        text.listeners[0].bind = addresses[1]
+        let balancer = try Balancer(lab, text)
+        #expect(try isAdmin(addresses[0]) && !isAdmin(addresses[1]))
+        for round in 1...3 {
+            let (admin, listener) = (addresses[round % 2], addresses[(round + 1) % 2])
+            text.settings = ["admin: \"\(admin)\""]
+            text.listeners[0].bind = listener
+            _ = try lab.write("lbd.yaml", text.yaml(control: "lbd.sock"))
+            let reply = try balancer.command("config reload")
+            #expect(reply.code == .done, "\(reply)")
+            // What had come to the old sockets before they closed is answered by those who had them.
+            try eventually(within: .seconds(20), "admin at \(admin) and the listener at \(listener)") { try isAdmin(admin) && !isAdmin(listener) }
+        }
+        // The listener goes, and its address is admin's.
+        let freed = addresses[0]
+        text.settings = ["admin: \"\(freed)\""]
+        text.listeners = [ConfigurationText.Listener(name: "other")]
+        _ = try lab.write("lbd.yaml", text.yaml(control: "lbd.sock"))
+        let reply = try balancer.command("config reload")
+        #expect(reply.code == .done, "\(reply)")
+        try eventually(within: .seconds(20), "admin at \(freed)") { try isAdmin(freed) }
+    }
+
+    @Test("a swap of which another part is impossible changes nothing: both answer where they were")
+    func refusedSwap() throws {
+        let taken = try TestServer.echo(lab)
+        let addresses = try addresses(unix: false)
+        var text = ConfigurationText([("web-1", try TestServer.named("web-1", lab))])
+        text.settings = ["admin: \"\(addresses[0])\""]
+        text.listeners[0].bind = addresses[1]
+        let balancer = try Balancer(lab, text)
+        text.settings = ["admin: \"\(addresses[1])\""]
+        text.listeners[0].bind = addresses[0]
+        text.listeners.append(ConfigurationText.Listener(name: "third", bind: "\(taken.endpoint)"))
+        _ = try lab.write("lbd.yaml", text.yaml(control: "lbd.sock"))
+        let reply = try balancer.command("config reload")
+        #expect(reply.code == .failed && "\(reply.status)".contains("third") && "\(reply.status)".contains("in use"), "\(reply)")
+        for _ in 0..<10 {
+            #expect(try isAdmin(addresses[0]))
+            #expect(try !isAdmin(addresses[1]))
+        }
     }
 }

@@ -124,6 +124,32 @@ import Testing
         for peer in held { peer.close() }
     }
 
+    /// As from a container, or where /proc hides other users' processes: lbd's number is nobody's there.
+    @Test("where its process cannot be seen a balancer still is not taken for dead; that it hangs or has crashed is seen as well")
+    func unseen() throws {
+        let elsewhere = ["unshare", "--pid", "--fork", "--mount-proc"]
+        // Only root may, and not in every container.
+        guard try lab.run(elsewhere + ["true"]).status == 0 else { return }
+        func look() throws -> (seen: Seen, end: ProgramEnd) {
+            let end = try lab.run(elsewhere + [Installed.product("lbctl"), "--control", balancer.control, "top", "--once", "-o", "json"])
+            guard end.status == 0 else { throw HarnessError("top ended with \(end)") }
+            return (try JSONDecoder().decode(Seen.self, from: Data(end.output.utf8)), end)
+        }
+        let held = try balancer.connection(to: "web-1")
+        let running = try look()
+        #expect(running.seen.process.liveness == "running" && running.seen.process.pid == balancer.process && running.end.errors.isEmpty, "\(running.end)")
+        try ProcessTable.stop(balancer.process)
+        let hung = try eventually(within: .seconds(30), "that it is silent") {
+            let look = try look()
+            return look.seen.process.liveness == "hung" ? look.end : nil
+        }
+        #expect(hung.errors.contains("cannot be seen from here") && !hung.errors.contains("kill -CONT"), "\(hung)")
+        try balancer.program.signal(SIGKILL)
+        try balancer.program.end()
+        #expect(try look().seen.process.liveness == "crashed")
+        held.close()
+    }
+
     @Test("the control socket is asked nothing: it may be gone, the state directory tells as well")
     func withoutControl() throws {
         let held = try balancer.connection(to: "web-1")

@@ -113,6 +113,14 @@ import Testing
         #expect(!running.contains { $0.pieces.first?.style == .alarm })
     }
 
+    /// Fault: an order to kill a number that is somebody else's here.
+    @Test func whatCannotBeSeenIsSaid() {
+        var process = MadeUp.process(.hung(silent: .seconds(12)))
+        process.isSeen = false
+        let warning = TopText.warning(process, at: MadeUp.calendar) ?? ""
+        #expect(warning.contains("it lives") && warning.contains("cannot be seen from here (/proc hides process 4711"), "\(warning)")
+    }
+
     @Test func aBackendsPageHasItsConnectionsOnly() {
         let connections = [MadeUp.connection(1, slot: 2, age: 5), MadeUp.connection(2, slot: 1), MadeUp.connection(3, slot: 2, age: 500, bytes: 9)]
         var scene = MadeUp.scene([MadeUp.look(MadeUp.observation([MadeUp.backend(1), drained], connections))])

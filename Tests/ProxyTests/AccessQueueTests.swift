@@ -63,4 +63,41 @@ struct AccessQueueTests {
             #expect(next + lost == count)
         }
     }
+
+    /// Fault: by a clock of 4 ms a connection of 3 ms lasts none, and its first byte comes before its backend's accept.
+    @Test("times of short connections are exact to the millisecond")
+    func exactTimes() async throws {
+        try await onThread {
+            let backend = try TestBackend { connection in
+                poll(nil, 0, 3)
+                try connection.send([1])
+                _ = connection.receiveAll()
+                connection.finish()
+            }
+            defer { backend.stop() }
+            let plane = try TestPlane(workers: 1)
+            plane.plane.access.turn(on: true)
+            try plane.route([backend.endpoint])
+            let endpoint = try plane.listen()
+            var spans: [Int64] = []
+            for _ in 0..<20 {
+                let began = Clocks.monotonic().nanoseconds
+                let client = try BlockingSocket.connect(to: endpoint)
+                _ = client.receive(exactly: 1)
+                poll(nil, 0, 3)
+                client.finish()
+                _ = client.receiveAll()
+                spans.append(Clocks.monotonic().nanoseconds - began)
+            }
+            try plane.waitUntilEmpty()
+            var records: [AccessRecord] = []
+            while plane.plane.access.take(.max, { _, record in records.append(record) }) > 0 {}
+            try #require(records.count == spans.count)
+            for (record, span) in zip(records, spans) {
+                let (connected, firstByte) = (try #require(record.connected), try #require(record.firstByte))
+                #expect(record.duration >= 6_000_000 && record.duration <= span, "\(record.duration) of \(span) ns")
+                #expect(firstByte >= 3 && firstByte >= connected && Int64(firstByte) <= record.duration / 1_000_000, "\(record)")
+            }
+        }
+    }
 }

@@ -16,8 +16,8 @@ private final class WatchedPlane {
 
     var statistics: SegmentView { plane.plane.statistics }
 
-    init(workers: Int) throws {
-        plane = try TestPlane(workers: workers, folders: ["/dev/shm"])
+    init(workers: Int, folder: String = "/dev/shm") throws {
+        plane = try TestPlane(workers: workers, folders: [folder])
         guard let path = plane.plane.segment.path else { throw PlaneProblem(description: "the segment has no file") }
         reader = try SegmentReader(path: path)
         unlink(path)
@@ -25,6 +25,8 @@ private final class WatchedPlane {
             version: "1", pid: getpid(), startTime: try ProcessTrace.of(getpid())?.startTime ?? 0, startedAt: Clocks.calendar(),
             boot: try ProcessTrace.boot(), connectionsMax: 1, descriptorsMax: 1))
     }
+
+    func unlisted() throws -> Int { try reader.observe().unlisted }
 
     /// Looks until it is so.
     func await(_ isSo: ([ObservedConnection]) -> Bool, at location: SourceLocation = #_sourceLocation) throws {
@@ -86,6 +88,51 @@ struct RowsTests {
             second.reset()
             try watched.plane.waitUntilEmpty()
             #expect(watched.statistics.endings(listener: 0) == [Ending(by: .client, .reset): 2])
+        }
+    }
+
+    /// Fault: who came while there was no memory is unlisted for ever, and so is whoever gets the record after that.
+    @Test func whoCameWithoutMemoryIsListedWhenThereIsSome() async throws {
+        try await onThread {
+            let folder = try TemporaryFolder()
+            let mounting = try ChildProcess(starting: ["mount", "-t", "tmpfs", "-o", "size=8m", "none", folder.path], output: nil)
+            #expect(isReadable(mounting.number))
+            // Only root may.
+            guard try mounting.end() == .exited(status: 0) else { return }
+            defer { _ = umount2(folder.path, Int32(MNT_DETACH)) }
+            let backend = try TestBackend.echo()
+            defer { backend.stop() }
+            let watched = try WatchedPlane(workers: 1, folder: folder.path)
+            try watched.plane.route([backend.endpoint])
+            let endpoint = try watched.plane.listen()
+            let filler = folder.file("filler")
+            let file = try Files.open(filler, O_WRONLY | O_CREAT, 0o600)
+            #expect(throws: SystemError.self) { try Files.write([UInt8](repeating: 1, count: 9 << 20), to: file.number) }
+            var clients: [BlockingSocket] = []
+            for _ in 0..<100 {
+                let client = try BlockingSocket.connect(to: endpoint)
+                try client.send([1])
+                #expect(client.receive(exactly: 1).count == 1)
+                clients.append(client)
+            }
+            #expect(try watched.unlisted() == 100)
+            watched.plane.plane.beat()
+            try waitALittle()
+            #expect(try watched.unlisted() == 100, "there is no memory yet")
+            #expect(ftruncate(file.number, 0) == 0)
+            watched.plane.plane.beat()
+            try watched.await { $0.count == 100 && Set($0.map(\.client)).count == 100 && $0.allSatisfy { $0.bytesToClient == 1 && $0.phase == .relaying } }
+            #expect(try watched.unlisted() == 0)
+            try clients[7].send([1, 2])
+            #expect(clients[7].receive(exactly: 2).count == 2)
+            try watched.await { $0.contains { $0.bytesToBackend == 3 } }
+            for client in clients { client.close() }
+            try watched.plane.waitUntilEmpty()
+            try watched.await { $0.isEmpty }
+            #expect(try watched.unlisted() == 0)
+            let late = try BlockingSocket.connect(to: endpoint)
+            try watched.await { $0.count == 1 }
+            late.close()
         }
     }
 

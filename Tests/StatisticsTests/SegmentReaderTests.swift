@@ -124,14 +124,38 @@ struct SegmentReaderTests {
         }
     }
 
-    @Test func tellsTheDeadFromTheLiving() throws {
+    /// As where /proc hides it, or from another container: its number is nobody's, or somebody else's.
+    @Test func oneWhoseProcessCannotBeSeenLives() throws {
         let sample = try Sample()
         #expect(throws: SegmentError.self) { try SegmentReader(path: sample.path).observe() }
         try sample.writeProcess(startTime: 1)
-        guard case .dead = try SegmentReader(path: sample.path).observe().process.liveness else {
-            Issue.record("another process has the number now")
-            return
+        let seen = try SegmentReader(path: sample.path).observe().process
+        #expect(seen.liveness == .running && !seen.isSeen, "the file is held: \(seen.liveness)")
+    }
+
+    @Test func oneThatLetsGoOfTheFileIsDeadThoughItsChildLives() throws {
+        var sample: Sample? = try Sample()
+        let path = try #require(sample?.path)
+        try sample?.writeProcess()
+        let reader = try SegmentReader(path: path)
+        #expect(try reader.observe().process.liveness == .running)
+        // Started as checks and restart commands are, with no more care for what it inherits.
+        let child = try ChildProcess(starting: ["sleep", "600"], output: nil)
+        sample = nil
+        // Children that other tests start at this very moment have everything of ours until they are a program.
+        let deadline = ContinuousClock.now + .seconds(20)
+        var isDead = false
+        while !isDead, ContinuousClock.now < deadline {
+            if case .dead = try reader.observe().process.liveness { isDead = true } else { poll(nil, 0, 5) }
         }
+        #expect(isDead, "nobody holds it")
+        try child.signalGroup(SIGKILL)
+        #expect(isReadable(child.number))
+        #expect(try child.end() == .killed(signal: SIGKILL))
+    }
+
+    @Test func tellsTheSilentFromTheRunning() throws {
+        let sample = try Sample()
         try sample.writeProcess()
         let old = MonotonicTime(nanoseconds: Clocks.monotonic().nanoseconds - 100_000_000_000)
         sample.view.write(Beat(monotonic: old, calendar: Clocks.calendar(), descriptors: 1))

@@ -36,6 +36,10 @@ enum ProcessTable {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").count
     }
 
+    static func descriptorNumbers(_ process: pid_t) throws -> Set<Int> {
+        Set(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").compactMap { Int($0) })
+    }
+
     /// How many open descriptors there are of each kind: `socket`, `pipe`, `anon_inode`, `file`.
     static func descriptorKinds(_ process: pid_t) throws -> [String: Int] {
         var kinds: [String: Int] = [:]
