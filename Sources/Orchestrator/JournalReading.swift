@@ -65,5 +65,5 @@ package struct RolloutReading: Sendable {
         return history
     }
 
-    package var report: RolloutReport { RolloutReport(history, in: folder, process: process) }
+    package var report: RolloutReport { RolloutReport(history, in: folder, process: process, at: Clocks.calendar()) }
 }

@@ -33,7 +33,7 @@ package struct RolloutForecast: Sendable {
         window = measured.window
         prediction = Prediction(
             groups.map { $0.map { Prediction.Work($0, holders: measured.holders(of: $0)) } },
-            measured.experience(restarts: earlier.restarts, readies: earlier.readies),
+            measured.experience(restarts: earlier.restarts(byHand: plan.isByHand), readies: earlier.readies),
             Prediction.Terms(drainDeadline: limits.drain, bake: policy.canary > 0 ? policy.bake : .zero))
     }
 

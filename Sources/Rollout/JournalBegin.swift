@@ -21,6 +21,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
         package var drain: Double
         package var restart: Double
         package var ready: Double
+        /// Absent: a person may take as long as it takes.
+        package var byHand: Double?
         package var atDeadline: DrainEnd
     }
 
@@ -54,6 +56,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
     package var pool: String
     package var steps: [Step]
     package var leftOut: [String]
+    /// Absent: all were chosen.
+    package var notChosen: [String]?
     package var out: [String]
     package var limits: Limits
     package var policy: Policy
@@ -108,10 +112,11 @@ extension JournalBegin {
                 rollback: $0.rollback.map(Way.init), version: $0.version)
         }
         leftOut = order.plan.leftOut.map(\.description)
+        notChosen = order.plan.notChosen.isEmpty ? nil : order.plan.notChosen.map(\.description)
         out = order.plan.out.map(\.description)
         limits = Limits(
             drain: order.limits.drain.inSeconds, restart: order.limits.restart.inSeconds, ready: order.limits.ready.inSeconds,
-            atDeadline: order.limits.atDeadline)
+            byHand: order.limits.byHand?.inSeconds, atDeadline: order.limits.atDeadline)
         policy = Policy(order.policy)
         commandLine = order.commandLine
         folder = order.folder
@@ -126,10 +131,10 @@ extension JournalBegin {
         do {
             let plan = Plan(
                 pool: try PoolName(pool), steps: try steps.map { try $0.step() }, leftOut: try leftOut.map { try BackendReference($0) },
-                out: try out.map { try BackendReference($0) })
+                out: try out.map { try BackendReference($0) }, notChosen: try (notChosen ?? []).map { try BackendReference($0) })
             let limits = RolloutLimits(
                 drain: Duration(inSeconds: limits.drain), restart: Duration(inSeconds: limits.restart),
-                ready: Duration(inSeconds: limits.ready), atDeadline: limits.atDeadline)
+                ready: Duration(inSeconds: limits.ready), byHand: limits.byHand.map(Duration.init(inSeconds:)), atDeadline: limits.atDeadline)
             return RolloutOrder(
                 id: id, owner: owner, balancers: balancers, plan: plan, limits: limits, policy: try policy.policy(),
                 commandLine: commandLine, folder: folder, proof: proof)

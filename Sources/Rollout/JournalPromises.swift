@@ -122,16 +122,20 @@ struct JournalPromises {
         case ("confirm", "drained"): if [.empty, .confirmed, .restarted].contains(now) { standing[backend] = .confirmed }
         case ("confirm", "lost"), ("undrain", "lost"), ("hold", "lost"): standing[backend] = .theirs
         case ("retake", "lost"): if now != .restarting { standing[backend] = .theirs }
+        case ("restart", "notBegun"), ("findRestart", "notBegun"), ("findRestart", "neverStarted"): takeBack(backend)
         case ("restart", _), ("findRestart", "restarted"), ("findRestart", "failed"): standing[backend] = .restarted
-        case ("findRestart", "neverStarted"):
-            given.remove(backend + " " + (direction[backend] ?? ""))
-            restarts -= 1
-            if provedBefore.contains(backend) { unproved.remove(backend) }
-            standing[backend] = .draining
         case ("probe", "up"): if now == .restarted { unproved.remove(backend) }
         case ("undrain", "done"): standing[backend] = .inRotation
         default: return
         }
+    }
+
+    /// Its restart was ordered and never ran: it is as it was, and drained by us.
+    private mutating func takeBack(_ backend: String) {
+        given.remove(backend + " " + (direction[backend] ?? ""))
+        restarts -= 1
+        if provedBefore.contains(backend) { unproved.remove(backend) }
+        standing[backend] = .draining
     }
 
     private static func isAnswer(_ event: JournalEvent) -> Bool { event.result != nil }

@@ -41,6 +41,8 @@ package struct RolloutMachine: Sendable {
     /// A stop was asked for: once more is 'now'.
     var stopsAsked = 0
     package internal(set) var isPaused = false
+    /// Since when, or since what is left out already.
+    private var pausedSince: MonotonicTime?
     /// Why the others cannot do without one more now; nil: they can.
     package internal(set) var shortOf: String?
     /// All traffic goes to the standby.
@@ -65,6 +67,7 @@ package struct RolloutMachine: Sendable {
     var plan: Plan { order.plan }
     var policy: Policy { order.policy }
     var isOver: Bool { phase == .ended }
+    package var isStopAsked: Bool { stopsAsked > 0 }
 
     /// An answer to what nobody waits for any more changes nothing.
     package mutating func handle(_ input: Input, now: MonotonicTime) -> [Action] {
@@ -88,9 +91,9 @@ package struct RolloutMachine: Sendable {
         case .standbyProved(let end): return standbyProved(end)
         case .switched(let end): return switched(end, now)
         case .stopRequested: return stop(now)
-        case .abortRequested: return stopsAsked > 0 ? [] : stop(now)
-        case .pauseRequested: return pause(true)
-        case .continueRequested: return pause(false)
+        case .abortRequested: return stopsAsked > 0 ? hands.indices.flatMap { hands[$0].stopWaitingForPerson() } : stop(now)
+        case .pauseRequested: return pause(true, now)
+        case .continueRequested: return pause(false, now)
         }
     }
 
@@ -106,15 +109,23 @@ package struct RolloutMachine: Sendable {
         }
     }
 
-    private mutating func pause(_ isAsked: Bool) -> [Action] {
+    private mutating func pause(_ isAsked: Bool, _ now: MonotonicTime) -> [Action] {
         guard isPaused != isAsked else { return [] }
-        isPaused = isAsked
+        leaveOutPause(now)
+        (isPaused, pausedSince) = (isAsked, isAsked ? now : nil)
         return [.tell(nil, isAsked ? .paused : .continued)]
     }
 }
 
 // What concerns one backend.
 extension RolloutMachine {
+    /// Who need not hurry takes longer: that would be predicted for the next.
+    private mutating func leaveOutPause(_ now: MonotonicTime) {
+        guard let since = pausedSince else { return }
+        pausedSince = now
+        for hand in hands.indices { hands[hand].leaveOut(from: since, to: now) }
+    }
+
     private mutating func toHand(_ input: Input, _ now: MonotonicTime) -> [Action] {
         guard let backend = input.backend, let hand = hands.firstIndex(where: { $0.backend == backend }) else { return [] }
         // The answer to what was given up comes late: it is not what the step waits for.
@@ -128,8 +139,12 @@ extension RolloutMachine {
         case .retaken(_, let end):
             guard case .retaking(let later) = state else { return [] }
             return hands[hand].retaken(end, later, now)
-        case .restartFound(_, let end): return state == .finding ? hands[hand].found(end, stopping: cause, now) : []
-        case .restartEnded(_, let end): return state == .restarting ? hands[hand].restartEnded(end, now) : []
+        case .restartFound(_, let end):
+            leaveOutPause(now)
+            return state == .finding ? hands[hand].found(end, stopping: cause, now) : []
+        case .restartEnded(_, let end):
+            leaveOutPause(now)
+            return state == .restarting ? hands[hand].restartEnded(end, now) : []
         case .probed(_, let end): return state == .probing ? hands[hand].probed(end, now) : []
         case .undrained(_, let end):
             guard case .returning(let why) = state else { return [] }
@@ -174,7 +189,8 @@ extension RolloutMachine {
             nodes[hand.index].fate = hand.direction == .forward ? .restarted : .rolledBack
             return halt(cause, now)
         case .stopped(let fate, let cause):
-            nodes[hand.index].fate = fate
+            // One that was to go back and could not has the new release still.
+            nodes[hand.index].fate = hand.direction == .rollback && fate == .undone ? .restarted : fate
             return halt(cause, now)
         }
     }
@@ -197,7 +213,7 @@ extension RolloutMachine {
     }
 
     private mutating func resume(_ now: MonotonicTime) -> [Action] {
-        isPaused = false
+        (isPaused, pausedSince) = (false, nil)
         // Nobody has asked this process yet: its first Ctrl-C is one.
         stopsAsked = 0
         lookedAt = nil

@@ -37,8 +37,12 @@ import Testing
         #expect(report.stepsDone == 1 && report.step == 2 && report.steps == 3)
         #expect(report.nodes.map(\.state) == ["restarted", "draining", "untouched"])
         #expect(report.waitingFor == ["web/web-2: 3 connections, draining since 2.0 s"])
-        #expect(report.deadline == 298)
-        #expect(report.lines.first?.contains("no process carries it out; last record 13 at 2026-11-21T") == true, "\(report.lines)")
+        #expect(report.deadline == nil && report.nodes.allSatisfy { $0.seconds == nil }, "a time of what nobody waits for")
+        let later = RolloutReport(
+            reading.history, in: folder, process: nil, at: Timestamp(milliseconds: SampleJournal.began.milliseconds + 16_000 + 300_000))
+        let words = "not running any more, as no process carries it out; 1 of 3 done; last heard of 5 m 0 s ago, at 2026-11-21T"
+        #expect(later.lines.first?.contains(words) == true, "\(later.lines)")
+        #expect(later.lines.contains("  waited then for: web/web-2: 3 connections, draining since 2.0 s"), "\(later.lines)")
         #expect(report.next.count == 1)
         #expect(report.next.first?.hasPrefix("to go on: lbctl rollout resume 20261121T180000Z-web-1a2b --state /") == true, "\(report.next)")
     }
@@ -67,7 +71,9 @@ import Testing
             journal.input(1, .pauseRequested)
         }
         #expect(reading.history.isPaused)
-        #expect(reading.report.waitingFor == ["paused: lbctl rollout continue"])
+        let report = RolloutReport(reading.history, in: folder, process: 1, at: SampleJournal.began)
+        #expect(report.state == .paused && report.silent == nil)
+        #expect(reading.report.waitingFor == ["paused: lbctl rollout continue \(folder.words)"])
     }
 
     /// As the machine does it: whoever resumes a rollout ends its pause.

@@ -79,6 +79,12 @@ import Testing
         #expect(breaches(again + restarted("web/web-1")) == ["web/web-1 is restarted a second time"])
     }
 
+    @Test func aRestartThatCouldNotBeginIsNone() {
+        let notBegun = drained("web/web-1") + [action("restart", "web/web-1"), answer("restart", "web/web-1", "notBegun"), action("undrain", "web/web-1")]
+        #expect(breaches(notBegun) == [])
+        #expect(breaches(notBegun + [answer("undrain", "web/web-1", "done")] + restarted("web/web-1")) == [], "it was never restarted before")
+    }
+
     @Test func anUndrainWithoutAProbe() {
         #expect(breaches(restarted("web/web-1") + [action("undrain", "web/web-1")])
             == ["web/web-1 is undrained after its restart, and no probe has said up"])
