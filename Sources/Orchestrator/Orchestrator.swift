@@ -112,6 +112,7 @@ import SystemCalls
         }
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
+        observer.note(serving: machine.serving)
         observer.begin()
         news.begin()
         put(isResumed ? .resumed : .begin)
@@ -129,10 +130,15 @@ import SystemCalls
     private func handleAll() async throws(SystemError) -> Verdict {
         while true {
             switch await inbox.next() {
-            case .seen(let sight): try await recorder.append([.seen(sight)], at: recorder.elapsed)
+            case .seen(let sight): if isTimely(sight) { try await recorder.append([.seen(sight)], at: recorder.elapsed) }
             case .input(let input): if let verdict = try await take(input) { return verdict }
             }
         }
+    }
+
+    /// A count that was asked for while it drained, and is told when that is over, would be of clients that have long left.
+    private func isTimely(_ sight: JournalSight) -> Bool {
+        sight.text != nil || machine.draining.contains { $0.description == sight.backend }
     }
 
     /// What is not on the disk is not done.
@@ -191,6 +197,7 @@ import SystemCalls
         case .drain(let backend, _):
             observer.note(out: backend)
         case .tell(let backend?, .back): observer.note(back: backend, isNew: machine.restarted.contains(backend))
+        case .tell(_, .switched(let pool)): observer.note(serving: pool)
         case .tell(let backend?, .undone): observer.note(back: backend, isNew: false)
         case .tell, .look, .version, .confirm, .retake, .findRestart, .restart, .probe, .undrain, .warm, .hold, .abandonRestart, .watch,
             .proveStandby, .switchTraffic, .end:
@@ -263,6 +270,10 @@ extension Orchestrator {
             switch news {
             case .lost(let reason): put(.drainLost(backend, reason: reason))
             case .note(let text): tell(backend, .note(text))
+            case .took(let count):
+                let text = "\(counted(count, "connection")) although it is drained"
+                tell(backend, .note(text))
+                note(JournalSight(backend: backend.description, connections: count, text: text))
             case .connections(let count, let waited):
                 tell(backend, .connections(count, waited: waited))
                 note(JournalSight(backend: backend.description, connections: count))

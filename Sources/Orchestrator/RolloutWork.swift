@@ -63,7 +63,7 @@ extension Orchestrator {
             let left = clock.now.duration(to: end)
             guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
                 if duration > .zero { observer.noteBaked() }
-                return .good(text: reading.verdict.lines.joined(separator: "; "))
+                return .good(text: reading.lines.joined(separator: "; "))
             }
         }
     }

@@ -31,6 +31,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
         package var backends: [String]
         package var listeners: [String]
         package var switchesBack: Bool
+        /// Absent: none.
+        package var bake: Double?
     }
 
     package struct Policy: Codable, Equatable, Sendable {
@@ -125,8 +127,8 @@ extension JournalBegin {
 
     /// Throws where it was written by a version that says more than this one understands.
     package func order() throws(JournalError) -> RolloutOrder {
-        guard format == JournalRecord.format else {
-            throw JournalError("it is of format \(format), and this lbctl reads \(JournalRecord.format): use the one that wrote it, \(version)")
+        guard JournalRecord.formatsRead.contains(format) else {
+            throw JournalError("it is of format \(format), and this lbctl reads \(JournalRecord.formatsRead.map(String.init).joined(separator: " and ")): use the one that wrote it, \(version)")
         }
         do {
             let plan = Plan(
@@ -174,7 +176,7 @@ extension JournalBegin.Policy {
         case .hotStandby(let standby):
             self.standby = JournalBegin.Standby(
                 pool: standby.pool.text, backends: standby.backends.map(\.description), listeners: standby.listeners.map(\.text),
-                switchesBack: standby.switchesBack)
+                switchesBack: standby.switchesBack, bake: standby.bake > .zero ? standby.bake.inSeconds : nil)
         }
         batch = policy.batch
         unavailableMax = policy.unavailableMax
@@ -188,7 +190,8 @@ extension JournalBegin.Policy {
         if let standby {
             policy.strategy = .hotStandby(Rollout.Policy.Standby(
                 pool: try PoolName(standby.pool), backends: try standby.backends.map { try BackendReference($0) },
-                listeners: try standby.listeners.map { try ListenerName($0) }, switchesBack: standby.switchesBack))
+                listeners: try standby.listeners.map { try ListenerName($0) }, switchesBack: standby.switchesBack,
+                bake: standby.bake.map(Duration.init(inSeconds:)) ?? .zero))
         }
         policy.batch = batch
         policy.unavailableMax = unavailableMax

@@ -32,6 +32,10 @@ struct JournalPromises {
     private var direction: [String: String] = [:]
     /// What the last look saw that an empty backend of ours does not have.
     private var contradicted: [String: String] = [:]
+    /// Of ours, empty, and what each look that is on its way may not see otherwise.
+    private var emptyWhenAsked: [String: Set<String>] = [:]
+    /// Ordered to come back: it may have connections by now.
+    private var returning: Set<String> = []
     private let owner: String
     private(set) var restarts = 0
     private(set) var mostOut = 0
@@ -47,17 +51,20 @@ struct JournalPromises {
 
     mutating func take(action event: JournalEvent) -> [String] {
         open.insert(key(event))
+        if event.name == "look" { emptyWhenAsked[key(event)] = Set(standing.keys.filter(isEmpty)) }
         guard let backend = event.backend else { return [] }
         let now = standing[backend] ?? .inRotation
         switch event.name {
         case "drain":
             standing[backend] = .draining
             contradicted[backend] = nil
+            returning.remove(backend)
             return counted()
         case "retake": return counted()
         case "restart": return restart(backend, event, now)
         case "probe": return now == .restarting ? ["\(backend) is probed before its restart has ended"] : []
         case "undrain":
+            returning.insert(backend)
             return unproved.contains(backend) ? ["\(backend) is undrained after its restart, and no probe has said up"] : []
         case "hold":
             standing[backend] = .held
@@ -98,6 +105,31 @@ struct JournalPromises {
         answered(event, backend, standing[backend] ?? .inRotation)
         look(event, backend)
         return []
+    }
+
+    /// Said to be drained, by us, and not on its way back.
+    private func isEmpty(_ backend: String) -> Bool {
+        guard !returning.contains(backend) else { return false }
+        return switch standing[backend] {
+        case .empty, .confirmed, .restarting, .restarted: true
+        case .inRotation, .draining, .held, .theirs, nil: false
+        }
+    }
+
+    /// What a drained one must not have: connections that came after it was drained.
+    mutating func contradictions(seen sight: JournalSight) -> [String] {
+        guard let backend = sight.backend, let count = sight.connections, count > 0, isEmpty(backend) else { return [] }
+        return ["\(backend) had \(Model.counted(count, "connection")) after it was drained"]
+    }
+
+    /// The same of a look that was ordered after it was drained.
+    mutating func contradictions(looked event: JournalEvent) -> [String] {
+        guard let pool = event.pool, let asked = emptyWhenAsked.removeValue(forKey: key(event)) else { return [] }
+        return pool.backends.compactMap { seen in
+            let backend = "\(pool.name)/\(seen.name)"
+            guard asked.contains(backend), isEmpty(backend), seen.connections > 0, seen.wish == .drain, seen.owner == owner else { return nil }
+            return "\(backend) had \(Model.counted(seen.connections, "connection")) after it was drained"
+        }
     }
 
     private mutating func look(_ event: JournalEvent, _ backend: String) {

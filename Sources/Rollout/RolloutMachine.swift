@@ -12,6 +12,8 @@ package struct RolloutMachine: Sendable {
         case provingStandby
         /// To the standby or, at the end, back.
         case switching(to: PoolName)
+        /// The pool that all traffic was switched to.
+        case watchingSwitch
         case stepping
         case watching
         case lookingAfterAll
@@ -67,6 +69,8 @@ package struct RolloutMachine: Sendable {
     var plan: Plan { order.plan }
     var policy: Policy { order.policy }
     var isOver: Bool { phase == .ended }
+    /// Where the traffic goes, as far as this rollout has sent it.
+    package var serving: PoolName { (isOnStandby ? standby?.pool : nil) ?? plan.pool }
     package var isStopAsked: Bool { stopsAsked > 0 }
 
     /// An answer to what nobody waits for any more changes nothing.
@@ -86,7 +90,7 @@ package struct RolloutMachine: Sendable {
         case .versioned, .drainEnded, .confirmed, .retaken, .restartFound, .restartEnded, .probed, .undrained, .warmed, .held,
             .drainLost:
             return toHand(input, now)
-        case .watched(let end): return watched(end)
+        case .watched(let end): return phase == .watchingSwitch ? switchWatched(end, now) : watched(end)
         case .judgedBad(let reason): return judgedBad(reason, now)
         case .standbyProved(let end): return standbyProved(end)
         case .switched(let end): return switched(end, now)
@@ -223,6 +227,7 @@ extension RolloutMachine {
         case .provingStandby: return told + [.proveStandby(timeout: order.limits.ready)]
         case .switching(let pool): return told + [.switchTraffic(to: pool)]
         case .stepping, .rollingBack: return told + hands.indices.flatMap { hands[$0].resume(now) }
+        case .watchingSwitch: return told + watchSwitch()
         case .watching: return told + watch()
         case .lookingAfterAll: return told + [.look(.afterAll, without: [], after: .zero)]
         case .ended: return []
@@ -236,7 +241,7 @@ extension RolloutMachine {
         switch phase {
         case .idle, .switching, .ended: return []
         case .provingStandby: return cause == nil ? [] : finish(now)
-        case .watching: return cause == nil ? [] : finish(now)
+        case .watching, .watchingSwitch: return cause == nil ? [] : finish(now)
         case .lookingAfterAll: return cause == nil && !isLookedAfterAll ? [] : finish(now)
         case .rollingBack: return hands.isEmpty ? rollBackNext(now) : []
         case .stepping:
@@ -291,7 +296,9 @@ extension RolloutMachine {
     }
 
     private mutating func judgedBad(_ reason: String, _ now: MonotonicTime) -> [Action] {
-        guard cause == nil, !restartedOrder.isEmpty, phase != .rollingBack else { return [] }
+        guard cause == nil, !restartedOrder.isEmpty || isOnStandby, phase != .rollingBack else { return [] }
+        // What is judged has no traffic any more.
+        if case .switching = phase { return [] }
         return [.tell(nil, .judged(reason))] + halt(.badRelease(reason: reason), now)
     }
 

@@ -129,7 +129,7 @@ struct RolloutOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("The size of the first wave.", valueName: "n"))
     var canary: Int?
 
-    @Option(help: ArgumentHelp("How long the first wave is watched before the next begins; with --canary.", valueName: "duration"), transform: Word.duration)
+    @Option(help: ArgumentHelp("How long the first wave is watched before the next begins, with --canary; with --strategy hot-standby the pool that the traffic was switched to.", valueName: "duration"), transform: Word.duration)
     var bake: Duration?
 
     @Option(help: "'rolling' restarts in waves among the others; 'hot-standby' sends all traffic to another pool and restarts the idle one.")
@@ -173,7 +173,10 @@ struct RolloutOptions: ParsableArguments, Sendable {
         if let both = only?.names.first(where: { skip?.names.contains($0) ?? false }) { throw ValidationError("\(both) is in --only and in --skip") }
         guard (maxUnavailable ?? 1) >= 1 else { throw ValidationError("--max-unavailable is at least 1") }
         guard (canary ?? 1) >= 1 else { throw ValidationError("--canary is at least 1") }
-        guard bake == nil || canary != nil else { throw ValidationError("--bake is how long the first wave is watched: give --canary N too") }
+        guard canary == nil || strategy == .rolling else {
+            throw ValidationError("--canary is for --strategy rolling: a pool that serves nobody has no first wave; --bake alone watches the pool that all traffic was switched to")
+        }
+        guard bake == nil || canary != nil || strategy == .hotStandby else { throw ValidationError("--bake is how long the first wave is watched: give --canary N too") }
         guard (strategy == .hotStandby) == (standby != nil) else {
             throw ValidationError("--strategy hot-standby and --standby POOL go together")
         }

@@ -111,7 +111,8 @@ extension PreparedRollout {
     private var manner: String {
         switch policy.strategy {
         case .hotStandby(let standby):
-            return "while pool \(standby.pool) serves" + (standby.switchesBack ? "; then the traffic goes back" : "; the traffic stays there")
+            let watched = standby.bake > .zero ? ", watched for \(standby.bake.spoken) after each switch" : ""
+            return "while pool \(standby.pool) serves\(watched)" + (standby.switchesBack ? "; then the traffic goes back" : "; the traffic stays there")
         case .rolling:
             let first = policy.canary > 0 ? "\(policy.canary) first" + (policy.bake > .zero ? ", watched for \(policy.bake.spoken)" : "") + ", then " : ""
             return first + (policy.batch == 1 ? "one backend at a time" : "\(policy.batch) in a wave, at most \(policy.unavailableMax) out at once")

@@ -87,7 +87,9 @@ struct PreparedRollout: Sendable {
                 BackendReference(pool: name, backend: try BackendName($0.name))
             }
             policy.strategy = .hotStandby(Policy.Standby(
-                pool: name, backends: backends, listeners: try listeners.map { try ListenerName($0.name) }, switchesBack: options.switchBack))
+                pool: name, backends: backends, listeners: try listeners.map { try ListenerName($0.name) }, switchesBack: options.switchBack,
+                bake: options.bake ?? .zero))
+            policy.bake = .zero
         } catch { throw Failure(.failed, "the balancer reports names that this lbctl cannot read: \(error)") }
         return policy
     }

@@ -100,6 +100,38 @@ import Testing
         #expect(reading.history.entries.filter { $0.text.contains("900 of 800") }.count == 1)
     }
 
+    /// Faults: a journal that holds a pool of hundreds at every look, and one that is not the same when it is read back.
+    @Test func aLookIsWrittenAsWhatChangedAndReadAsTheWhole() async throws {
+        let folder = folder
+        try await onLoop {
+            func pool(_ names: [Int], connections: Int) throws -> JournalRecord.Content {
+                let backends = try names.map {
+                    BackendSnapshot(
+                        name: try BackendName("web-\($0)"), address: try Endpoint("127.0.0.1:\(9000 + $0)"), wish: .ready, availability: .available,
+                        drainOwner: nil, connections: $0 == 2 ? connections : 0)
+                }
+                let end = RolloutMachine.LookEnd.pool(PoolSnapshot(name: try PoolName("web"), backends: backends), capacity: .carries(text: ""))
+                return .input(JournalEvent(.looked(.afterAll, end)))
+            }
+            try Files.makeFolder(folder.path, mode: 0o700)
+            var begin = SampleJournal()
+            try begin.begin(["web-1", "web-2"])
+            let first = try JournalText.record(begin.lines[0]).content
+            let recorder = JournalRecorder(try Journal.create(in: folder))
+            let looks = try [([1, 2, 3], 0), ([1, 2, 3], 7), ([1, 2, 3], 7), ([1, 2], 7), ([2, 1], 7)].map { try pool($0.0, connections: $0.1) }
+            try await recorder.append([first] + looks, at: .zero)
+            let content = try JournalContent(reading: folder.journal)
+            let read = try content.records()
+            #expect(read.map(\.record) == recorder.records && read.map(\.record.content) == [first] + looks)
+            let sizes = content.lines.dropFirst().map { String(decoding: $0, as: UTF8.self).count(of: "\"address\"") }
+            #expect(sizes == [3, 1, 0, 2, 2])
+            // What begins with a change has lost the line that says of what.
+            var pools = JournalPools()
+            let orphan = content.lines[2]
+            #expect(throws: JournalError.self) { _ = try JournalText.read(orphan, &pools) }
+        }
+    }
+
     @Test func aTornLastLineIsAWarning() throws {
         var journal = SampleJournal()
         try journal.begin(["web-1"])
@@ -131,4 +163,9 @@ import Testing
         let damage = #expect(throws: JournalDamage.self) { try JournalContent(SampleJournal.bytes(of: lines)).records() }
         #expect(damage?.line == line, "\(damage.map(\.description) ?? "none")")
     }
+}
+
+extension String {
+    /// How often it holds `part`.
+    fileprivate func count(of part: String) -> Int { ranges(of: part).count }
 }

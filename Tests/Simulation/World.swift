@@ -157,7 +157,7 @@ struct World {
                 hold != nil ? (isEmpty(index) ? .drained : .draining) : servers[index].isRunning ? .available : .down
             return BackendSnapshot(
                 name: names[index].backend, address: addresses[index], wish: hold == nil ? .ready : .drain, availability: availability,
-                drainOwner: hold?.owner)
+                drainOwner: hold?.owner, connections: connections(of: index))
         })
     }
 }
