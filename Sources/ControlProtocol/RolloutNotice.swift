@@ -2,7 +2,7 @@
 // and the report in the status.
 import Model
 
-/// Told again and again; without it for the length of the lease, the balancer forgets it.
+/// Told again and again; without it for the length of the lease, the balancer takes it for dead.
 package struct RolloutNotice: Equatable, Sendable {
     package enum Step: String, CaseIterable, Codable, Equatable, Sendable {
         case waiting, draining, restarting, probing, warming, watching
@@ -152,12 +152,22 @@ package struct RolloutStanding: Codable, Equatable, Sendable {
     package var endsAt: String?
     package var endsAtMost: String?
     package var reportedAt: String
+    /// What to type where nobody carries it out any more.
+    package var resume: String?
 
     package init(_ notice: RolloutNotice, at: Timestamp) {
         (id, owner, state, startedAt) = (notice.id, notice.owner, notice.state, notice.began.rfc3339)
         (steps, stepsDone, reportedAt) = (notice.steps, notice.stepsDone, at.rfc3339)
         nodes = notice.nodes.map { Node(backend: $0.backend.backend.text, step: $0.step, since: $0.since?.rfc3339) }
         (endsAt, endsAtMost) = (notice.end?.rfc3339, notice.endAtMost?.rfc3339)
+    }
+
+    /// It told nothing more for the length of its lease, and not how it ended.
+    package var silent: RolloutStanding {
+        var silent = self
+        (silent.state, silent.endsAt, silent.endsAtMost) = (.abandoned, nil, nil)
+        silent.resume = "lbctl rollout resume \(id)"
+        return silent
     }
 }
 

@@ -50,6 +50,8 @@ package struct RolloutReport: Codable, Equatable, Sendable {
     package var lastRecord: Int
     package var lastRecordAt: String
     package var lastText: String
+    /// Seconds since the last record, where no process carries it out any more.
+    package var silent: Double?
     /// Where all of it lies.
     package var folder: String
     /// What to type next.
@@ -70,7 +72,7 @@ package struct RolloutReport: Codable, Equatable, Sendable {
 extension RolloutReport: Record {
     package var lines: [String] {
         var lines = ["rollout \(id) of pool \(pool): \(headline)"]
-        lines += waitingFor.map { "  waits: \($0)" }
+        lines += waitingFor.map { state == .abandoned ? "  waited then for: \($0)" : "  waits: \($0)" }
         if let deadline { lines.append("  its deadline: \(deadline <= 0 ? "passed" : "in \(spoken(deadline))")") }
         if let timeLeft {
             lines.append("  time left: \(spoken(timeLeft))" + (timeLeftAtMost.map { " (P50), \(spoken($0)) (P90)" } ?? ""))
@@ -90,7 +92,9 @@ extension RolloutReport: Record {
         case .stopping: return "stopping, \(progress)"
         case .done: return "done, \(stepsDone) of \(steps), in \(spoken(elapsed))"
         case .stopped: return "stopped: \(reason ?? "no reason is given"); \(stepsDone) of \(steps) done, after \(spoken(elapsed))"
-        case .abandoned: return "no process carries it out; last record \(lastRecord) at \(lastRecordAt): \(lastText)"
+        case .abandoned:
+            let ago = silent.map { "\(spoken($0)) ago, " } ?? ""
+            return "not running any more, as no process carries it out; \(stepsDone) of \(steps) done; last heard of \(ago)at \(lastRecordAt), record \(lastRecord): \(lastText)"
         }
     }
 

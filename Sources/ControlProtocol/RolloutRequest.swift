@@ -13,7 +13,7 @@ package enum RolloutOrderWord: String, Equatable, Sendable, CaseIterable {
         case .pause: "the step in hand is finished, the next is not begun"
         case .goOn: "after a pause, go on; where a person restarts a backend, it is done"
         case .done: "what a person had to do is done"
-        case .abort: "as Ctrl-C does: the step in hand is finished or undone, and then it ends"
+        case .abort: "as Ctrl-C does: the step in hand is finished or undone, and then it ends; the second time no person is waited for"
         }
     }
 }

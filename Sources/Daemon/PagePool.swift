@@ -84,6 +84,7 @@ struct PagePool {
         if let end = rollout.endsAt, let most = rollout.endsAtMost {
             words += "; ends about \(PageNumbers.time(end)), nine times of ten by \(PageNumbers.time(most)) UTC"
         }
+        if let resume = rollout.resume { words += "; not running any more, last heard of at \(PageNumbers.time(rollout.reportedAt)) UTC; to go on: \(resume)" }
         let colour = rollout.state == .stopped || rollout.state == .abandoned ? "bad" : rollout.state == .done ? "good" : "soft"
         let mark: PageMark = rollout.state == .done ? .good : rollout.state.hasEnded ? .bad : rollout.state == .running ? .part : .pause
         return """

@@ -1,16 +1,19 @@
-// Rollouts as they tell of themselves: kept as long as their leases, and a while after their ends.
+// Rollouts as they tell of themselves: running as long as their leases last, and kept a while after their ends.
 import ControlProtocol
 import EventLoop
 import Model
 import SystemCalls
 
 @ControlPlane final class Rollouts {
-    /// One that has ended is still news for so long.
+    /// One that has ended is still news for so long, and one that fell silent until somebody has looked after it.
     private static let keptAfterEnd = Duration.seconds(600)
+    private static let keptSilent = Duration.seconds(24 * 3600)
 
     private struct Told {
         let notice: RolloutNotice
         let at: Timestamp
+        /// Without news until then it has died.
+        let lease: MonotonicTime
         let until: MonotonicTime
     }
 
@@ -25,12 +28,21 @@ import SystemCalls
     func note(_ notice: RolloutNotice, of pool: Pool) {
         told = told.filter { $0.value.pool.pool != nil }
         // The end of an earlier one that comes late is none of the one that runs.
-        if let last = current(pool)?.notice, last.id != notice.id, !last.state.hasEnded, notice.state.hasEnded { return }
-        let kept = notice.state.hasEnded ? Rollouts.keptAfterEnd : notice.lease
-        told[ObjectIdentifier(pool)] = (WeakPool(pool: pool), Told(notice: notice, at: Clocks.calendar(), until: clock.now.advanced(by: kept)))
+        if let last = current(pool), last.notice.id != notice.id, !last.notice.state.hasEnded, !isSilent(last), notice.state.hasEnded { return }
+        let now = clock.now
+        told[ObjectIdentifier(pool)] = (WeakPool(pool: pool), Told(
+            notice: notice, at: Clocks.calendar(), lease: now.advanced(by: notice.lease),
+            until: now.advanced(by: notice.state.hasEnded ? Rollouts.keptAfterEnd : Rollouts.keptSilent)))
     }
 
-    func standing(of pool: Pool) -> RolloutStanding? { current(pool).map { RolloutStanding($0.notice, at: $0.at) } }
+    func standing(of pool: Pool) -> RolloutStanding? {
+        current(pool).map { last in
+            let standing = RolloutStanding(last.notice, at: last.at)
+            return isSilent(last) ? standing.silent : standing
+        }
+    }
+
+    private func isSilent(_ last: Told) -> Bool { !last.notice.state.hasEnded && clock.now >= last.lease }
 
     private func current(_ pool: Pool) -> Told? {
         guard let entry = told[ObjectIdentifier(pool)], entry.pool.pool === pool else { return nil }

@@ -30,7 +30,8 @@ import SystemCalls
         do throws(SystemError) {
             command = try BoundedCommand(arguments, output: output, timeout: timeout, grace: grace)
         } catch {
-            return .failed(reason: "it could not be started: \(error)")
+            // Otherwise it ran for a moment.
+            return error.call == "spawn" ? .notStarted(reason: "\(error)") : .failed(reason: "it could not be watched: \(error)")
         }
         started(command.child.process)
         let watch = start { await command.boundOutput() }

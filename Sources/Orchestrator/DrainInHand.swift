@@ -9,6 +9,8 @@ import Rollout
     enum News: Sendable {
         case lost(reason: String)
         case connections(Int, waited: Duration)
+        /// Although it was drained.
+        case took(Int)
         case note(String)
     }
 
@@ -29,6 +31,8 @@ import Rollout
     /// Each gets an element when the order has arrived; false where the balancer has refused it.
     private var taken: [Inbox<Bool>] = []
     private var counts: [Int: Int] = [:]
+    /// Every balancer has said so.
+    private var isDrained = false
 
     init(
         _ backend: BackendReference, at fleet: BalancerFleet, owner: String, reason: String, atDeadline: DrainEnd, restartLimit: Duration,
@@ -49,6 +53,7 @@ import Rollout
         let end = await fleet.first(except: { $0 == .drained }) { await self.drain(at: $0, deadline: deadline) }
         // Where one has refused, there is nothing of ours at that one; at the others there is.
         if case .refused = end { await release(at: await ordered()) }
+        isDrained = end == nil
         return end ?? .drained
     }
 
@@ -190,7 +195,9 @@ import Rollout
         let balancer = PatientBalancer(balancer: fleet.balancers[index])
         renewals[index] = LeaseRenewal { [self, fleet, tell] in
             do throws(Failure) {
-                try await balancer.perform(.drain(renewal), decoding: DrainRecord.self)
+                try await balancer.perform(.drain(renewal), decoding: DrainRecord.self) { record in
+                    if self.isDrained, record.connections > 0 { tell(.took(record.connections)) }
+                }
             } catch {
                 let error = fleet.named(error, index)
                 guard error.code != .refused else { return tell(.lost(reason: error.message)) }

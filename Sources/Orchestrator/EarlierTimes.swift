@@ -9,10 +9,14 @@ package struct EarlierTimes: Sendable {
     /// The last so many rollouts; what was before them need not be true any more.
     private static let rolloutsMax = 20
 
-    private(set) package var restarts: [Duration] = []
+    private var restarts: [Duration] = []
+    /// A person's times tell nothing of a command's, nor the other way round.
+    private var restartsByHand: [Duration] = []
     private(set) package var readies: [Duration] = []
 
     package init() {}
+
+    package func restarts(byHand: Bool) -> [Duration] { byHand ? restartsByHand : restarts }
 
     /// What cannot be read is not counted: a prediction without it is weaker, not wrong.
     @ControlPlane package init(of pool: PoolName, in store: RolloutStore) {
@@ -23,16 +27,30 @@ package struct EarlierTimes: Sendable {
 
     @ControlPlane private mutating func take(_ folder: RolloutFolder) {
         do {
-            guard let last = try JournalContent(reading: folder.journal).lines.last, case .ended(let end) = try JournalText.record(last).content else { return }
-            restarts += end.nodes.compactMap(\.restart).map(Duration.init(inSeconds:))
-            readies += end.nodes.compactMap(\.ready).map(Duration.init(inSeconds:))
+            let lines = try JournalContent(reading: folder.journal).lines
+            guard let first = lines.first, case .begun(let begin) = try JournalText.record(first).content else { return }
+            guard let last = lines.last, case .ended(let end) = try JournalText.record(last).content else { return }
+            for node in end.nodes { take(node, begin) }
         } catch { return }
     }
 
+    /// What took longer than it may was not watched: its process stood still meanwhile.
+    private mutating func take(_ node: JournalEnd.Node, _ begin: JournalBegin) {
+        let isByHand = begin.steps.contains { $0.backend == node.backend && $0.restart.manual != nil }
+        if let restart = node.restart {
+            if isByHand { restartsByHand.append(Duration(inSeconds: restart)) }
+            if !isByHand, restart <= begin.limits.restart + EarlierTimes.slack { restarts.append(Duration(inSeconds: restart)) }
+        }
+        if let ready = node.ready, ready <= begin.limits.ready + EarlierTimes.slack { readies.append(Duration(inSeconds: ready)) }
+    }
+
+    /// Seconds beyond a limit that its end may take.
+    private static let slack = 30.0
+
     /// Those of this rollout count as well.
-    func and(_ times: [StepTimes]) -> EarlierTimes {
+    func and(_ times: [StepTimes], byHand: Bool) -> EarlierTimes {
         var sum = self
-        sum.restarts += times.compactMap(\.restart)
+        if byHand { sum.restartsByHand += times.compactMap(\.restart) } else { sum.restarts += times.compactMap(\.restart) }
         sum.readies += times.compactMap(\.ready)
         return sum
     }

@@ -17,9 +17,10 @@ extension JournalContent {
     package func records() throws(JournalDamage) -> [JournalLine] {
         var records: [JournalLine] = []
         records.reserveCapacity(lines.count)
+        var pools = JournalPools()
         for (index, line) in lines.enumerated() {
             let read: JournalLine
-            do throws(JournalError) { read = try JournalText.read(line) } catch {
+            do throws(JournalError) { read = try JournalText.read(line, &pools) } catch {
                 throw JournalDamage(line: index + 1, reason: error.description)
             }
             let before = records.last
@@ -65,5 +66,5 @@ package struct RolloutReading: Sendable {
         return history
     }
 
-    package var report: RolloutReport { RolloutReport(history, in: folder, process: process) }
+    package var report: RolloutReport { RolloutReport(history, in: folder, process: process, at: Clocks.calendar()) }
 }

@@ -8,6 +8,7 @@ import SystemCalls
     private let journal: Journal
     private(set) package var records: [JournalRecord]
     private var chain: String
+    private var pools = JournalPools()
     private let clock = LoopClock()
     /// When the rollout began, by this machine's clock.
     private let origin: MonotonicTime
@@ -29,6 +30,7 @@ import SystemCalls
             record.elapsed + .milliseconds(max(0, Clocks.calendar().milliseconds - record.at.milliseconds))
         }
         origin = clock.now.advanced(by: .zero - (last ?? .zero))
+        for line in lines { _ = pools.shortened(line.record) }
     }
 
     package var elapsed: Duration { origin.duration(to: clock.now) }
@@ -39,7 +41,7 @@ import SystemCalls
         for content in contents {
             let record = JournalRecord(
                 sequence: records.count, at: Clocks.calendar(), elapsed: elapsed, chain: chain, content: content)
-            let line = JournalText.line(record)
+            let line = JournalText.line(pools.shortened(record))
             chain = JournalChain.value(of: line)
             records.append(record)
             lines.append(line)

@@ -15,8 +15,8 @@ package enum JournalText {
         }
     }
 
-    /// A record with the value that the line after it must carry.
-    package static func read(_ line: [UInt8]) throws(JournalError) -> JournalLine {
-        JournalLine(record: try record(line), value: JournalChain.value(of: line))
+    /// A record with the value that the line after it must carry. `pools`: of the lines before it.
+    package static func read(_ line: [UInt8], _ pools: inout JournalPools) throws(JournalError) -> JournalLine {
+        JournalLine(record: try pools.whole(try record(line)), value: JournalChain.value(of: line))
     }
 }

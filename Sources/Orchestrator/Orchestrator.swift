@@ -42,7 +42,16 @@ import SystemCalls
     /// When the watch that goes on did.
     private(set) var watchBegan: MonotonicTime?
     /// Restarts that a person does.
-    private var byHand: [BackendReference: Inbox<RolloutMachine.RestartEnd>] = [:]
+    private(set) var byHand: [BackendReference: Inbox<RolloutMachine.RestartEnd>] = [:]
+    /// Who is to be answered when the journal has the order.
+    private var awaiting: [Awaited] = []
+    /// Nothing more is taken.
+    private var isOver = false
+
+    private struct Awaited {
+        let matches: @Sendable (RolloutMachine.Input) -> Bool
+        let written: Inbox<Bool>
+    }
 
     /// A rollout that begins.
     package init(
@@ -96,12 +105,14 @@ import SystemCalls
 
     /// To its end. Throws where the journal can no longer be written: then nothing more is done, and leases end.
     package func run() async throws(SystemError) -> Verdict {
+        defer { giveUpOrders() }
         if let endedBefore {
             try await recorder.append([.ended(JournalEnd(endedBefore))], at: recorder.elapsed)
             return endedBefore
         }
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
+        observer.note(serving: machine.serving)
         observer.begin()
         news.begin()
         put(isResumed ? .resumed : .begin)
@@ -119,10 +130,15 @@ import SystemCalls
     private func handleAll() async throws(SystemError) -> Verdict {
         while true {
             switch await inbox.next() {
-            case .seen(let sight): try await recorder.append([.seen(sight)], at: recorder.elapsed)
+            case .seen(let sight): if isTimely(sight) { try await recorder.append([.seen(sight)], at: recorder.elapsed) }
             case .input(let input): if let verdict = try await take(input) { return verdict }
             }
         }
+    }
+
+    /// A count that was asked for while it drained, and is told when that is over, would be of clients that have long left.
+    private func isTimely(_ sight: JournalSight) -> Bool {
+        sight.text != nil || machine.draining.contains { $0.description == sight.backend }
     }
 
     /// What is not on the disk is not done.
@@ -134,6 +150,7 @@ import SystemCalls
         let ordered = actions.compactMap { JournalEvent($0).map(JournalRecord.Content.action) }
         let end = verdict.map { [JournalRecord.Content.ended(JournalEnd($0))] } ?? []
         try await recorder.append([.input(JournalEvent(input))] + ordered + end, at: elapsed)
+        answer(input)
         for action in actions {
             observe(action)
             carryOut(action)
@@ -151,12 +168,12 @@ import SystemCalls
     /// Once: finish or undo what is in hand. Twice: leave it as it is.
     package func requestStop() { put(.stopRequested) }
 
-    /// Whether somebody was waited for who restarts a backend by hand.
-    package func doneByHand() -> Bool {
-        guard let (backend, waiting) = byHand.min(by: { $0.key < $1.key }) else { return false }
+    /// Which backend was waited for that a person restarts; nil: none.
+    func doneByHand() -> BackendReference? {
+        guard let (backend, waiting) = byHand.min(by: { $0.key < $1.key }) else { return nil }
         byHand[backend] = nil
         waiting.put(.restarted)
-        return true
+        return backend
     }
 
     private func leave() async {
@@ -180,6 +197,7 @@ import SystemCalls
         case .drain(let backend, _):
             observer.note(out: backend)
         case .tell(let backend?, .back): observer.note(back: backend, isNew: machine.restarted.contains(backend))
+        case .tell(_, .switched(let pool)): observer.note(serving: pool)
         case .tell(let backend?, .undone): observer.note(back: backend, isNew: false)
         case .tell, .look, .version, .confirm, .retake, .findRestart, .restart, .probe, .undrain, .warm, .hold, .abandonRestart, .watch,
             .proveStandby, .switchTraffic, .end:
@@ -252,6 +270,10 @@ extension Orchestrator {
             switch news {
             case .lost(let reason): put(.drainLost(backend, reason: reason))
             case .note(let text): tell(backend, .note(text))
+            case .took(let count):
+                let text = "\(counted(count, "connection")) although it is drained"
+                tell(backend, .note(text))
+                note(JournalSight(backend: backend.description, connections: count, text: text))
             case .connections(let count, let waited):
                 tell(backend, .connections(count, waited: waited))
                 note(JournalSight(backend: backend.description, connections: count))
@@ -273,13 +295,52 @@ extension Orchestrator {
 
     func step(_ backend: BackendReference) -> Plan.Step { order.plan.steps[number(backend) - 1] }
 
-    func waitForHand(_ backend: BackendReference) async -> RolloutMachine.RestartEnd {
+    /// `limit`: nil where a person may take as long as they like.
+    func waitForHand(_ backend: BackendReference, _ task: String, within limit: Duration?) async -> RolloutMachine.RestartEnd {
         let inbox = Inbox<RolloutMachine.RestartEnd>()
         byHand[backend] = inbox
+        tell(backend, .note("waits for a person: \(task); when that is done, type: lbctl rollout done \(folder.words)"))
+        let timer = limit.map { limit in
+            start {
+                guard await EventLoop.pause(for: limit) else { return }
+                inbox.put(.unknown(reason: "nobody has said within \(limit.spoken) that it is done", output: ""))
+            }
+        }
+        defer {
+            timer?.cancel()
+            byHand[backend] = nil
+        }
         return await withTaskCancellationHandler {
             await inbox.next()
         } onCancel: {
             Loop.shared.perform { inbox.put(.failed(reason: "interrupted", output: "")) }
         }
+    }
+}
+
+// Orders of another terminal: answered when they are on the disk, as a kill must not lose what was answered.
+extension Orchestrator {
+    /// `order` makes an input that `matches`, at once or a moment later. Throws where the journal does not get it any more.
+    func written<Answer>(
+        _ matches: @escaping @Sendable (RolloutMachine.Input) -> Bool, after order: () throws(Failure) -> Answer
+    ) async throws(Failure) -> Answer {
+        let answer = try order()
+        let written = Inbox<Bool>()
+        if isOver { written.put(false) } else { awaiting.append(Awaited(matches: matches, written: written)) }
+        guard await written.next() else {
+            throw Failure(.failed, "the rollout ended before the order was in its journal; how it ended: lbctl rollout status \(folder.words)")
+        }
+        return answer
+    }
+
+    private func answer(_ input: RolloutMachine.Input) {
+        for one in awaiting where one.matches(input) { one.written.put(true) }
+        awaiting.removeAll { $0.matches(input) }
+    }
+
+    private func giveUpOrders() {
+        isOver = true
+        for one in awaiting { one.written.put(false) }
+        awaiting = []
     }
 }

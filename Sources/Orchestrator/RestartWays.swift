@@ -37,6 +37,7 @@ extension RestartWay {
             switch end {
             case .done where version.isEmpty: return .failed(reason: "it printed nothing")
             case .done: return .version(version)
+            case .notStarted(let reason): return .failed(reason: "it could not be started: \(reason)")
             case .failed(let reason): return .failed(reason: reason + (version.isEmpty ? "" : ": \(version)"))
             }
         } catch {

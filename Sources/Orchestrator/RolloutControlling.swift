@@ -9,7 +9,7 @@ import SystemCalls
 extension Orchestrator: RolloutControl {
     package func report() async -> RolloutReport {
         guard let history = RolloutHistory(recorder.records) else { preconditionFailure("a rollout that answers has begun") }
-        var report = RolloutReport(history, in: folder, process: Processes.own, elapsed: recorder.elapsed)
+        var report = RolloutReport(history, in: folder, process: Processes.own, elapsed: recorder.elapsed, at: Clocks.calendar())
         for backend in machine.draining {
             guard let holders = await holders(of: backend) else { continue }
             report.waitingFor.removeAll { $0.hasPrefix("\(backend):") }
@@ -21,31 +21,38 @@ extension Orchestrator: RolloutControl {
         return report
     }
 
-    package func pause() throws(Failure) -> String {
+    package func pause() async throws(Failure) -> String {
         guard !machine.isPaused else { return "it is paused already; to go on: lbctl rollout continue \(folder.words)" }
-        put(.pauseRequested)
+        try await give(.pauseRequested)
         return "what is in hand is finished, the next is not begun; to go on: lbctl rollout continue \(folder.words)"
     }
 
-    package func goOn() throws(Failure) -> String {
+    package func goOn() async throws(Failure) -> String {
         // Whoever ends a pause has not said with it that a backend was restarted.
-        if machine.isPaused {
-            put(.continueRequested)
-            return "it goes on"
-        }
-        guard doneByHand() else { throw Failure(.failed, "it is not paused") }
-        return "taken as done"
+        guard machine.isPaused else { return try await done(orElse: "it is not paused") }
+        try await give(.continueRequested)
+        return "it goes on"
     }
 
-    package func done() throws(Failure) -> String {
-        guard doneByHand() else { throw Failure(.failed, "nobody is waited for") }
-        return "taken as done"
+    package func done() async throws(Failure) -> String { try await done(orElse: "nobody is waited for") }
+
+    private func done(orElse refusal: String) async throws(Failure) -> String {
+        guard let backend = byHand.keys.min() else { throw Failure(.failed, refusal) }
+        _ = try await written({ $0.isRestartEnd(of: backend) }) { doneByHand() }
+        return "\(backend): taken as done"
     }
 
-    package func abort() throws(Failure) -> String {
-        put(.abortRequested)
-        return "what is in hand is put back, or finished where its restart has begun; then it ends"
+    package func abort() async throws(Failure) -> String {
+        let (isSecond, person) = (machine.isStopAsked, byHand.keys.min())
+        try await give(.abortRequested)
+        guard let person else { return "what is in hand is put back, or finished where its restart has begun; then it ends" }
+        return isSecond
+            ? "\(person) is not waited for any more: it stays drained, as nobody has said whether it was restarted; then it ends"
+            : "it ends when \(person) is done, which a person restarts: lbctl rollout done \(folder.words); a second abort leaves it drained as it is"
     }
+
+    /// Returns when the journal has it.
+    private func give(_ input: RolloutMachine.Input) async throws(Failure) { try await written({ $0 == input }) { put(input) } }
 
     /// `web/web-2: 3 connections, oldest 4 m 10 s, 10.1.2.3:51512`; nil where nobody says.
     private func holders(of backend: BackendReference) async -> String? {
@@ -59,5 +66,13 @@ extension Orchestrator: RolloutControl {
         note(JournalSight(backend: backend.description, connections: count, oldest: oldest?.age))
         let who = oldest.map { ", oldest \(Duration(inSeconds: $0.age).spoken)" + ($0.peer.map { ", \($0)" } ?? "") } ?? ""
         return "\(backend): \(counted(count, "connection"))\(who)"
+    }
+}
+
+extension RolloutMachine.Input {
+    fileprivate func isRestartEnd(of backend: BackendReference) -> Bool {
+        if case .restartEnded(backend, _) = self { return true }
+        if case .restartFound(backend, _) = self { return true }
+        return false
     }
 }

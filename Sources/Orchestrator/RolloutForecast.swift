@@ -33,11 +33,18 @@ package struct RolloutForecast: Sendable {
         window = measured.window
         prediction = Prediction(
             groups.map { $0.map { Prediction.Work($0, holders: measured.holders(of: $0)) } },
-            measured.experience(restarts: earlier.restarts, readies: earlier.readies),
-            Prediction.Terms(drainDeadline: limits.drain, bake: policy.canary > 0 ? policy.bake : .zero))
+            measured.experience(restarts: earlier.restarts(byHand: plan.isByHand), readies: earlier.readies),
+            Prediction.Terms(drainDeadline: limits.drain, bake: RolloutForecast.bake(policy)))
     }
 
     package var lines: [String] { proof.lines(window: window) + prediction.lines }
+
+    private static func bake(_ policy: Policy) -> Duration {
+        switch policy.strategy {
+        case .rolling: policy.canary > 0 ? policy.bake : .zero
+        case .hotStandby(let standby): standby.bake * (standby.switchesBack ? 2 : 1)
+        }
+    }
 
     private static func waves(_ backends: [BackendReference], _ policy: Policy) -> [[BackendReference]] {
         let first = policy.canary > 0 ? Array(backends.prefix(policy.canary)) : []

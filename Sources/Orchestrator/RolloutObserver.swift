@@ -16,7 +16,10 @@ import Rollout
     private let badRelease: @ControlPlane @Sendable (String) -> Void
     private let clock = LoopClock()
     private var watch = ReleaseWatch()
+    /// Whose connections are judged.
     private var restarted: Set<BackendReference> = []
+    /// Where the traffic goes: what becomes of connections elsewhere is nobody's release.
+    private var serving: PoolName
     private var out: Set<BackendReference> = []
     private var next: Set<BackendReference> = []
     private var preferred: [BackendReference: Int] = [:]
@@ -31,12 +34,21 @@ import Rollout
     struct Reading: Sendable {
         let verdict: ReleaseVerdict
         let worse: String?
+        let lines: [String]
     }
 
     init(_ fleet: BalancerFleet, _ order: RolloutOrder, badRelease: @escaping @ControlPlane @Sendable (String) -> Void) {
         self.fleet = fleet
         self.order = order
         self.badRelease = badRelease
+        serving = order.plan.pool
+    }
+
+    private var standby: Policy.Standby? {
+        switch order.policy.strategy {
+        case .rolling: nil
+        case .hotStandby(let standby): standby
+        }
     }
 
     func begin() {
@@ -64,9 +76,25 @@ import Rollout
 
     func note(back backend: BackendReference, isNew: Bool) {
         out.remove(backend)
-        guard isNew else { return }
+        // While a standby serves it has no connections to be judged by.
+        guard isNew, standby == nil else { return }
         restarted.insert(backend)
         watch.note(restarted: backend, at: clock.now)
+    }
+
+    /// All traffic goes there: its pool is compared with the one that served before.
+    func note(serving pool: PoolName) {
+        guard let standby, pool != serving else { return }
+        serving = pool
+        restarted = Set(pool == standby.pool ? standby.backends : order.plan.steps.map(\.backend))
+        watch = ReleaseWatch(after: watch)
+        for backend in restarted { watch.note(restarted: backend, at: clock.now) }
+    }
+
+    private var sides: ReleaseVerdict.Sides {
+        guard let standby, !restarted.isEmpty else { return .rolling }
+        let before = serving == standby.pool ? order.plan.pool : standby.pool
+        return ReleaseVerdict.Sides(own: "pool \(serving)", others: "pool \(before) before")
     }
 
     func note(next backends: [BackendReference]) { next = Set(backends) }
@@ -100,25 +128,29 @@ import Rollout
     /// After a fresh reading.
     private func readNow() async -> Reading? {
         guard let measured = await fleet.measured(order.plan.pool) else { return nil }
-        for (backend, outcomes) in measured.outcomes { watch.read(backend, outcomes) }
+        let judged = serving
+        var its: PoolMeasurement? = measured
+        if judged != order.plan.pool { its = await fleet.measured(judged) }
+        if judged == serving { for (backend, outcomes) in its?.outcomes ?? [:] { watch.read(backend, outcomes) } }
         let verdict = watch.verdict(at: clock.now)
         let worse = restarted.isEmpty ? nil : worse(verdict)
         if let worse { badRelease(worse) }
         await prefer(measured)
-        return Reading(verdict: verdict, worse: worse)
+        return Reading(verdict: verdict, worse: worse, lines: verdict.lines(sides))
     }
 
     /// What a release is stopped for: failures, whoever gets how much. How fast it answers and how long its connections live
-    /// depends on how many it gets too, so that counts only where the restarted ones were not preferred.
+    /// depends on how many it gets too, so that counts only where the restarted ones were not preferred; nor do the machines of
+    /// a standby need to be as fast.
     private func worse(_ verdict: ReleaseVerdict) -> String? {
         guard case .worse(let findings) = verdict.outcome else { return nil }
         let counting = findings.filter { finding in
             switch finding.quantity {
             case .connectFailures, .backendResets: true
-            case .timeToFirstByte, .lifetime, .bytes: order.policy.bake > .zero && !hasPreferred
+            case .timeToFirstByte, .lifetime, .bytes: standby == nil && order.policy.bake > .zero && !hasPreferred
             }
         }
-        return counting.isEmpty ? nil : counting.map(\.text).joined(separator: "; ")
+        return counting.isEmpty ? nil : counting.map { $0.text(sides) }.joined(separator: "; ")
     }
 
     private func prefer(_ measured: PoolMeasurement) async {

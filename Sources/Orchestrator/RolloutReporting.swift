@@ -5,7 +5,8 @@ import Rollout
 
 extension RolloutReport {
     /// `process`: that carries it out. `elapsed`: since the beginning, where that is known better than from the last record.
-    package init(_ history: RolloutHistory, in folder: RolloutFolder, process: Int32?, elapsed: Duration? = nil) {
+    /// `at`: now.
+    package init(_ history: RolloutHistory, in folder: RolloutFolder, process: Int32?, elapsed: Duration? = nil, at: Timestamp) {
         self.init(
             id: folder.id, pool: history.begin.pool, state: RolloutReport.state(history, process), startedAt: history.beganAt.rfc3339,
             folder: folder.path)
@@ -22,9 +23,15 @@ extension RolloutReport {
         let last = history.entries.last
         lastText = (last?.backend.map { "\($0): " } ?? "") + (last?.text ?? "")
         guard history.end == nil else { return }
-        waitingFor = history.waits(now)
-        deadline = history.inHand.compactMap { $0.openSpan?.deadline }.min().map { ($0 - now).inSeconds }
-        next = state == .abandoned ? ["to go on: lbctl rollout resume \(folder.words)"] : []
+        waitingFor = history.waits(now, folder.words)
+        guard state == .abandoned else {
+            deadline = history.inHand.compactMap { $0.openSpan?.deadline }.min().map { ($0 - now).inSeconds }
+            return
+        }
+        // How long anything has lasted by now nobody knows.
+        for index in nodes.indices { nodes[index].seconds = nil }
+        silent = Double(max(0, at.milliseconds - history.lastAt.milliseconds)) / 1000
+        next = ["to go on: lbctl rollout resume \(folder.words)"]
     }
 
     static func state(_ history: RolloutHistory, _ process: Int32?) -> State {
@@ -92,18 +99,19 @@ extension RolloutHistory.Span.Phase {
 
 extension RolloutHistory {
     /// What is waited for, one line each.
-    fileprivate func waits(_ now: Duration) -> [String] {
-        var lines = inHand.compactMap { node in node.openSpan.map { "\(node.backend): \(wait(node, $0, now))" } }
+    /// `words`: that name the rollout.
+    fileprivate func waits(_ now: Duration, _ words: String) -> [String] {
+        var lines = inHand.compactMap { node in node.openSpan.map { "\(node.backend): \(wait(node, $0, now, words))" } }
         if waitsForCapacity { lines.append(capacity ?? "the others to carry the load") }
-        if lines.isEmpty, isPaused { lines.append("paused: lbctl rollout continue") }
+        if lines.isEmpty, isPaused { lines.append("paused: lbctl rollout continue \(words)") }
         return lines
     }
 
-    private func wait(_ node: Node, _ span: Span, _ now: Duration) -> String {
+    private func wait(_ node: Node, _ span: Span, _ now: Duration, _ words: String) -> String {
         let time = " since \((now - span.from).spoken)"
         switch span.phase {
         case .drain: return (node.counts.last.map { counted($0.connections, "connection") } ?? "its connections") + ", draining\(time)"
-        case .restart: return manual(node.backend).map { "a person: \($0); then: lbctl rollout done" } ?? "its restart\(time)"
+        case .restart: return manual(node.backend).map { "a person: \($0); then: lbctl rollout done \(words)" } ?? "its restart\(time)"
         case .ready: return "its probes to say up\(time)"
         case .warm: return "its share of connections to grow\(time)"
         case .watch: return "its connections, compared with the others'\(time)"

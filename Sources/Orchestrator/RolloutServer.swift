@@ -5,13 +5,13 @@ import Glibc
 import Model
 import SystemCalls
 
-/// Whoever carries a rollout out. The orders answer with what will be done, or throw why not.
+/// Whoever carries a rollout out. The orders answer with what will be done when a kill does not lose them any more, or throw why not.
 @ControlPlane package protocol RolloutControl: AnyObject, Sendable {
     func report() async -> RolloutReport
-    func pause() throws(Failure) -> String
-    func goOn() throws(Failure) -> String
-    func done() throws(Failure) -> String
-    func abort() throws(Failure) -> String
+    func pause() async throws(Failure) -> String
+    func goOn() async throws(Failure) -> String
+    func done() async throws(Failure) -> String
+    func abort() async throws(Failure) -> String
 }
 
 @ControlPlane package final class RolloutServer {
@@ -76,10 +76,10 @@ import SystemCalls
             switch request.word {
             case .help: return RolloutOrderWord.allCases.map { .data("\($0.rawValue)  -- \($0.doc)") } + [.ok]
             case .status: return data(await control.report(), request.output)
-            case .pause: return data(RolloutAnswer(try control.pause()), request.output)
-            case .goOn: return data(RolloutAnswer(try control.goOn()), request.output)
-            case .done: return data(RolloutAnswer(try control.done()), request.output)
-            case .abort: return data(RolloutAnswer(try control.abort()), request.output)
+            case .pause: return data(RolloutAnswer(try await control.pause()), request.output)
+            case .goOn: return data(RolloutAnswer(try await control.goOn()), request.output)
+            case .done: return data(RolloutAnswer(try await control.done()), request.output)
+            case .abort: return data(RolloutAnswer(try await control.abort()), request.output)
             }
         } catch {
             return [.failure(error)]

@@ -63,7 +63,7 @@ extension Orchestrator {
             let left = clock.now.duration(to: end)
             guard left > .zero, await EventLoop.pause(for: min(left, .seconds(1))) else {
                 if duration > .zero { observer.noteBaked() }
-                return .good(text: reading.verdict.lines.joined(separator: "; "))
+                return .good(text: reading.lines.joined(separator: "; "))
             }
         }
     }
@@ -83,7 +83,7 @@ extension Orchestrator {
         _ backend: BackendReference, _ direction: RolloutMachine.Direction, _ timeout: Duration
     ) async -> RolloutMachine.RestartEnd {
         switch way(backend, direction) {
-        case .manual: return await waitForHand(backend)
+        case .manual(let task): return await waitForHand(backend, task, within: order.limits.byHand)
         case .command, .systemd:
             guard let order = way(backend, direction).order(timeout: timeout) else { preconditionFailure("nobody does it by hand") }
             return RolloutMachine.RestartEnd(await command(backend, direction).run(order))
@@ -92,10 +92,7 @@ extension Orchestrator {
 
     func find(_ backend: BackendReference, _ direction: RolloutMachine.Direction) async -> RolloutMachine.FoundEnd {
         // How far a person has come nobody but that person knows.
-        if case .manual(let text) = way(backend, direction) {
-            tell(backend, .note("still waited for: \(text)"))
-            return .ended(await waitForHand(backend))
-        }
+        if case .manual(let task) = way(backend, direction) { return .ended(await waitForHand(backend, task, within: order.limits.byHand)) }
         guard let end = await command(backend, direction).find() else { return .neverStarted }
         return .ended(RolloutMachine.RestartEnd(end))
     }
@@ -110,6 +107,7 @@ extension RolloutMachine.RestartEnd {
         switch end {
         case .done: self = .restarted
         case .failed(let reason, let output): self = .failed(reason: reason, output: output)
+        case .notBegun(let reason): self = .notBegun(reason: reason)
         case .unknown(let reason, let output): self = .unknown(reason: reason, output: output)
         }
     }

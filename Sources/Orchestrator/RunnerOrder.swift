@@ -46,12 +46,15 @@ package enum CommandEnd: Equatable, Sendable {
     /// Exit status 0.
     case done
     case failed(reason: String)
+    /// There was no process of it.
+    case notStarted(reason: String)
 
     /// As the status file holds it.
     var line: String {
         switch self {
         case .done: "done\n"
         case .failed(let reason): "failed " + RequestLine.quoted(String(reason.escapedForOneLine)) + "\n"
+        case .notStarted(let reason): "not-started " + RequestLine.quoted(String(reason.escapedForOneLine)) + "\n"
         }
     }
 
@@ -62,6 +65,7 @@ package enum CommandEnd: Equatable, Sendable {
         switch (words.first, words.count) {
         case ("done", 1): self = .done
         case ("failed", 2): self = .failed(reason: words[1])
+        case ("not-started", 2): self = .notStarted(reason: words[1])
         default: return nil
         }
     }

@@ -9,6 +9,8 @@ package enum StepEnd: Equatable, Sendable {
     /// `output`: the last of what it printed.
     case done(output: String)
     case failed(reason: String, output: String)
+    /// The command never ran, and nothing that was to start it can do so any more.
+    case notBegun(reason: String)
     /// It was started, and nobody knows how it ended: never to be started again without a person's word.
     case unknown(reason: String, output: String)
 }
@@ -66,13 +68,15 @@ package enum StepEnd: Equatable, Sendable {
                     }
                 case .ended(.done): return .done(output: lastOutput)
                 case .ended(.failed(let reason)): return .failed(reason: reason, output: lastOutput)
+                case .ended(.notStarted(let reason)): return .notBegun(reason: reason)
                 case .unknown: return .unknown(reason: whyUnknown, output: lastOutput)
                 case .notStarted: if try takeAway() { return nil }
                 }
             }
             return nil
         } catch {
-            return failure(error)
+            // Somebody else's runner may be on its way.
+            return .unknown(reason: "\(error)", output: lastOutput)
         }
     }
 
@@ -109,13 +113,14 @@ package enum StepEnd: Equatable, Sendable {
                     }
                 case .ended(.done): return .done(output: lastOutput)
                 case .ended(.failed(let reason)): return .failed(reason: reason, output: lastOutput)
+                case .ended(.notStarted(let reason)): return .notBegun(reason: reason)
                 case .unknown: return .unknown(reason: whyUnknown, output: lastOutput)
                 case .notStarted:
-                    guard !isAbandoned else { return .failed(reason: "interrupted before it began", output: "") }
+                    guard !isAbandoned else { return notBegun("interrupted before it began") }
                     try await startRunner(order)
                 }
             }
-            return .failed(reason: "it could not be started: " + complaints, output: "")
+            return notBegun(complaints)
         } catch {
             return failure(error)
         }
@@ -125,8 +130,19 @@ package enum StepEnd: Equatable, Sendable {
 
     /// An error of ours: whether the command was started stands in its folder all the same.
     private func failure(_ error: SystemError) -> StepEnd {
-        Files.exists(folder.started)
-            ? .unknown(reason: "\(error)", output: lastOutput) : .failed(reason: "it could not be started: \(error)", output: "")
+        Files.exists(folder.started) ? .unknown(reason: "\(error)", output: lastOutput) : notBegun("\(error)")
+    }
+
+    /// The backend goes back to its clients on this word: a runner that we have not seen the end of must find nothing to
+    /// begin with.
+    private func notBegun(_ reason: String) -> StepEnd {
+        guard runner != nil else { return .notBegun(reason: reason) }
+        do throws(SystemError) {
+            if try takeAway() { return .notBegun(reason: reason) }
+        } catch {
+            return .unknown(reason: "\(reason); and its runner may still begin it: \(error)", output: "")
+        }
+        return .unknown(reason: "\(reason); and its runner has begun it since", output: lastOutput)
     }
 
     private func prepare() throws(SystemError) {

@@ -17,10 +17,10 @@ extension Orchestrator {
         let watched = remainder.isBaking ? watchBegan.map { $0.duration(to: now) } ?? .zero : .zero
         let bake = max(.zero, remainder.bake - watched)
         guard !remainder.batches.isEmpty || bake > .zero else { return nil }
-        let times = earlier.and(remainder.done)
+        let times = earlier.and(remainder.done, byHand: order.plan.isByHand)
         return Prediction(
             remainder.batches.map { $0.map { Prediction.Work($0.backend, $0.phase, holders: measured.holders(of: $0.backend)) } },
-            measured.experience(restarts: times.restarts, readies: times.readies),
+            measured.experience(restarts: times.restarts(byHand: order.plan.isByHand), readies: times.readies),
             Prediction.Terms(drainDeadline: order.limits.drain, bake: bake)
         ).whole
     }

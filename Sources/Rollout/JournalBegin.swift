@@ -21,6 +21,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
         package var drain: Double
         package var restart: Double
         package var ready: Double
+        /// Absent: a person may take as long as it takes.
+        package var byHand: Double?
         package var atDeadline: DrainEnd
     }
 
@@ -29,6 +31,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
         package var backends: [String]
         package var listeners: [String]
         package var switchesBack: Bool
+        /// Absent: none.
+        package var bake: Double?
     }
 
     package struct Policy: Codable, Equatable, Sendable {
@@ -54,6 +58,8 @@ package struct JournalBegin: Codable, Equatable, Sendable {
     package var pool: String
     package var steps: [Step]
     package var leftOut: [String]
+    /// Absent: all were chosen.
+    package var notChosen: [String]?
     package var out: [String]
     package var limits: Limits
     package var policy: Policy
@@ -108,10 +114,11 @@ extension JournalBegin {
                 rollback: $0.rollback.map(Way.init), version: $0.version)
         }
         leftOut = order.plan.leftOut.map(\.description)
+        notChosen = order.plan.notChosen.isEmpty ? nil : order.plan.notChosen.map(\.description)
         out = order.plan.out.map(\.description)
         limits = Limits(
             drain: order.limits.drain.inSeconds, restart: order.limits.restart.inSeconds, ready: order.limits.ready.inSeconds,
-            atDeadline: order.limits.atDeadline)
+            byHand: order.limits.byHand?.inSeconds, atDeadline: order.limits.atDeadline)
         policy = Policy(order.policy)
         commandLine = order.commandLine
         folder = order.folder
@@ -120,16 +127,16 @@ extension JournalBegin {
 
     /// Throws where it was written by a version that says more than this one understands.
     package func order() throws(JournalError) -> RolloutOrder {
-        guard format == JournalRecord.format else {
-            throw JournalError("it is of format \(format), and this lbctl reads \(JournalRecord.format): use the one that wrote it, \(version)")
+        guard JournalRecord.formatsRead.contains(format) else {
+            throw JournalError("it is of format \(format), and this lbctl reads \(JournalRecord.formatsRead.map(String.init).joined(separator: " and ")): use the one that wrote it, \(version)")
         }
         do {
             let plan = Plan(
                 pool: try PoolName(pool), steps: try steps.map { try $0.step() }, leftOut: try leftOut.map { try BackendReference($0) },
-                out: try out.map { try BackendReference($0) })
+                out: try out.map { try BackendReference($0) }, notChosen: try (notChosen ?? []).map { try BackendReference($0) })
             let limits = RolloutLimits(
                 drain: Duration(inSeconds: limits.drain), restart: Duration(inSeconds: limits.restart),
-                ready: Duration(inSeconds: limits.ready), atDeadline: limits.atDeadline)
+                ready: Duration(inSeconds: limits.ready), byHand: limits.byHand.map(Duration.init(inSeconds:)), atDeadline: limits.atDeadline)
             return RolloutOrder(
                 id: id, owner: owner, balancers: balancers, plan: plan, limits: limits, policy: try policy.policy(),
                 commandLine: commandLine, folder: folder, proof: proof)
@@ -169,7 +176,7 @@ extension JournalBegin.Policy {
         case .hotStandby(let standby):
             self.standby = JournalBegin.Standby(
                 pool: standby.pool.text, backends: standby.backends.map(\.description), listeners: standby.listeners.map(\.text),
-                switchesBack: standby.switchesBack)
+                switchesBack: standby.switchesBack, bake: standby.bake > .zero ? standby.bake.inSeconds : nil)
         }
         batch = policy.batch
         unavailableMax = policy.unavailableMax
@@ -183,7 +190,8 @@ extension JournalBegin.Policy {
         if let standby {
             policy.strategy = .hotStandby(Rollout.Policy.Standby(
                 pool: try PoolName(standby.pool), backends: try standby.backends.map { try BackendReference($0) },
-                listeners: try standby.listeners.map { try ListenerName($0) }, switchesBack: standby.switchesBack))
+                listeners: try standby.listeners.map { try ListenerName($0) }, switchesBack: standby.switchesBack,
+                bake: standby.bake.map(Duration.init(inSeconds:)) ?? .zero))
         }
         policy.batch = batch
         policy.unavailableMax = unavailableMax

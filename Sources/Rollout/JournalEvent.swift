@@ -46,11 +46,14 @@ package struct JournalPool: Codable, Equatable, Sendable {
 
     package let name: String
     package let backends: [Backend]
+    /// True: those that are not named are as in the last line that told of them.
+    package let changes: Bool?
 }
 
 extension JournalPool {
     init(_ pool: PoolSnapshot) {
         name = pool.name.text
+        changes = nil
         backends = pool.backends.map {
             Backend(
                 name: $0.name.text, address: $0.address.description, wish: $0.wish, availability: $0.availability,

@@ -75,6 +75,7 @@ extension RolloutMachine.RestartEnd: JournalledEnd {
         switch self {
         case .restarted: Outcome(result: "restarted")
         case .failed(let reason, let output): Outcome(result: "failed", reason: reason, output: output)
+        case .notBegun(let reason): Outcome(result: "notBegun", reason: reason)
         case .unknown(let reason, let output): Outcome(result: "unknown", reason: reason, output: output)
         }
     }
@@ -83,6 +84,7 @@ extension RolloutMachine.RestartEnd: JournalledEnd {
         switch outcome.result {
         case "restarted": self = .restarted
         case "failed": self = .failed(reason: outcome.reason ?? "", output: outcome.output ?? "")
+        case "notBegun": self = .notBegun(reason: outcome.reason ?? "")
         case "unknown": self = .unknown(reason: outcome.reason ?? "", output: outcome.output ?? "")
         default: return nil
         }

@@ -32,6 +32,10 @@ struct JournalPromises {
     private var direction: [String: String] = [:]
     /// What the last look saw that an empty backend of ours does not have.
     private var contradicted: [String: String] = [:]
+    /// Of ours, empty, and what each look that is on its way may not see otherwise.
+    private var emptyWhenAsked: [String: Set<String>] = [:]
+    /// Ordered to come back: it may have connections by now.
+    private var returning: Set<String> = []
     private let owner: String
     private(set) var restarts = 0
     private(set) var mostOut = 0
@@ -47,17 +51,20 @@ struct JournalPromises {
 
     mutating func take(action event: JournalEvent) -> [String] {
         open.insert(key(event))
+        if event.name == "look" { emptyWhenAsked[key(event)] = Set(standing.keys.filter(isEmpty)) }
         guard let backend = event.backend else { return [] }
         let now = standing[backend] ?? .inRotation
         switch event.name {
         case "drain":
             standing[backend] = .draining
             contradicted[backend] = nil
+            returning.remove(backend)
             return counted()
         case "retake": return counted()
         case "restart": return restart(backend, event, now)
         case "probe": return now == .restarting ? ["\(backend) is probed before its restart has ended"] : []
         case "undrain":
+            returning.insert(backend)
             return unproved.contains(backend) ? ["\(backend) is undrained after its restart, and no probe has said up"] : []
         case "hold":
             standing[backend] = .held
@@ -100,6 +107,31 @@ struct JournalPromises {
         return []
     }
 
+    /// Said to be drained, by us, and not on its way back.
+    private func isEmpty(_ backend: String) -> Bool {
+        guard !returning.contains(backend) else { return false }
+        return switch standing[backend] {
+        case .empty, .confirmed, .restarting, .restarted: true
+        case .inRotation, .draining, .held, .theirs, nil: false
+        }
+    }
+
+    /// What a drained one must not have: connections that came after it was drained.
+    mutating func contradictions(seen sight: JournalSight) -> [String] {
+        guard let backend = sight.backend, let count = sight.connections, count > 0, isEmpty(backend) else { return [] }
+        return ["\(backend) had \(Model.counted(count, "connection")) after it was drained"]
+    }
+
+    /// The same of a look that was ordered after it was drained.
+    mutating func contradictions(looked event: JournalEvent) -> [String] {
+        guard let pool = event.pool, let asked = emptyWhenAsked.removeValue(forKey: key(event)) else { return [] }
+        return pool.backends.compactMap { seen in
+            let backend = "\(pool.name)/\(seen.name)"
+            guard asked.contains(backend), isEmpty(backend), seen.connections > 0, seen.wish == .drain, seen.owner == owner else { return nil }
+            return "\(backend) had \(Model.counted(seen.connections, "connection")) after it was drained"
+        }
+    }
+
     private mutating func look(_ event: JournalEvent, _ backend: String) {
         guard event.look == "whenEmpty", let pool = event.pool else { return }
         guard let seen = pool.backends.first(where: { "\(pool.name)/\($0.name)" == backend }) else { return }
@@ -122,16 +154,20 @@ struct JournalPromises {
         case ("confirm", "drained"): if [.empty, .confirmed, .restarted].contains(now) { standing[backend] = .confirmed }
         case ("confirm", "lost"), ("undrain", "lost"), ("hold", "lost"): standing[backend] = .theirs
         case ("retake", "lost"): if now != .restarting { standing[backend] = .theirs }
+        case ("restart", "notBegun"), ("findRestart", "notBegun"), ("findRestart", "neverStarted"): takeBack(backend)
         case ("restart", _), ("findRestart", "restarted"), ("findRestart", "failed"): standing[backend] = .restarted
-        case ("findRestart", "neverStarted"):
-            given.remove(backend + " " + (direction[backend] ?? ""))
-            restarts -= 1
-            if provedBefore.contains(backend) { unproved.remove(backend) }
-            standing[backend] = .draining
         case ("probe", "up"): if now == .restarted { unproved.remove(backend) }
         case ("undrain", "done"): standing[backend] = .inRotation
         default: return
         }
+    }
+
+    /// Its restart was ordered and never ran: it is as it was, and drained by us.
+    private mutating func takeBack(_ backend: String) {
+        given.remove(backend + " " + (direction[backend] ?? ""))
+        restarts -= 1
+        if provedBefore.contains(backend) { unproved.remove(backend) }
+        standing[backend] = .draining
     }
 
     private static func isAnswer(_ event: JournalEvent) -> Bool { event.result != nil }

@@ -7,7 +7,9 @@ import Model
 
 package struct JournalRecord: Equatable, Sendable {
     /// What a reader must know to read on; another number: another format.
-    package static let format = 1
+    package static let format = 2
+    /// 1 has whole pools only.
+    package static let formatsRead = [1, 2]
 
     package enum Content: Equatable, Sendable {
         /// The first, before the first lease.

@@ -16,6 +16,8 @@ package struct JournalVerifier {
 
     package struct Finding: Equatable, Sendable {
         package fileprivate(set) var breaches: [Breach] = []
+        /// What was seen to be otherwise than a balancer had said: told, but the journal itself is sound.
+        package fileprivate(set) var contradictions: [Breach] = []
         /// Without one the rollout was killed, or the end of the journal was cut off: it is proved as far as it goes.
         package fileprivate(set) var end: JournalEnd?
         package fileprivate(set) var lines = 0
@@ -24,7 +26,7 @@ package struct JournalVerifier {
         package fileprivate(set) var outMax = 0
         package fileprivate(set) var resumes = 0
 
-        package var holds: Bool { breaches.isEmpty && end != nil }
+        package var holds: Bool { breaches.isEmpty && contradictions.isEmpty && end != nil }
     }
 
     private var finding = Finding()
@@ -54,6 +56,10 @@ package struct JournalVerifier {
         finding.breaches.append(Breach(line: index + 1, text: text))
     }
 
+    private mutating func contradict(_ index: Int, _ texts: [String]) {
+        finding.contradictions += texts.map { Breach(line: index + 1, text: $0) }
+    }
+
     private mutating func link(_ record: JournalRecord, to before: JournalLine?, at index: Int) {
         if record.chain != before?.value ?? JournalChain.first {
             breach(index, index == 0 ? "it does not begin a journal: lines before it are missing, or it was altered"
@@ -69,7 +75,9 @@ package struct JournalVerifier {
         case .begun(let begin): self.begin(begin, at: index)
         case .input(let event): input(event, record, at: index)
         case .action(let event): action(event, at: index)
-        case .seen: if machine == nil { breach(index, "something comes before the beginning") }
+        case .seen(let sight):
+            if machine == nil { breach(index, "something comes before the beginning") }
+            contradict(index, promises?.contradictions(seen: sight) ?? [])
         case .ended(let end): ended(end, at: index)
         }
     }
@@ -92,6 +100,7 @@ package struct JournalVerifier {
         let input: RolloutMachine.Input
         do throws(JournalError) { input = try event.input() } catch { return breach(index, error.description) }
         for text in promises?.take(input: event) ?? [] { breach(index, text) }
+        contradict(index, promises?.contradictions(looked: event) ?? [])
         for action in machine?.handle(input, now: record.now) ?? [] {
             if case .end(let verdict) = action { dueEnd = JournalEnd(verdict) } else if let event = JournalEvent(action) { due.append(event) }
         }

@@ -31,6 +31,8 @@ package enum Milestone: Equatable, Sendable {
     case continued
     case resuming
     case watching(for: Duration)
+    /// All traffic goes there since a moment.
+    case watchingPool(PoolName, for: Duration)
     case judged(String)
     case provingStandby(PoolName)
     case switching(to: PoolName)
@@ -61,6 +63,7 @@ package enum Milestone: Equatable, Sendable {
         case .continued: "goes on"
         case .resuming: "resumed: asking how everything stands"
         case .watching(let time): "watching the restarted ones for \(time.spoken)"
+        case .watchingPool(let pool, let time): "watching pool \(pool), which serves now, for \(time.spoken)"
         case .judged(let text): text
         case .provingStandby(let pool): "probing every backend of standby pool \(pool)"
         case .switching(let pool): "switching all traffic to pool \(pool)"

@@ -70,6 +70,8 @@ struct NodeStep: Equatable, Sendable {
     var failure: Cause?
 
     var backend: BackendReference { step.backend }
+    private var way: RestartWay { direction == .forward ? step.restart : step.rollback ?? step.restart }
+    private var isByHand: Bool { way.isManual }
 
     init(_ index: Int, of step: Plan.Step, _ direction: RolloutMachine.Direction, limits: RolloutLimits, now: MonotonicTime) {
         self.index = index
@@ -154,7 +156,6 @@ extension NodeStep {
     }
 
     private mutating func restart(_ now: MonotonicTime) -> [Action] {
-        let way = direction == .forward ? step.restart : step.rollback ?? step.restart
         let milestone = direction == .forward ? Milestone.restarting(way) : .rollingBack(way)
         return wait(.restarting, now, [tell(milestone), .restart(backend, direction, timeout: limits.restart)])
     }
@@ -196,17 +197,27 @@ extension NodeStep {
 // From the restart on: only a probe that began after it says that the backend is well.
 extension NodeStep {
     mutating func restartEnded(_ end: RolloutMachine.RestartEnd, _ now: MonotonicTime) -> [Action] {
-        times.restart = waiting.duration(to: now)
+        if end.hasRun { times.restart = waiting.duration(to: now) }
         if let lost { return restartOutlived(end, lost) }
         switch end {
         case .restarted where !isAbandoned:
             let told = [tell(.restarted(after: waiting.duration(to: now))), tell(.probing)]
             return told + probe(now)
         case .restarted: return hold(.abandoned(backend, .restarting), now)
+        // It is as it was before.
+        case .notBegun(let reason): return putBack(.undone(.restartNotBegun(backend, reason: reason)), now)
         case .unknown(let reason, let output): return hold(.restartUnknown(backend, reason: reason, output: output), now)
+        case .failed where isAbandoned && isByHand:
+            return hold(.restartUnknown(backend, reason: "stopped before anybody said that it was done", output: ""), now)
         case .failed where isAbandoned: return hold(.abandoned(backend, .restarting), now)
         case .failed(let reason, let output): return broken(failed(.restarting, reason, output: output), now)
         }
+    }
+
+    /// A command goes on during a pause, a person need not.
+    mutating func leaveOut(from: MonotonicTime, to now: MonotonicTime) {
+        guard isByHand, state == .restarting || state == .finding else { return }
+        waiting = waiting.advanced(by: max(from, waiting).duration(to: now))
     }
 
     private mutating func restartOutlived(_ end: RolloutMachine.RestartEnd, _ reason: String) -> [Action] {
@@ -214,6 +225,8 @@ extension NodeStep {
         switch end {
         case .restarted: return settle(.stopped(fate, .drainLost(backend, reason: reason)))
         case .failed(let why, let output): return settle(.stopped(fate, failed(.restarting, why, output: output)))
+        case .notBegun:
+            return settle(.stopped(.drainLost(restartBegan: failure != nil, reason: reason), .drainLost(backend, reason: reason)))
         case .unknown(let why, let output): return settle(.stopped(fate, .restartUnknown(backend, reason: why, output: output)))
         }
     }
@@ -320,6 +333,20 @@ extension NodeStep {
         }
     }
 
+    /// A second abort waits for what ends by itself, but for no person.
+    mutating func stopWaitingForPerson() -> [Action] {
+        guard isByHand, !isAbandoned else { return [] }
+        switch state {
+        case .restarting, .finding:
+            isAbandoned = true
+            return [.abandonRestart(backend)]
+        case .retaking(.finding):
+            isAbandoned = true
+            return []
+        case .retaking, .asking, .draining, .looking, .confirming, .probing, .versioning, .returning, .warming, .holding, .settled: return []
+        }
+    }
+
     private mutating func abandon(_ phase: Verdict.Phase, _ now: MonotonicTime) -> [Action] {
         if phase == .probing { times.ready = waiting.duration(to: now) }
         return hold(.abandoned(backend, phase), now)
@@ -381,6 +408,16 @@ extension NodeStep {
             if let lost { return drainLost(lost) }
             if let cause, failure == nil, direction == .forward { return putBack(.undone(cause), now) }
             return isAbandoned ? hold(.abandoned(backend, .restarting), now) : drain(now)
+        }
+    }
+}
+
+extension RolloutMachine.RestartEnd {
+    /// Whether there is a time that it took.
+    fileprivate var hasRun: Bool {
+        switch self {
+        case .restarted, .failed, .unknown: true
+        case .notBegun: false
         }
     }
 }

@@ -28,13 +28,16 @@ package struct Plan: Equatable, Sendable {
     package let steps: [Step]
     /// In maintenance: out by an operator's wish, so not ours to restart or to bring back.
     package let leftOut: [BackendReference]
+    /// Left as they are, by the selection.
+    package let notChosen: [BackendReference]
     /// Take no connections as things are now, for whatever reason: known to be missing until they are restarted.
     package let out: [BackendReference]
     /// Why it must not begin as things are now, each with its remedy; empty when it may.
     package let obstacles: [Obstacle]
 
     /// As an earlier process has planned it and begun.
-    init(pool: PoolName, steps: [Step], leftOut: [BackendReference], out: [BackendReference]) {
+    init(pool: PoolName, steps: [Step], leftOut: [BackendReference], out: [BackendReference], notChosen: [BackendReference] = []) {
+        self.notChosen = notChosen
         self.pool = pool
         self.steps = steps
         self.leftOut = leftOut
@@ -44,9 +47,11 @@ package struct Plan: Equatable, Sendable {
 
     /// Throws where a command does not fit a backend.
     package init(
-        pool: PoolSnapshot, restart: RestartTemplate, rollback: RestartTemplate? = nil, version: CommandTemplate? = nil
+        pool: PoolSnapshot, choosing selection: Selection = Selection(), restart: RestartTemplate, rollback: RestartTemplate? = nil,
+        version: CommandTemplate? = nil
     ) throws(TemplateError) {
-        let candidates = pool.backends.filter { $0.wish != .maintenance }
+        let chosen = selection.chosen(of: pool.backends)
+        let candidates = chosen.filter { $0.wish != .maintenance }
         // One that is down costs nothing while it is out and may be back after its restart: it goes first.
         let order = candidates.filter { $0.availability == .down } + candidates.filter { $0.availability != .down }
         var steps: [Step] = []
@@ -60,6 +65,9 @@ package struct Plan: Equatable, Sendable {
         }
         self.pool = pool.name
         self.steps = steps
+        notChosen = pool.backends.filter { backend in backend.wish != .maintenance && !chosen.contains { $0.name == backend.name } }.map {
+            BackendReference(pool: pool.name, backend: $0.name)
+        }
         leftOut = pool.backends.filter { $0.wish == .maintenance }.map { BackendReference(pool: pool.name, backend: $0.name) }
         out = pool.backends.filter { !$0.availability.isUsable }.map { BackendReference(pool: pool.name, backend: $0.name) }
         obstacles = steps.isEmpty
@@ -105,6 +113,8 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
     fileprivate init(toAnyOf pool: PoolSnapshot) {
         description = pool.backends.isEmpty
             ? "pool \(pool.name) has no backends: there is nothing to restart"
+            : pool.backends.contains { $0.wish != .maintenance }
+            ? "every backend of pool \(pool.name) that was chosen is in maintenance, or none was: there is nothing to restart"
             : "every backend of pool \(pool.name) is in maintenance: there is nothing to restart"
     }
 
@@ -129,6 +139,12 @@ extension Plan {
         let steps = steps.map {
             Step(backend: $0.backend, address: $0.address, restart: $0.restart, rollback: rollback, version: version)
         }
-        return Plan(pool: pool, steps: steps, leftOut: leftOut, out: out)
+        return Plan(pool: pool, steps: steps, leftOut: leftOut, out: out, notChosen: notChosen)
     }
+
+    /// Of the pool, but for those in maintenance.
+    package var poolSize: Int { steps.count + notChosen.count }
+
+    /// A person restarts them.
+    package var isByHand: Bool { steps.contains { $0.restart.isManual } }
 }

@@ -16,8 +16,11 @@ package struct Policy: Equatable, Sendable {
         package let listeners: [ListenerName]
         /// Whether traffic goes back to the pool once it is restarted.
         package let switchesBack: Bool
+        /// How long the pool that was switched to is watched, each time, before anything else is done.
+        package let bake: Duration
 
-        package init(pool: PoolName, backends: [BackendReference], listeners: [ListenerName], switchesBack: Bool) {
+        package init(pool: PoolName, backends: [BackendReference], listeners: [ListenerName], switchesBack: Bool, bake: Duration = .zero) {
+            self.bake = bake
             self.pool = pool
             self.backends = backends
             self.listeners = listeners

@@ -144,20 +144,33 @@ extension ReleaseVerdict.Quantity {
 }
 
 extension ReleaseVerdict {
+    /// Who is compared, in words.
+    package struct Sides: Equatable, Sendable {
+        package let own: String
+        package let others: String
+
+        package init(own: String, others: String) { (self.own, self.others) = (own, others) }
+        package static let rolling = Sides(own: "the restarted ones", others: "the others")
+    }
+
     /// For people.
-    package var lines: [String] {
+    package var lines: [String] { lines(.rolling) }
+
+    package func lines(_ sides: Sides) -> [String] {
         switch outcome {
         case .tooFew(let missing): ["verdict: too few connections yet to judge by: \(missing) more of \(ReleaseVerdict.sampleMin)"]
-        case .notWorse: ["verdict: the restarted ones are not worse than the others"]
-        case .worse(let findings): findings.map { "verdict: worse: \($0.text)" }
+        case .notWorse: ["verdict: no worse on \(sides.own) than on \(sides.others)"]
+        case .worse(let findings): findings.map { "verdict: worse: \($0.text(sides))" }
         }
     }
 }
 
 extension ReleaseVerdict.Finding {
-    package var text: String {
+    package var text: String { text(.rolling) }
+
+    package func text(_ sides: ReleaseVerdict.Sides) -> String {
         let what = quantity.words + (split.map { " (\($0))" } ?? "")
-        return "\(what): \(own.text) of the restarted ones, \(others.text) of the others"
+        return "\(what): \(own.text) of \(sides.own), \(others.text) of \(sides.others)"
     }
 }
 
@@ -191,6 +204,9 @@ package struct ReleaseWatch: Equatable, Sendable {
     package private(set) var meanwhile = ConnectionOutcomes()
 
     package init() {}
+
+    /// All traffic has gone elsewhere: what was judged is what others are compared with.
+    package init(after watch: ReleaseWatch) { before = watch.restarted.isEmpty ? watch.before : watch.own }
 
     /// It is back in rotation, and warm: what comes from now on is the new release's.
     package mutating func note(restarted backend: BackendReference, at now: MonotonicTime) {

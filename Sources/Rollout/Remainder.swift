@@ -30,8 +30,20 @@ extension RolloutMachine {
             (left, isFirst) = (left.dropFirst(size), false)
         }
         return Remainder(
-            batches: batches, bake: isBaking ? policy.bake : .zero, isBaking: phase == .watching && isBaking,
+            batches: batches, bake: isBaking ? policy.bake : switchBakes, isBaking: phase == .watching && isBaking || phase == .watchingSwitch,
             done: nodes.filter { $0.fate == .restarted }.map(\.times))
+    }
+
+    /// Of all switches that are ahead, and of the one that is being watched.
+    private var switchBakes: Duration {
+        guard let standby else { return .zero }
+        let isFirstAhead = switch phase {
+        case .idle, .provingStandby: true
+        case .switching(let pool): pool == standby.pool
+        case .watchingSwitch: isOnStandby
+        case .stepping, .watching, .lookingAfterAll, .rollingBack, .ended: false
+        }
+        return standby.bake * ((isFirstAhead ? 1 : 0) + (standby.switchesBack ? 1 : 0))
     }
 
     /// The pool that is restarted serves nobody, or will not then.

@@ -10,6 +10,13 @@ package enum RestartWay: Equatable, Sendable {
     /// A person does what this says, and says when it is done.
     case manual(String)
 
+    package var isManual: Bool {
+        switch self {
+        case .command, .systemd: false
+        case .manual: true
+        }
+    }
+
     /// For people, as it could be typed.
     package var text: String {
         switch self {

@@ -11,8 +11,13 @@ extension RolloutMachine {
             phase = .lookingAfterAll
             return [.look(.afterAll, without: [], after: .zero)]
         }
+        if phase == .watchingSwitch, !isOnStandby, case .badRelease = cause, let standby {
+            // It served a moment ago; what was restarted goes back in its shelter.
+            phase = .switching(to: standby.pool)
+            return [.tell(nil, .switching(to: standby.pool)), .switchTraffic(to: standby.pool)]
+        }
         if phase != .rollingBack, stopsAsked < 2, case .badRelease = cause {
-            backwards = restartedOrder.reversed().filter { plan.steps[$0].rollback != nil }
+            backwards = restartedOrder.reversed().filter { plan.steps[$0].rollback != nil && nodes[$0].fate != .rolledBack }
             phase = .rollingBack
             return rollBackNext(now)
         }
@@ -24,18 +29,18 @@ extension RolloutMachine {
         return [.end(Verdict(plan: plan, cause: cause, nodes: nodes, standby: isOnStandby ? standby : nil))]
     }
 
-    private var standby: Policy.Standby? {
+    var standby: Policy.Standby? {
         switch policy.strategy {
         case .rolling: nil
         case .hotStandby(let standby): standby
         }
     }
 
-    /// To the pool that was restarted: as asked for, or because none of it was touched after all.
+    /// To the pool that was restarted: as asked for, or because none of it has the new release after all.
     private var wayHome: PoolName? {
         guard isOnStandby, let standby else { return nil }
         if cause == nil { return standby.switchesBack ? plan.pool : nil }
-        return nodes.allSatisfy { $0.fate == .untouched || $0.fate == .undone } ? plan.pool : nil
+        return nodes.allSatisfy { $0.fate == .untouched || $0.fate == .undone || $0.fate == .rolledBack } ? plan.pool : nil
     }
 }
 
@@ -109,6 +114,10 @@ extension RolloutMachine {
         case .done:
             isOnStandby = pool != plan.pool
             let told = [Action.tell(nil, .switched(to: pool))]
+            guard cause != nil || standby.bake == .zero else {
+                phase = .watchingSwitch
+                return told + watchSwitch()
+            }
             guard isOnStandby else { return told + finish(now) }
             phase = .stepping
             return told
@@ -118,6 +127,27 @@ extension RolloutMachine {
             // Not tried a second time: whoever reads the verdict decides.
             phase = .ended
             return [.end(Verdict(plan: plan, cause: cause, nodes: nodes))]
+        }
+    }
+
+    /// A standby that runs a bad release, or a pool that came back with one: by what becomes of its connections, compared with
+    /// those of the pool that served before.
+    func watchSwitch() -> [Action] {
+        guard let standby else { return [] }
+        let backends = isOnStandby ? standby.backends : plan.steps.map(\.backend)
+        return [.tell(nil, .watchingPool(serving, for: standby.bake)), .watch(backends, for: standby.bake)]
+    }
+
+    mutating func switchWatched(_ end: JudgeEnd, _ now: MonotonicTime) -> [Action] {
+        switch end {
+        case .bad(let reason):
+            cause = cause ?? .badRelease(reason: reason)
+            return []
+        case .good(let text):
+            let told = [Action.tell(nil, .judged(text))]
+            guard isOnStandby else { return told + finish(now) }
+            phase = .stepping
+            return told
         }
     }
 }

@@ -12,6 +12,8 @@ package struct RolloutMachine: Sendable {
         case provingStandby
         /// To the standby or, at the end, back.
         case switching(to: PoolName)
+        /// The pool that all traffic was switched to.
+        case watchingSwitch
         case stepping
         case watching
         case lookingAfterAll
@@ -41,6 +43,8 @@ package struct RolloutMachine: Sendable {
     /// A stop was asked for: once more is 'now'.
     var stopsAsked = 0
     package internal(set) var isPaused = false
+    /// Since when, or since what is left out already.
+    private var pausedSince: MonotonicTime?
     /// Why the others cannot do without one more now; nil: they can.
     package internal(set) var shortOf: String?
     /// All traffic goes to the standby.
@@ -65,6 +69,9 @@ package struct RolloutMachine: Sendable {
     var plan: Plan { order.plan }
     var policy: Policy { order.policy }
     var isOver: Bool { phase == .ended }
+    /// Where the traffic goes, as far as this rollout has sent it.
+    package var serving: PoolName { (isOnStandby ? standby?.pool : nil) ?? plan.pool }
+    package var isStopAsked: Bool { stopsAsked > 0 }
 
     /// An answer to what nobody waits for any more changes nothing.
     package mutating func handle(_ input: Input, now: MonotonicTime) -> [Action] {
@@ -83,14 +90,14 @@ package struct RolloutMachine: Sendable {
         case .versioned, .drainEnded, .confirmed, .retaken, .restartFound, .restartEnded, .probed, .undrained, .warmed, .held,
             .drainLost:
             return toHand(input, now)
-        case .watched(let end): return watched(end)
+        case .watched(let end): return phase == .watchingSwitch ? switchWatched(end, now) : watched(end)
         case .judgedBad(let reason): return judgedBad(reason, now)
         case .standbyProved(let end): return standbyProved(end)
         case .switched(let end): return switched(end, now)
         case .stopRequested: return stop(now)
-        case .abortRequested: return stopsAsked > 0 ? [] : stop(now)
-        case .pauseRequested: return pause(true)
-        case .continueRequested: return pause(false)
+        case .abortRequested: return stopsAsked > 0 ? hands.indices.flatMap { hands[$0].stopWaitingForPerson() } : stop(now)
+        case .pauseRequested: return pause(true, now)
+        case .continueRequested: return pause(false, now)
         }
     }
 
@@ -106,15 +113,23 @@ package struct RolloutMachine: Sendable {
         }
     }
 
-    private mutating func pause(_ isAsked: Bool) -> [Action] {
+    private mutating func pause(_ isAsked: Bool, _ now: MonotonicTime) -> [Action] {
         guard isPaused != isAsked else { return [] }
-        isPaused = isAsked
+        leaveOutPause(now)
+        (isPaused, pausedSince) = (isAsked, isAsked ? now : nil)
         return [.tell(nil, isAsked ? .paused : .continued)]
     }
 }
 
 // What concerns one backend.
 extension RolloutMachine {
+    /// Who need not hurry takes longer: that would be predicted for the next.
+    private mutating func leaveOutPause(_ now: MonotonicTime) {
+        guard let since = pausedSince else { return }
+        pausedSince = now
+        for hand in hands.indices { hands[hand].leaveOut(from: since, to: now) }
+    }
+
     private mutating func toHand(_ input: Input, _ now: MonotonicTime) -> [Action] {
         guard let backend = input.backend, let hand = hands.firstIndex(where: { $0.backend == backend }) else { return [] }
         // The answer to what was given up comes late: it is not what the step waits for.
@@ -128,8 +143,12 @@ extension RolloutMachine {
         case .retaken(_, let end):
             guard case .retaking(let later) = state else { return [] }
             return hands[hand].retaken(end, later, now)
-        case .restartFound(_, let end): return state == .finding ? hands[hand].found(end, stopping: cause, now) : []
-        case .restartEnded(_, let end): return state == .restarting ? hands[hand].restartEnded(end, now) : []
+        case .restartFound(_, let end):
+            leaveOutPause(now)
+            return state == .finding ? hands[hand].found(end, stopping: cause, now) : []
+        case .restartEnded(_, let end):
+            leaveOutPause(now)
+            return state == .restarting ? hands[hand].restartEnded(end, now) : []
         case .probed(_, let end): return state == .probing ? hands[hand].probed(end, now) : []
         case .undrained(_, let end):
             guard case .returning(let why) = state else { return [] }
@@ -174,7 +193,8 @@ extension RolloutMachine {
             nodes[hand.index].fate = hand.direction == .forward ? .restarted : .rolledBack
             return halt(cause, now)
         case .stopped(let fate, let cause):
-            nodes[hand.index].fate = fate
+            // One that was to go back and could not has the new release still.
+            nodes[hand.index].fate = hand.direction == .rollback && fate == .undone ? .restarted : fate
             return halt(cause, now)
         }
     }
@@ -197,7 +217,7 @@ extension RolloutMachine {
     }
 
     private mutating func resume(_ now: MonotonicTime) -> [Action] {
-        isPaused = false
+        (isPaused, pausedSince) = (false, nil)
         // Nobody has asked this process yet: its first Ctrl-C is one.
         stopsAsked = 0
         lookedAt = nil
@@ -207,6 +227,7 @@ extension RolloutMachine {
         case .provingStandby: return told + [.proveStandby(timeout: order.limits.ready)]
         case .switching(let pool): return told + [.switchTraffic(to: pool)]
         case .stepping, .rollingBack: return told + hands.indices.flatMap { hands[$0].resume(now) }
+        case .watchingSwitch: return told + watchSwitch()
         case .watching: return told + watch()
         case .lookingAfterAll: return told + [.look(.afterAll, without: [], after: .zero)]
         case .ended: return []
@@ -220,7 +241,7 @@ extension RolloutMachine {
         switch phase {
         case .idle, .switching, .ended: return []
         case .provingStandby: return cause == nil ? [] : finish(now)
-        case .watching: return cause == nil ? [] : finish(now)
+        case .watching, .watchingSwitch: return cause == nil ? [] : finish(now)
         case .lookingAfterAll: return cause == nil && !isLookedAfterAll ? [] : finish(now)
         case .rollingBack: return hands.isEmpty ? rollBackNext(now) : []
         case .stepping:
@@ -275,7 +296,9 @@ extension RolloutMachine {
     }
 
     private mutating func judgedBad(_ reason: String, _ now: MonotonicTime) -> [Action] {
-        guard cause == nil, !restartedOrder.isEmpty, phase != .rollingBack else { return [] }
+        guard cause == nil, !restartedOrder.isEmpty || isOnStandby, phase != .rollingBack else { return [] }
+        // What is judged has no traffic any more.
+        if case .switching = phase { return [] }
         return [.tell(nil, .judged(reason))] + halt(.badRelease(reason: reason), now)
     }
 

@@ -27,7 +27,7 @@ extension RolloutMachine {
         case switched(OrderEnd)
         /// Ctrl-C or SIGTERM: once means soon, twice means now.
         case stopRequested
-        /// As the first of these, however often.
+        /// As the first of these, however often; the second only ends the wait for a person.
         case abortRequested
         /// Nothing new is begun until `continueRequested`.
         case pauseRequested
@@ -86,6 +86,8 @@ extension RolloutMachine {
         case restarted
         /// `output`: the last of what the command printed.
         case failed(reason: String, output: String)
+        /// The command never ran: the backend is as it was.
+        case notBegun(reason: String)
         /// Started, and its end is not known: a person must look.
         case unknown(reason: String, output: String)
     }

@@ -10,6 +10,8 @@ extension RolloutHistory {
         case .begun(let begin):
             let count = begin.steps.count
             tell(record, nil, "rollout of pool \(begin.pool) begins: \(counted(count, "backend")), drains owned by \(begin.owner)")
+            if !begin.leftOut.isEmpty { tell(record, nil, "left out, as in maintenance: \(begin.leftOut.joined(separator: ", "))") }
+            if let notChosen = begin.notChosen { tell(record, nil, "not chosen, so not restarted: \(notChosen.joined(separator: ", "))") }
             for line in begin.proof { tell(record, nil, line) }
         case .action(let event): acted(event, record)
         case .input(let event): answered(event, record)
@@ -50,7 +52,8 @@ extension RolloutHistory {
             tell(record, event.backend, event.name == "drain" ? "draining\(limit)" : "drained again under our name")
         case "restart", "findRestart":
             let isBack = event.direction == RolloutMachine.Direction.rollback.rawValue
-            change(event.backend) { $0.open(isBack ? .rollback : .restart, at: time, lasting: event.seconds) }
+            let limit = isUnlimited(event.backend) ? nil : event.seconds
+            change(event.backend) { $0.open(isBack ? .rollback : .restart, at: time, lasting: limit) }
             let doing = (isBack ? "bringing back the release before" : "restarting") + command(of: event.backend, isBack)
             tell(record, event.backend, event.name == "restart" ? doing : "looking what became of its restart")
         case "probe": change(event.backend) { $0.open(.ready, at: time, lasting: event.seconds) }
@@ -71,6 +74,11 @@ extension RolloutHistory {
         // Looks, confirmations, undrains and questions for versions are told by their answers.
         default: return
         }
+    }
+
+    /// A person is waited for without end.
+    private func isUnlimited(_ backend: String?) -> Bool {
+        begin.limits.byHand == nil && begin.steps.contains { $0.backend == backend && $0.restart.manual != nil }
     }
 
     private func command(of backend: String?, _ isBack: Bool) -> String {
@@ -200,6 +208,7 @@ extension RolloutHistory {
         case ("drain", "deadlinePassed"): "not empty\(waited): its deadline has passed"
         case ("drain", "refused"): "its drain was refused: \(reason)"
         case ("drain", _), ("confirm", _): "drain failed\(waited): \(reason)"
+        case ("restart", "notBegun"), ("findRestart", "notBegun"): "its restart could not begin, so nothing was done to it: \(reason)"
         case ("restart", "unknown"), ("findRestart", "unknown"): "what became of its restart is not known: \(reason)"
         case ("restart", _), ("findRestart", _): "restart failed\(waited): \(reason)"
         case ("probe", _): "not up\(waited): \(reason)"

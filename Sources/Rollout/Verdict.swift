@@ -19,6 +19,8 @@ package struct Verdict: Equatable, Sendable {
         case drainLost(BackendReference, reason: String)
         /// `output`: the last of what the restart command printed.
         case failed(BackendReference, Phase, reason: String, output: String)
+        /// The restart command could not be started: nothing was done to the backend.
+        case restartNotBegun(BackendReference, reason: String)
         /// The restart command was started, and nobody knows how it ended; never given again without a person's word.
         case restartUnknown(BackendReference, reason: String, output: String)
         /// The restarted ones do worse than the others.
@@ -41,6 +43,7 @@ package struct Verdict: Equatable, Sendable {
             case .failed(_, .restarting, let reason, _): "restart failed: \(reason)"
             case .failed(_, .probing, let reason, _): "restarted, but not up: \(reason)"
             case .failed(_, .returning, let reason, _): "undrain failed: \(reason)"
+            case .restartNotBegun(_, let reason): "its restart could not begin: \(reason)"
             case .restartUnknown(_, let reason, _): "what became of its restart is not known: \(reason)"
             case .failed(let backend, .serving, let reason, _): "\(backend) was restarted and up, but \(reason)"
             case .badRelease(let reason): "the release is bad: \(reason)"
@@ -52,7 +55,7 @@ package struct Verdict: Equatable, Sendable {
         var output: String? {
             switch self {
             case .failed(_, _, _, let output), .restartUnknown(_, _, let output): output
-            case .stopRequested, .abandoned, .deadlinePassed, .refused, .drainLost, .badRelease, .switching: nil
+            case .stopRequested, .abandoned, .deadlinePassed, .refused, .drainLost, .restartNotBegun, .badRelease, .switching: nil
             }
         }
     }
@@ -122,12 +125,20 @@ package struct Wording: Equatable, Sendable {
     var again: String { commandLine.map(\.shellQuoted).joined(separator: " ") }
 
     /// The same with another value for one option.
-    func again(with option: String, _ value: String) -> String {
+    func again(with option: String, _ value: String, instead others: [String] = []) -> String {
+        var words = commandLine
+        for option in [option] + others { words = Wording.words(words, without: option) }
+        return (words + [option, value]).map(\.shellQuoted).joined(separator: " ")
+    }
+
+    func again(only names: [String]) -> String { again(with: "--only", names.joined(separator: ","), instead: ["--from", "--skip"]) }
+
+    private static func words(_ all: [String], without option: String) -> [String] {
         var words: [String] = []
-        for word in commandLine where !word.hasPrefix(option + "=") {
+        for word in all where !word.hasPrefix(option + "=") {
             if words.last == option { words.removeLast() } else { words.append(word) }
         }
-        return (words + [option, value]).map(\.shellQuoted).joined(separator: " ")
+        return words
     }
 }
 
@@ -159,7 +170,7 @@ extension Verdict {
         case .deadlinePassed(let backend, let limit): "\(backend) was not empty within \(limit.spoken)"
         case .refused(let reason): "it would not be safe to go on: \(reason)"
         case .failed(_, .serving, _, _), .badRelease, .switching: cause.short
-        case .drainLost(let backend, _), .failed(let backend, _, _, _), .restartUnknown(let backend, _, _): "\(backend): \(cause.short)"
+        case .drainLost(let backend, _), .failed(let backend, _, _, _), .restartNotBegun(let backend, _), .restartUnknown(let backend, _, _): "\(backend): \(cause.short)"
         }
     }
 
@@ -175,9 +186,9 @@ extension Verdict {
                 "see how it is:             \(wording.program) status \(out.backend)",
                 "when it is well again:     \(wording.program) undrain \(out.backend) --owner \(wording.owner.shellQuoted)",
                 "then restart the pool:     \(wording.again)",
-            ]
+            ] + rest("or only the rest:          ", cause, wording)
         }
-        let again = "restart the whole pool:    \(wording.again)"
+        let again = ["restart the whole pool:    \(wording.again)"] + rest("restart only the rest:     ", cause, wording)
         switch cause {
         case .deadlinePassed(let backend, let limit):
             return [
@@ -191,14 +202,29 @@ extension Verdict {
                 "all of it to pool \(to): \(order) pool=\(to)",
                 "all of it to pool \(from): \(order) pool=\(from)",
             ]
-        case .refused, .drainLost, .failed, .restartUnknown, .badRelease:
-            return ["see how the pool is:       \(wording.program) status \(pool)", again]
-        case .stopRequested, .abandoned: return [again]
+        case .refused, .drainLost, .failed, .restartNotBegun, .restartUnknown, .badRelease:
+            return ["see how the pool is:       \(wording.program) status \(pool)"] + again
+        case .stopRequested, .abandoned: return again
         }
+    }
+
+    /// Empty where none has the new release, where that is bad, and where nobody is left.
+    private func rest(_ title: String, _ cause: Cause, _ wording: Wording) -> [String] {
+        if case .badRelease = cause { return [] }
+        let rest = nodes.filter { $0.fate.isToBeRestarted }.map(\.backend.backend.text)
+        return rest.isEmpty || rest.count == nodes.count ? [] : [title + wording.again(only: rest)]
     }
 }
 
 extension Verdict.Fate {
+    /// As far as is known.
+    fileprivate var isToBeRestarted: Bool {
+        switch self {
+        case .untouched, .undone, .held, .leased, .unclear, .rolledBack, .drainLost(restartBegan: false, _): true
+        case .restarted, .outAgain, .drainLost(restartBegan: true, _): false
+        }
+    }
+
     func text(_ wording: Wording) -> String {
         switch self {
         case .untouched: "not restarted, as it was"

@@ -66,6 +66,27 @@ struct RestartText: Sendable {
     }
 }
 
+/// `web-1,web-2`, or with the pool's name before each.
+struct NodeList: Sendable {
+    let names: [BackendName]
+    /// Those that were named.
+    let pools: [PoolName]
+
+    init(_ text: String) throws {
+        var names: [BackendName] = [], pools: [PoolName] = []
+        for word in text.split(separator: ",", omittingEmptySubsequences: false).map(String.init) {
+            if word.contains("/") {
+                let backend = try Word.backend(word)
+                names.append(backend.backend)
+                pools.append(backend.pool)
+            } else {
+                do { names.append(try BackendName(word)) } catch { throw ValidationError("'\(word.escapedForOneLine)' is no backend: \(error)") }
+            }
+        }
+        (self.names, self.pools) = (names, pools)
+    }
+}
+
 struct RolloutOptions: ParsableArguments, Sendable {
     static let readyTimeout = Duration.seconds(60)
     static let restartTimeout = Duration.seconds(120)
@@ -90,6 +111,15 @@ struct RolloutOptions: ParsableArguments, Sendable {
         transform: Word.command)
     var rollback: CommandTemplate?
 
+    @Option(help: ArgumentHelp("Only these backends of the pool, such as web-2,web-3; the others are left as they are, and counted.", valueName: "node,…"), transform: NodeList.init)
+    var only: NodeList?
+
+    @Option(help: ArgumentHelp("Only this backend and those after it, as the pool has them.", valueName: "node"), transform: NodeList.init)
+    var from: NodeList?
+
+    @Option(help: ArgumentHelp("All but these backends.", valueName: "node,…"), transform: NodeList.init)
+    var skip: NodeList?
+
     @Option(help: ArgumentHelp("How many make one wave: a number, or a part of the pool such as 25%.", valueName: "n|p%"), transform: PoolPart.init)
     var batch: PoolPart?
 
@@ -99,7 +129,7 @@ struct RolloutOptions: ParsableArguments, Sendable {
     @Option(help: ArgumentHelp("The size of the first wave.", valueName: "n"))
     var canary: Int?
 
-    @Option(help: ArgumentHelp("How long the first wave is watched before the next begins; with --canary.", valueName: "duration"), transform: Word.duration)
+    @Option(help: ArgumentHelp("How long the first wave is watched before the next begins, with --canary; with --strategy hot-standby the pool that the traffic was switched to.", valueName: "duration"), transform: Word.duration)
     var bake: Duration?
 
     @Option(help: "'rolling' restarts in waves among the others; 'hot-standby' sends all traffic to another pool and restarts the idle one.")
@@ -120,17 +150,33 @@ struct RolloutOptions: ParsableArguments, Sendable {
     @Option(help: "What to do when it is not empty by then: 'abort' puts it back and stops, exit status 3; 'close' closes what is left, idle connections first, at a pace that the others can take; 'reset' resets it.")
     var atDeadline = AtDeadline.abort
 
-    @Option(help: ArgumentHelp("How long a restart may take. (default: the configuration's, else \(restartTimeout.written))", valueName: "duration"), transform: Word.duration)
+    @Option(help: ArgumentHelp("How long a restart may take, a person's too. (default: the configuration's, else \(restartTimeout.written); a person may take any time)", valueName: "duration"), transform: Word.duration)
     var restartTimeout: Duration?
 
     @Option(help: ArgumentHelp("How long until the probes of a restarted backend must say up. (default: \(readyTimeout.written))", valueName: "duration"), transform: Word.duration)
     var readyTimeout: Duration?
 
+    var selection: Selection {
+        var selection = Selection()
+        (selection.only, selection.from, selection.skip) = (only?.names, from?.names.first, skip?.names ?? [])
+        return selection
+    }
+
     func validate() throws {
         guard !shell || restart != nil else { throw ValidationError("--shell is about the text of --restart: give it too") }
+        guard only == nil || from == nil else { throw ValidationError("--only and --from choose both: give one of them") }
+        guard from?.names.count ?? 1 == 1 else { throw ValidationError("--from takes one backend") }
+        for list in [only, from, skip].compactMap({ $0 }) {
+            guard let other = list.pools.first(where: { $0 != pool }) else { continue }
+            throw ValidationError("a backend of pool \(other) is none of pool \(pool)")
+        }
+        if let both = only?.names.first(where: { skip?.names.contains($0) ?? false }) { throw ValidationError("\(both) is in --only and in --skip") }
         guard (maxUnavailable ?? 1) >= 1 else { throw ValidationError("--max-unavailable is at least 1") }
         guard (canary ?? 1) >= 1 else { throw ValidationError("--canary is at least 1") }
-        guard bake == nil || canary != nil else { throw ValidationError("--bake is how long the first wave is watched: give --canary N too") }
+        guard canary == nil || strategy == .rolling else {
+            throw ValidationError("--canary is for --strategy rolling: a pool that serves nobody has no first wave; --bake alone watches the pool that all traffic was switched to")
+        }
+        guard bake == nil || canary != nil || strategy == .hotStandby else { throw ValidationError("--bake is how long the first wave is watched: give --canary N too") }
         guard (strategy == .hotStandby) == (standby != nil) else {
             throw ValidationError("--strategy hot-standby and --standby POOL go together")
         }

@@ -62,7 +62,7 @@ import Rollout
             .milestone(.up), .milestone(.provingStandby), .milestone(.switching): .passing
         case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding), .milestone(.drainLost),
             .milestone(.changed), .milestone(.waitingForCapacity), .milestone(.postponing), .milestone(.failed),
-            .milestone(.notRolledBack), .milestone(.paused), .milestone(.continued), .milestone(.resuming), .milestone(.watching),
+            .milestone(.notRolledBack), .milestone(.paused), .milestone(.continued), .milestone(.resuming), .milestone(.watching), .milestone(.watchingPool),
             .milestone(.judged), .milestone(.switched), .note, .timeLeft:
             .lasting
         }

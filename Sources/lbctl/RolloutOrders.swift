@@ -69,7 +69,7 @@ struct RolloutDoneCommand: RolloutOrderVerb {
 
 struct RolloutAbortCommand: RolloutOrderVerb {
     static let word = RolloutOrderWord.abort
-    static let configuration = configured("Ends a rollout as Ctrl-C does: the step in hand is finished or undone.")
+    static let configuration = configured("Ends a rollout as Ctrl-C does: the step in hand is finished or undone; a second one waits for no person.")
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var choice: RolloutChoice

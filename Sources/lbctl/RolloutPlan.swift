@@ -9,7 +9,7 @@ import Rollout
 struct RolloutPlanCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "plan", abstract: "Prints the steps of a rollout and does nothing.",
-        discussion: "Tells also what 'run' would be refused for now; exit status \(ExitStatus.refused.rawValue) then, as that of 'run' would be.")
+        discussion: "Asks each backend for its release, where the pool has a command for that. Tells also what 'run' would be refused for now; exit status \(ExitStatus.refused.rawValue) then, as that of 'run' would be.")
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var options: RolloutOptions
@@ -17,7 +17,8 @@ struct RolloutPlanCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: try stored.store()))
+            var prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: try stored.store()))
+            await prepared.askReleases()
             if global.isJSON {
                 console.data(JSONText.line(PlanReport(prepared)))
             } else {
@@ -37,11 +38,14 @@ private struct PlanReport: Encodable {
         let address: String
         let restart: String
         let rollback: String?
+        /// As it says itself, where it was asked.
+        let release: String?
     }
 
     let pool: String
     let steps: [Step]
     let leftOut: [String]
+    let notChosen: [String]
     /// Why it would be refused now.
     let obstacles: [String]
     /// The proof and the prediction, for people.
@@ -57,7 +61,12 @@ private struct PlanReport: Encodable {
     init(_ prepared: PreparedRollout) {
         let plan = prepared.plan
         pool = plan.pool.text
-        steps = plan.steps.map { Step(backend: $0.backend.description, address: $0.address.description, restart: $0.restart.text, rollback: $0.rollback?.text) }
+        steps = plan.steps.map {
+            Step(
+                backend: $0.backend.description, address: $0.address.description, restart: $0.restart.text, rollback: $0.rollback?.text,
+                release: prepared.release(of: $0.backend))
+        }
+        notChosen = plan.notChosen.map(\.description)
         leftOut = plan.leftOut.map(\.description)
         obstacles = prepared.obstacles
         forecast = prepared.forecast?.lines ?? []
@@ -78,8 +87,10 @@ extension PreparedRollout {
         for (index, step) in plan.steps.enumerated() {
             lines.append("  [\(index + 1)/\(count)] \(step.backend) (\(step.address)): drain, wait until empty, restart, wait until up, undrain")
             lines.append("        restart: \(step.restart.text)")
+            if let release = release(of: step.backend) { lines.append("        release: \(release)") }
             if let rollback = step.rollback { lines.append("        rollback: \(rollback.text)") }
         }
+        lines += plan.notChosen.map { "  not chosen: \($0) is left as it is; the proof counts it" }
         lines += plan.leftOut.map { "  left out: \($0) is in maintenance" }
         lines += plan.out.filter { !plan.leftOut.contains($0) }.map {
             "  out already: \($0) takes no connections now, so while another is restarted there are two out"
@@ -90,10 +101,18 @@ extension PreparedRollout {
         return lines + ["it would be refused now, with exit status \(ExitStatus.refused.rawValue):"] + obstacles.map { "  \($0)" }
     }
 
+    fileprivate func release(of backend: BackendReference) -> String? {
+        switch releases[backend] {
+        case .version(let text): text
+        case .failed, nil: nil
+        }
+    }
+
     private var manner: String {
         switch policy.strategy {
         case .hotStandby(let standby):
-            return "while pool \(standby.pool) serves" + (standby.switchesBack ? "; then the traffic goes back" : "; the traffic stays there")
+            let watched = standby.bake > .zero ? ", watched for \(standby.bake.spoken) after each switch" : ""
+            return "while pool \(standby.pool) serves\(watched)" + (standby.switchesBack ? "; then the traffic goes back" : "; the traffic stays there")
         case .rolling:
             let first = policy.canary > 0 ? "\(policy.canary) first" + (policy.bake > .zero ? ", watched for \(policy.bake.spoken)" : "") + ", then " : ""
             return first + (policy.batch == 1 ? "one backend at a time" : "\(policy.batch) in a wave, at most \(policy.unavailableMax) out at once")

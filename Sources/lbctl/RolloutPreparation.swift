@@ -15,6 +15,8 @@ struct PreparedRollout: Sendable {
     let balancers: [Balancer]
     /// Nil where the balancers do not measure, or the load is not the pool's to carry.
     let forecast: RolloutForecast?
+    /// What each answered that was asked for its release.
+    private(set) var releases: [BackendReference: RolloutMachine.VersionEnd] = [:]
     private let requiresProof: Bool
     /// Why another rollout of the pool is in the way; nil: none is.
     private let rival: String?
@@ -25,8 +27,9 @@ struct PreparedRollout: Sendable {
         let pools = try statuses.map { status throws(Failure) in try PreparedRollout.pool(options.pool, in: status) }
         let snapshot = try PoolSnapshot(reading: pools)
         let ways = try Ways(options, pools[0])
+        if let stranger = options.selection.stranger(in: snapshot) { throw PreparedRollout.unknown(stranger, snapshot) }
         do throws(TemplateError) {
-            plan = try Plan(pool: snapshot, restart: ways.restart, rollback: ways.rollback, version: ways.version)
+            plan = try Plan(pool: snapshot, choosing: options.selection, restart: ways.restart, rollback: ways.rollback, version: ways.version)
         } catch {
             throw Failure(.badUsage, "the restart command: \(error)")
         }
@@ -34,7 +37,9 @@ struct PreparedRollout: Sendable {
         limits = RolloutLimits(
             drain: options.drainDeadline ?? seconds(pools[0].drainDeadline),
             restart: options.restartTimeout ?? pools[0].restart.map { seconds($0.timeout) } ?? RolloutOptions.restartTimeout,
-            ready: options.readyTimeout ?? RolloutOptions.readyTimeout, atDeadline: options.atDeadline.end)
+            ready: options.readyTimeout ?? RolloutOptions.readyTimeout,
+            // The configuration's, which has a default, is about commands.
+            byHand: options.restartTimeout, atDeadline: options.atDeadline.end)
         policy = try PreparedRollout.policy(options, plan, statuses[0])
         requiresProof = options.requireProof
         rival = pools.lazy.compactMap(\.shares).first { $0.owner.hasPrefix(Orchestrator.ownerPrefix) }.map {
@@ -59,9 +64,14 @@ struct PreparedRollout: Sendable {
         throw Failure(.failed, "there is no pool \(name)\(nearest)")
     }
 
+    private static func unknown(_ name: BackendName, _ pool: PoolSnapshot) -> Failure {
+        let nearest = name.text.nearest(among: pool.backends.map(\.name.text)).map { "; did you mean '\($0)'?" } ?? ""
+        return Failure(.failed, "there is no backend \(pool.name)/\(name)\(nearest)")
+    }
+
     private static func policy(_ options: RolloutOptions, _ plan: Plan, _ status: StatusReport) throws(Failure) -> Policy {
         var policy = Policy()
-        policy.batch = options.batch?.count(of: plan.steps.count) ?? 1
+        policy.batch = options.batch?.count(of: plan.poolSize) ?? 1
         policy.unavailableMax = options.maxUnavailable ?? policy.batch
         policy.canary = options.canary ?? 0
         policy.bake = options.bake ?? .zero
@@ -77,23 +87,39 @@ struct PreparedRollout: Sendable {
                 BackendReference(pool: name, backend: try BackendName($0.name))
             }
             policy.strategy = .hotStandby(Policy.Standby(
-                pool: name, backends: backends, listeners: try listeners.map { try ListenerName($0.name) }, switchesBack: options.switchBack))
+                pool: name, backends: backends, listeners: try listeners.map { try ListenerName($0.name) }, switchesBack: options.switchBack,
+                bake: options.bake ?? .zero))
+            policy.bake = .zero
         } catch { throw Failure(.failed, "the balancer reports names that this lbctl cannot read: \(error)") }
         return policy
     }
 
     /// Why it must not begin now; empty when it may.
     var obstacles: [String] {
-        let rivals = rival.map { [$0] } ?? []
+        let rivals = (rival.map { [$0] } ?? []) + untold
         switch policy.strategy {
         case .hotStandby: return rivals + unproved
         case .rolling:
-            let count = plan.steps.count
+            let count = plan.poolSize
             let tooMany = policy.unavailableMax >= count && count > 1
                 ? ["\(policy.unavailableMax) may be out at once, and pool \(plan.pool) has \(count) backends: nobody would be left to serve"] : []
             return rivals + plan.obstacles.map(\.description) + tooMany + unproved
         }
     }
+
+    /// Found now, and not when its turn has come and others are restarted already.
+    private var untold: [String] {
+        plan.steps.compactMap { step in
+            switch releases[step.backend] {
+            case .version, nil: nil
+            case .failed(let reason):
+                "\(step.backend) cannot be asked for its release: \(reason); asked was: \((step.version ?? []).map(\.shellQuoted).joined(separator: " "))"
+            }
+        }
+    }
+
+    /// Asks every backend for its release, which changes nothing.
+    @ControlPlane mutating func askReleases() async { releases = await ReleaseQuestions.ask(plan.steps) }
 
     private var unproved: [String] {
         guard let forecast else { return requiresProof ? ["not provable: the balancers do not measure what the backends carry"] : [] }

@@ -28,19 +28,24 @@ struct RolloutRunCommand: Verb {
         do throws(Failure) {
             let store = try stored.store()
             let earlier = EarlierTimes(of: options.pool, in: store)
-            let prepared = try await PreparedRollout(options, at: global.balancers, earlier: earlier)
-            guard prepared.obstacles.isEmpty else {
-                console.message("lbctl: refused, as it would not be safe; nothing was touched:")
-                for obstacle in prepared.obstacles { console.message("  \(obstacle)") }
-                return .refused
-            }
+            var prepared = try await PreparedRollout(options, at: global.balancers, earlier: earlier)
+            guard mayBegin(prepared, console) else { return .refused }
             try prepared.checkPrograms()
+            await prepared.askReleases()
+            guard mayBegin(prepared, console) else { return .refused }
             if let warning = prepared.warning { console.message("lbctl: warning: \(warning)") }
             return try await begin(prepared, earlier, store, console)
         } catch {
             console.message("lbctl: \(error)")
             return error.code
         }
+    }
+
+    @ControlPlane private func mayBegin(_ prepared: PreparedRollout, _ console: Console) -> Bool {
+        guard !prepared.obstacles.isEmpty else { return true }
+        console.message("lbctl: refused, as it would not be safe; nothing was touched:")
+        for obstacle in prepared.obstacles { console.message("  \(obstacle)") }
+        return false
     }
 
     @ControlPlane private func begin(
@@ -92,7 +97,7 @@ extension Verdict {
         case nil: .done
         case .deadlinePassed: .deadlinePassed
         case .refused: .refused
-        case .stopRequested, .abandoned, .drainLost, .failed, .restartUnknown, .badRelease, .switching: .failed
+        case .stopRequested, .abandoned, .drainLost, .failed, .restartNotBegun, .restartUnknown, .badRelease, .switching: .failed
         }
     }
 }

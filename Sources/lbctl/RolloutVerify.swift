@@ -11,7 +11,7 @@ struct RolloutVerifyCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "verify", abstract: "Proves from a rollout's journal alone that it kept its promises.",
         discussion: """
-            Never more out than allowed, none restarted before it was empty, none restarted twice, none undrained before a \
+            Never more out than allowed, none with a connection after it was drained, none restarted before it was empty, none restarted twice, none undrained before a \
             probe that began after its restart; and that no line was altered, cut out or put in. Exit status 1: not proved, \
             with the line and the promise.
             """)
@@ -62,15 +62,16 @@ struct VerificationReport: Encodable {
     init(_ file: String, _ content: JournalContent) {
         var readable: [JournalLine] = []
         var breaches: [Breach] = []
+        var pools = JournalPools()
         for (index, line) in content.lines.enumerated() {
-            do throws(JournalError) { readable.append(try JournalText.read(line)) } catch {
+            do throws(JournalError) { readable.append(try JournalText.read(line, &pools)) } catch {
                 // Nothing after it can be taken for what it says.
                 breaches.append(Breach(line: index + 1, text: error.description))
                 break
             }
         }
         let finding = JournalVerifier.verify(readable)
-        breaches = finding.breaches.map { Breach(line: $0.line, text: $0.text) } + breaches
+        breaches = (finding.breaches + finding.contradictions).sorted { $0.line < $1.line }.map { Breach(line: $0.line, text: $0.text) } + breaches
         if content.tornBytes > 0, breaches.isEmpty { breaches.append(Breach(line: content.lines.count + 1, text: "it was never finished")) }
         if finding.end == nil, breaches.isEmpty {
             breaches.append(Breach(

@@ -24,7 +24,8 @@ extension DaemonUnderTest {
     }
 
     /// The id of the rollout that is.
-    fileprivate func shown() throws -> String? { daemon.handler.status.rollouts.standing(of: try pool())?.id }
+    fileprivate func shown() throws -> String? { try standing()?.id }
+    fileprivate func standing() throws -> RolloutStanding? { daemon.handler.status.rollouts.standing(of: try pool()) }
 }
 
 struct StatusPageTests {
@@ -77,8 +78,20 @@ struct StatusPageTests {
                 #expect(try lbd.shown() == nil)
                 try lbd.tell("one", .running, lease: .seconds(2))
                 #expect(try lbd.shown() == "one")
-                try await lbd.waitUntil("its lease has ended") { try lbd.shown() == nil }
+                // Fault: it was shown as running, and then not at all, while it lay dead.
+                try await lbd.waitUntil("its lease has ended") { try lbd.standing()?.state == .abandoned }
+                #expect(try lbd.standing()?.resume == "lbctl rollout resume one")
+                // A page is half a second old at most.
+                var page = ""
+                for _ in 0..<400 where !page.contains("not running any more") {
+                    page = try await lbd.page()
+                    await pause(for: .milliseconds(50))
+                }
+                #expect(page.contains("not running any more, last heard of at ") && page.contains("lbctl rollout resume one"))
+                try lbd.tell("zero", .stopped)
+                #expect(try lbd.shown() == "zero", "a dead one keeps others away")
                 try lbd.tell("two", .running)
+                #expect(try lbd.standing()?.resume == nil)
                 try lbd.tell("one", .stopped)
                 #expect(try lbd.shown() == "two")
                 #expect(try await lbd.page().contains("Rollout two"))

@@ -36,6 +36,21 @@ import Testing
         try expectOthersServe(balancer)
     }
 
+    /// Guards against a healthy node that stays out because our own side could not begin.
+    @Test("a restart command that is gone when its turn comes: exit 1, the node was not touched and is back in rotation")
+    func commandGone() throws {
+        let balancer = try balancer()
+        let before = try processes()
+        let script = try lab.write("once", "#!/bin/sh\nrm \"$0\"\nexec \"\(try Redis.restartScript(lab))\" \"$@\"\n")
+        let end = try balancer.lbctl("rollout", "run", "web", "--restart", "\(script) {backend} {port}")
+        #expect(end.status == 1, "\(end)")
+        #expect(end.text.contains("web/web-2: its restart could not begin: spawn \(script)"), "\(end)")
+        #expect(end.text.contains("web/web-2: not restarted, in rotation"), "\(end)")
+        #expect(try wishes(balancer) == [.ready, .ready, .ready])
+        #expect(try processes()[1...] == before[1...])
+        #expect(try balancer.verifyLastRollout().status == 0)
+    }
+
     @Test("a restart command that hangs: killed with its children at its timeout, exit 1, node and step are named")
     func commandHangs() throws {
         // `sh` waits for its child: killing the shell alone would leave the child behind.

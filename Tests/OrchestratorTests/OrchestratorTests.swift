@@ -78,10 +78,11 @@ private func measuring(_ command: Command) -> [ReplyLine] {
 }
 
 @ControlPlane private func orchestrator(
-    _ balancers: [ScriptedBalancer], restart: [String] = ["true"], policy: Policy = Policy(), progress: @escaping @ControlPlane (Progress) -> Void = { _ in }
+    _ balancers: [ScriptedBalancer], restart: [String] = ["true"], way: RestartTemplate? = nil, byHand: Duration? = nil, policy: Policy = Policy(),
+    progress: @escaping @ControlPlane (Progress) -> Void = { _ in }
 ) throws -> Orchestrator {
-    let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: .command(restart))
-    let limits = RolloutLimits(drain: .seconds(600), restart: .seconds(600), ready: .seconds(600))
+    let plan = try Plan(pool: try PoolSnapshot(reading: pool()), restart: way ?? .command(restart))
+    let limits = RolloutLimits(drain: .seconds(600), restart: .seconds(600), ready: .seconds(600), byHand: byHand)
     let folder = try RolloutStore(path: balancers[0].state.path).create(for: plan.pool)
     let order = RolloutOrder(id: folder.id, owner: "me", balancers: balancers.map(\.path), plan: plan, limits: limits, policy: policy)
     return Orchestrator(order, journal: try Journal.create(in: folder), runner: [try Products.path("lbctl"), Runner.verb], progress: progress)
@@ -334,6 +335,55 @@ private func verb(_ command: Command) -> String {
             orchestrator.requestStop()
             #expect(try await run.value.cause != nil)
             #expect(await orchestrator.report().timeLeft == nil)
+            try balancer.close()
+        }
+    }
+
+    /// Fault: whoever was answered 'paused' could find it going on after a kill in that moment.
+    @Test func anOrderIsAnsweredWhenItIsOnTheDisk() async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer("answered", answer: well)
+            let orchestrator = try orchestrator([balancer], way: .pause("restart it"))
+            let run = startThrowing { try await orchestrator.run() }
+            while orchestrator.byHand.isEmpty { await pause(for: .milliseconds(5)) }
+            let journal = orchestrator.folder.journal
+            let isWritten = { (name: String) throws in String(decoding: try Files.read(journal, bytesMax: 1 << 20), as: UTF8.self).contains(name) }
+            var written: [Bool] = []
+            _ = try await orchestrator.pause()
+            written.append(try isWritten("\"pauseRequested\""))
+            _ = try await orchestrator.goOn()
+            written.append(try isWritten("\"continueRequested\""))
+            let done = try await orchestrator.done()
+            written.append(try isWritten("\"result\":\"restarted\""))
+            _ = try await orchestrator.abort()
+            written.append(try isWritten("\"abortRequested\""))
+            #expect(written == [true, true, true, true])
+            #expect(done == "web/web-1: taken as done")
+            _ = try await run.value
+            // Its process may live on for a moment: nobody is left waiting for an answer.
+            await #expect(throws: Failure.self) { try await orchestrator.pause() }
+            try balancer.close()
+        }
+    }
+
+    /// Fault: neither a second abort nor any time ended the wait for a person.
+    @Test(arguments: [nil, Duration.milliseconds(50)])
+    func aPersonIsNotWaitedForWithoutEnd(limit: Duration?) async throws {
+        try await onLoop {
+            let balancer = try ScriptedBalancer(limit == nil ? "person" : "late person", answer: well)
+            var told: [String] = []
+            let orchestrator = try orchestrator([balancer], way: .pause("restart it"), byHand: limit) { told.append($0.text) }
+            let run = startThrowing { try await orchestrator.run() }
+            if limit == nil {
+                while orchestrator.byHand.isEmpty { await pause(for: .milliseconds(5)) }
+                #expect(try await orchestrator.abort().contains("a second abort leaves it drained"))
+                #expect(try await orchestrator.abort().contains("is not waited for any more"))
+            }
+            let verdict = try await run.value
+            #expect(verdict.nodes[0].fate == .held)
+            #expect(orders(balancer) == ["status", "drain", "status", "renew", "hold"])
+            let hint = "when that is done, type: lbctl rollout done \(orchestrator.folder.words)"
+            #expect(told.contains { $0.contains(hint) }, "\(told)")
             try balancer.close()
         }
     }

@@ -76,9 +76,20 @@ private func shell(_ script: String) -> [String] { ["sh", "-c", script] }
         #expect(try await lab.run(shell("kill -KILL $$")) == .failed(reason: "killed by SIGKILL", output: ""))
     }
 
-    @Test func aProgramThatIsNotThere() async throws {
-        #expect(try await lab.run(["/does/not/exist"])
-            == .failed(reason: "it could not be started: spawn /does/not/exist: No such file or directory", output: ""))
+    /// Fault: told as any failure, which leaves a healthy node out.
+    @Test func aProgramThatCannotBeStartedIsNoFailureOfTheNode() async throws {
+        #expect(try await lab.run(["/does/not/exist"]) == .notBegun(reason: "spawn /does/not/exist: No such file or directory"))
+        let text = lab.temporary.file("text")
+        try Files.create(text, with: Array("no program".utf8))
+        #expect(try await StepLab().run([text]) == .notBegun(reason: "spawn \(text): Permission denied"))
+    }
+
+    @Test func aRunnerThatCannotBeStartedIsNoFailureOfTheNode() async throws {
+        let folder = lab.folder.path
+        let order = RunnerOrder(command: lab.counting(), timeout: .seconds(60))
+        let end = try await onLoop { await StepCommand(folder: folder, program: ["/does/not/exist"]).run(order) }
+        #expect(end == .notBegun(reason: "spawn /does/not/exist: No such file or directory"))
+        #expect(lab.runs == 0)
     }
 
     @Test func wordsArriveAsTheyAre() async throws {
@@ -290,8 +301,7 @@ private func isGone(_ process: pid_t) -> Bool {
         let lab = lab
         let order = RunnerOrder(command: lab.counting(), timeout: StepLab.never)
         let end = try await onLoop { await StepCommand(folder: lab.folder.path, program: program).run(order) }
-        guard case .failed(let reason, _) = end else { return #expect(end == .failed(reason: "", output: "")) }
-        #expect(reason.hasPrefix("it could not be started: "), "\(reason)")
+        guard case .notBegun = end else { return #expect(end == .notBegun(reason: "")) }
         #expect(lab.runs == 0)
         #expect(!Files.exists(lab.folder.started))
     }
@@ -326,10 +336,11 @@ private func isGone(_ process: pid_t) -> Bool {
     }
 
     @Test func endsReadBack() {
-        for end in [CommandEnd.done, .failed(reason: "it's \"quoted\" \\ and on\none line")] {
+        for end in [CommandEnd.done, .notStarted(reason: "spawn a b"), .failed(reason: "it's \"quoted\" \\ and on\none line")] {
             #expect(CommandEnd(line: Array(end.line.utf8)).map(\.line) != nil)
             #expect(end.line.split(separator: "\n").count == 1)
         }
+        #expect(CommandEnd(line: Array(CommandEnd.notStarted(reason: "spawn a b").line.utf8)) == .notStarted(reason: "spawn a b"))
         #expect(CommandEnd(line: Array("failed \"exit status 7\"\n".utf8)) == .failed(reason: "exit status 7"))
     }
 }

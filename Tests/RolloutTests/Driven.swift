@@ -32,8 +32,10 @@ struct Driven {
     private var backend = reference("web-1")
 
     init(_ pool: PoolSnapshot, _ policy: Policy = Policy(), rollback: RestartWay? = nil, version: [String]? = nil) throws {
-        machine = RolloutMachine(try order(pool, policy, rollback: rollback, version: version))
+        self.init(try order(pool, policy, rollback: rollback, version: version))
     }
+
+    init(_ order: RolloutOrder) { machine = RolloutMachine(order) }
 
     mutating func give(_ said: Said) -> [RolloutMachine.Action] {
         now = now.advanced(by: .seconds(1))
@@ -74,6 +76,11 @@ struct Driven {
         case .stopRequested: .stopRequested
         case .other(let input): input
         }
+    }
+
+    func given(_ said: [Said]) -> [RolloutMachine.Action] {
+        var driven = self
+        return driven.give(said)
     }
 
     mutating func give(_ said: [Said]) -> [RolloutMachine.Action] {

@@ -1,7 +1,7 @@
 // A standby pool that serves meanwhile: proved, switched to, left again. Faults: a node restarted under traffic, and an end
 // that leaves nobody knowing where the traffic goes.
 import Model
-import Rollout
+@testable import Rollout
 import Testing
 
 @Suite struct HotStandbyTests {
@@ -60,6 +60,69 @@ import Testing
         }
         let verdict = try verdict(driven.give(.looked(.pool(RolloutTests.pool([backend(1, .down), backend(2, .down)])))))
         #expect(verdict.cause == .failed(reference("web-1"), .serving, reason: "is down now", output: ""))
+    }
+
+    private let spare = BackendReference(pool: PoolName(unchecked: "idle"), backend: BackendName(unchecked: "idle-1"))
+
+    /// A machine that is watched after each switch: `Driven` would say by itself that all is well.
+    private func watched(rollback: RestartWay? = nil) throws -> RolloutMachine {
+        var policy = Policy()
+        policy.strategy = .hotStandby(Policy.Standby(pool: idle, backends: [spare], listeners: listeners, switchesBack: true, bake: .seconds(9)))
+        return RolloutMachine(try order(pool, policy, rollback: rollback))
+    }
+
+    private func give(_ inputs: [RolloutMachine.Input], to machine: inout RolloutMachine) -> [RolloutMachine.Action] {
+        var last: [RolloutMachine.Action] = []
+        for input in inputs { last = machine.handle(input, now: MonotonicTime(nanoseconds: 0)) }
+        return last.filter { if case .tell = $0 { false } else { true } }
+    }
+
+    private var steps: [RolloutMachine.Input] {
+        let seen = RolloutMachine.LookEnd.pool(pool, capacity: .carries(text: "")), nodes = ["web-1", "web-2"].map(reference)
+        return nodes.map { .looked(.before($0), seen) } + nodes.flatMap { node -> [RolloutMachine.Input] in
+            [
+                .drainEnded(node, .drained), .looked(.whenEmpty(node), seen), .confirmed(node, .drained), .restartEnded(node, .restarted),
+                .probed(node, .up), .undrained(node, .done), .warmed(node, .up),
+            ]
+        } + [.watched(.good(text: "")), .looked(.afterAll, seen)]
+    }
+
+    /// Fault: all traffic went to a standby with a bad release, and the pool that was good was restarted.
+    @Test func aBadStandbyIsLeftBeforeAnythingIsRestarted() throws {
+        for judged in [RolloutMachine.Input.watched(.bad(reason: "5 % resets")), .judgedBad(reason: "5 % resets")] {
+            var machine = try watched()
+            #expect(give([.begin, .standbyProved(.up), .switched(.done)], to: &machine) == [.watch([spare], for: .seconds(9))])
+            #expect(give([.resumed], to: &machine) == [.watch([spare], for: .seconds(9))])
+            #expect(give([judged], to: &machine) == [.switchTraffic(to: pool.name)])
+            let verdict = try verdict(give([.switched(.done)], to: &machine))
+            #expect(verdict.cause == .badRelease(reason: "5 % resets") && fates(verdict) == [.untouched, .untouched] && verdict.standby == nil)
+        }
+    }
+
+    /// Fault: a pool that came back with a bad release was done, and nobody looked.
+    @Test func aPoolThatComesBackBadIsLeftAgainAndTakenBack() throws {
+        var machine = try watched(rollback: .command(["back"]))
+        #expect(give([.begin, .standbyProved(.up), .switched(.done), .watched(.good(text: ""))] + steps, to: &machine) == [.switchTraffic(to: pool.name)])
+        #expect(give([.switched(.done)], to: &machine) == [.watch(["web-1", "web-2"].map(reference), for: .seconds(9))])
+        #expect(give([.watched(.bad(reason: "5 % resets"))], to: &machine) == [.switchTraffic(to: idle)])
+        let back = ["web-2", "web-1"].map(reference).flatMap { node -> [RolloutMachine.Input] in
+            let seen = RolloutMachine.LookEnd.pool(pool, capacity: .carries(text: ""))
+            return [
+                .looked(.before(node), seen), .drainEnded(node, .drained), .looked(.whenEmpty(node), seen), .confirmed(node, .drained),
+                .restartEnded(node, .restarted), .probed(node, .up), .undrained(node, .done), .warmed(node, .up),
+            ]
+        }
+        #expect(give([.switched(.done)] + back, to: &machine) == [.switchTraffic(to: pool.name)])
+        let verdict = try verdict(give([.switched(.done)], to: &machine))
+        #expect(verdict.cause == .badRelease(reason: "5 % resets") && fates(verdict) == [.rolledBack, .rolledBack])
+    }
+
+    @Test func aGoodOneIsDoneAndTheJournalKeepsTheTime() throws {
+        var machine = try watched()
+        let inputs = [.begin, .standbyProved(.up), .switched(.done), .watched(.good(text: ""))] + steps + [.switched(.done)]
+        _ = give(inputs, to: &machine)
+        #expect(try verdict(give([.watched(.good(text: ""))], to: &machine)).cause == nil)
+        #expect(try JournalBegin(machine.order, version: "1").order() == machine.order)
     }
 
     @Test func aStandbyThatIsNotUpIsRefused() throws {

@@ -47,6 +47,31 @@ import Testing
         #expect(plan.obstacles.last?.description.hasPrefix("web/web-3 is drained by 'alice'") == true)
     }
 
+    private func chosen(_ pool: PoolSnapshot, _ change: (inout Selection) -> Void) throws -> Plan {
+        var selection = Selection()
+        change(&selection)
+        return try Plan(pool: pool, choosing: selection, restart: .command(["restart"]))
+    }
+
+    /// Fault: after a rollout that was stopped only all of a pool could be restarted, those that were done once more.
+    @Test func onlySomeAreRestartedAndTheOthersAreNamed() throws {
+        let pool = pool([backend(1), backend(2), backend(3, .down), backend(4, .maintenance, wish: .maintenance)])
+        let names = { (plan: Plan) in plan.steps.map(\.backend.backend.text) }
+        let only = try chosen(pool) { $0.only = [BackendName(unchecked: "web-2")] }
+        #expect(names(only) == ["web-2"] && only.notChosen == [reference("web-1"), reference("web-3")] && only.poolSize == 3)
+        // As the pool has them, not as they are taken: what is down goes first.
+        #expect(names(try chosen(pool) { $0.from = BackendName(unchecked: "web-2") }) == ["web-3", "web-2"])
+        let skipped = try chosen(pool) { $0.skip = [BackendName(unchecked: "web-1")] }
+        #expect(names(skipped) == ["web-3", "web-2"] && skipped.notChosen == [reference("web-1")] && skipped.leftOut == [reference("web-4")])
+        let nobody = try chosen(pool) { $0.skip = ["web-1", "web-2", "web-3"].map(BackendName.init(unchecked:)) }
+        #expect(nobody.obstacles.count == 1)
+        var selection = Selection()
+        selection.skip = [BackendName(unchecked: "web-9")]
+        #expect(selection.stranger(in: pool) == BackendName(unchecked: "web-9"))
+        let order = RolloutOrder(id: "7", owner: "me", balancers: [], plan: only, limits: limits)
+        #expect(try JournalBegin(order, version: "1").order() == order, "the journal forgets who was not chosen")
+    }
+
     @Test func aCommandThatDoesNotFitIsBadUsage() throws {
         let pool = pool([backend(1), BackendSnapshot(
             name: BackendName(unchecked: "web-2"), address: .unix(path: "/run/web"), wish: .ready, availability: .available, drainOwner: nil)])

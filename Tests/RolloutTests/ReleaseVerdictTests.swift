@@ -69,6 +69,27 @@ private struct Pool {
     }
 }
 
+struct ReleaseWatchTests {
+    /// What was judged while a standby served is what the pool is compared with that comes back.
+    @Test func trafficThatGoesElsewhereIsComparedWithWhereItWas() {
+        let web = BackendReference(pool: PoolName(unchecked: "web"), backend: BackendName(unchecked: "1"))
+        let idle = BackendReference(pool: PoolName(unchecked: "idle"), backend: BackendName(unchecked: "1"))
+        func outcomes(_ connections: UInt64) -> ConnectionOutcomes {
+            var outcomes = ConnectionOutcomes()
+            outcomes.connections = connections
+            return outcomes
+        }
+        var watch = ReleaseWatch()
+        for count: UInt64 in [10, 40] { watch.read(web, outcomes(count)) }
+        watch = ReleaseWatch(after: watch)
+        watch.note(restarted: idle, at: MonotonicTime(nanoseconds: 0))
+        for count: UInt64 in [500, 507] { watch.read(idle, outcomes(count)) }
+        #expect(watch.before.connections == 30 && watch.own.connections == 7)
+        watch = ReleaseWatch(after: watch)
+        #expect(watch.before.connections == 7 && watch.own.connections == 0)
+    }
+}
+
 struct ReleaseVerdictTests {
     @Test("200 rollouts of a release that is as good, each looked at every second for two minutes: at most 2 false stops")
     func sameRelease() {

@@ -57,6 +57,40 @@ import Testing
         #expect(text.last == "  then restart the pool:     lbctl rollout run web")
     }
 
+    /// Fault: a full disk of ours, or a command that has gone, left a healthy node out as broken.
+    @Test(arguments: [nil, RestartWay.command(["back"])])
+    func aRestartThatCouldNotBeginIsUndone(_ rollback: RestartWay?) throws {
+        var driven = try Driven(pool, rollback: rollback)
+        let notBegun = RolloutMachine.RestartEnd.notBegun(reason: "no space left")
+        #expect(driven.give(drained + [.restartEnded(notBegun)]) == [.undrain(reference("web-1"))])
+        let cause = Verdict.Cause.restartNotBegun(reference("web-1"), reason: "no space left")
+        #expect(driven.told.last == .undoing(cause))
+        let verdict = try verdict(driven.give(.undrained(.done)))
+        #expect(verdict.cause == cause)
+        #expect(fates(verdict) == [.undone, .untouched, .untouched])
+        #expect(verdict.nodes[0].times.restart == nil, "a time of what never ran spoils the predictions")
+        #expect(verdict.explanation(wording)[0].hasSuffix("web/web-1: its restart could not begin: no space left"))
+        for input in [RolloutMachine.Input.restartEnded(reference("web-1"), notBegun), .restartFound(reference("web-1"), .ended(notBegun))] {
+            #expect(try JournalEvent(input).input() == input)
+        }
+    }
+
+    /// What failed for the node itself stays out: the way back is what could not begin.
+    @Test func aRollbackThatCouldNotBeginLeavesABrokenNodeOut() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        _ = driven.give(drained + [.restartEnded(.failed(reason: "exit status 7", output: "")), .confirmed(.drained)])
+        let actions = driven.give(.restartEnded(.notBegun(reason: "no space left")))
+        #expect(actions == [.hold(reference("web-1"), reason: "its restart could not begin: no space left")])
+    }
+
+    /// A healthy one with the bad release goes on serving with it, and is not said to have the one before.
+    @Test func aRollbackOfAHealthyOneThatCouldNotBeginIsUndone() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        _ = driven.give([.begin] + step + [.other(.judgedBad(reason: "5 % resets")), .looked(.pool(pool))] + emptied)
+        #expect(driven.give(.restartEnded(.notBegun(reason: "no space left"))) == [.undrain(reference("web-1"))])
+        #expect(fates(try verdict(driven.give(.undrained(.done)))) == [.restarted, .untouched, .untouched])
+    }
+
     /// Neither put back nor given again, nor is the release before brought back over a restart that may still go on.
     @Test(arguments: [nil, RestartWay.command(["back"])])
     func aRestartWhoseEndNobodyKnowsStaysOut(_ rollback: RestartWay?) throws {
@@ -156,6 +190,30 @@ import Testing
         #expect(verdict.cause == .drainLost(reference("web-1"), reason: "lease"))
     }
 
+    @Test func theRestIsOffered() throws {
+        var driven = try Driven(pool)
+        let words = Wording(
+            program: "lbctl", commandLine: ["lbctl", "rollout", "run", "web", "--skip", "web-9", "--from=web-1", "--batch", "1"], owner: "me", lease: .seconds(30))
+        let verdict = try verdict(driven.give([.begin] + step + [.stopRequested]))
+        #expect(verdict.explanation(words).last == "  restart only the rest:     lbctl rollout run web --batch 1 --only web-2,web-3")
+        let before = try RolloutTests.verdict(Driven(pool).given([.begin, .stopRequested]))
+        #expect(!before.explanation(words).contains { $0.contains("--only") }, "nobody has the new release yet")
+    }
+
+    /// Fault: 'restart: pause' and a rollout that was paused for hours: all predictions of later ones were of hours.
+    @Test func aPauseIsNoTimeOfARestart() throws {
+        for (template, seconds) in [(RestartTemplate.pause("by hand"), 2), (.command(["restart"]), 1003)] {
+            var driven = Driven(try order(pool, restart: template))
+            _ = driven.give(drained)
+            _ = driven.give(.other(.pauseRequested))
+            driven.now = driven.now.advanced(by: .seconds(1000))
+            _ = driven.give(.other(.continueRequested))
+            _ = driven.give([.restartEnded(.restarted), .probed(.up), .undrained(.done)])
+            let verdict = try verdict(driven.give(.stopRequested))
+            #expect(verdict.nodes[0].times.restart == .seconds(seconds))
+        }
+    }
+
     @Test func aRestartOutlivesTheLossOfItsDrain() throws {
         var driven = try Driven(pool)
         #expect(driven.give(drained + [.drainLost(reason: "ann"), .drainLost(reason: "ann")]).isEmpty)
@@ -232,6 +290,23 @@ import Testing
         let end = RolloutMachine.RestartEnd.failed(reason: "interrupted", output: "")
         #expect(driven.give(.restartEnded(end)) == [.hold(reference("web-1"), reason: "stopped twice during its restart")])
         #expect(fates(try verdict(driven.give(.held(.done)))) == [.held, .untouched, .untouched])
+    }
+
+    /// Fault: a person who has gone home is waited for without end, however often somebody says 'abort'.
+    @Test func aSecondAbortWaitsForNoPerson() throws {
+        let person = try order(pool, restart: .pause("restart {backend}")), command = try order(pool)
+        for (order, isByHand) in [(person, true), (command, false)] {
+            var driven = Driven(order)
+            _ = driven.give(restarting)
+            let first = driven.give(.other(.abortRequested)), second = driven.give(.other(.abortRequested))
+            #expect(first.isEmpty && second == (isByHand ? [.abandonRestart(reference("web-1"))] : []))
+            #expect(driven.give(.other(.abortRequested)).isEmpty)
+            guard isByHand else { continue }
+            let held = driven.give(.restartEnded(.failed(reason: "interrupted", output: "")))
+            #expect(held == [.hold(
+                reference("web-1"), reason: "what became of its restart is not known: stopped before anybody said that it was done")])
+            #expect(fates(try verdict(driven.give(.held(.done)))) == [.held, .untouched, .untouched])
+        }
     }
 
     @Test func twiceDuringTheProbesLeavesItDrained() throws {

@@ -20,12 +20,15 @@ func pool(_ backends: [BackendSnapshot]) -> PoolSnapshot {
 
 func healthyPool(_ count: Int) -> PoolSnapshot { pool((1...count).map { backend($0) }) }
 
-func plan(_ pool: PoolSnapshot) throws -> Plan {
-    try Plan(pool: pool, restart: .command(["restart", "{backend}"]))
+func plan(_ pool: PoolSnapshot, restart: RestartTemplate = .command(["restart", "{backend}"])) throws -> Plan {
+    try Plan(pool: pool, restart: restart)
 }
 
-func order(_ pool: PoolSnapshot, _ policy: Policy = Policy(), rollback: RestartWay? = nil, version: [String]? = nil) throws -> RolloutOrder {
-    let plan = try plan(pool).with(rollback: rollback, version: version)
+func order(
+    _ pool: PoolSnapshot, _ policy: Policy = Policy(), restart: RestartTemplate = .command(["restart", "{backend}"]), rollback: RestartWay? = nil,
+    version: [String]? = nil
+) throws -> RolloutOrder {
+    let plan = try plan(pool, restart: restart).with(rollback: rollback, version: version)
     return RolloutOrder(id: "7", owner: "rollout-7", balancers: ["/run/lbd.sock"], plan: plan, limits: limits, policy: policy)
 }
 

@@ -156,6 +156,7 @@ extension Process {
             guard isOurs(index) else { throw Broken("\(backend) is restarted, and is not drained by us") }
         }
         let faults = world.faults
+        if world.random.percent(faults.notBegun) { return post(.restartEnded(backend, .notBegun(reason: "no space left")), after: delay()) }
         world.servers[index].generation += 1
         world.servers[index].isRunning = false
         var runner = Runner(ends: world.now + Int64(50 + world.random.below(5000)), end: .restarted)

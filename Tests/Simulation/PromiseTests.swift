@@ -79,9 +79,37 @@ import Testing
         #expect(breaches(again + restarted("web/web-1")) == ["web/web-1 is restarted a second time"])
     }
 
+    @Test func aRestartThatCouldNotBeginIsNone() {
+        let notBegun = drained("web/web-1") + [action("restart", "web/web-1"), answer("restart", "web/web-1", "notBegun"), action("undrain", "web/web-1")]
+        #expect(breaches(notBegun) == [])
+        #expect(breaches(notBegun + [answer("undrain", "web/web-1", "done")] + restarted("web/web-1")) == [], "it was never restarted before")
+    }
+
     @Test func anUndrainWithoutAProbe() {
         #expect(breaches(restarted("web/web-1") + [action("undrain", "web/web-1")])
             == ["web/web-1 is undrained after its restart, and no probe has said up"])
+    }
+
+    private func contradictions(_ promises: inout JournalPromises, _ count: Int) -> [String] {
+        promises.contradictions(seen: JournalSight(backend: "web/web-1", connections: count))
+    }
+
+    /// Fault: a journal that itself tells of connections after the drain was proved.
+    @Test func connectionsAfterTheDrainAreTold() {
+        var promises = JournalPromises(order)
+        let told = ["web/web-1 had 3 connections after it was drained"]
+        func take(_ events: [(isInput: Bool, event: JournalEvent)]) {
+            for event in events { _ = event.isInput ? promises.take(input: event.event) : promises.take(action: event.event) }
+        }
+        take([action("drain", "web/web-1")])
+        let whileDraining = contradictions(&promises, 3)
+        take(drained("web/web-1"))
+        let whenDrained = contradictions(&promises, 3), none = contradictions(&promises, 0)
+        take([action("restart", "web/web-1"), answer("restart", "web/web-1", "restarted")])
+        let afterRestart = contradictions(&promises, 3)
+        take([action("probe", "web/web-1"), answer("probe", "web/web-1", "up"), action("undrain", "web/web-1")])
+        let onItsWayBack = contradictions(&promises, 3)
+        #expect(whileDraining == [] && whenDrained == told && none == [] && afterRestart == told && onItsWayBack == [])
     }
 
     @Test func anAnswerWithoutAQuestion() {

@@ -28,7 +28,7 @@ private func randomOrder(_ count: Int, balancers: Int, _ random: inout SeededRan
     policy.bake = .seconds(random.below(20))
     if random.below(10) == 0 {
         policy.strategy = .hotStandby(Policy.Standby(
-            pool: World.standby, backends: [], listeners: [], switchesBack: random.below(2) == 0))
+            pool: World.standby, backends: [], listeners: [], switchesBack: random.below(2) == 0, bake: .seconds(random.below(2) * 9)))
     }
     return RolloutOrder(
         id: "7", owner: Process.owner, balancers: (0..<balancers).map { "/run/\($0)" }, plan: plan,

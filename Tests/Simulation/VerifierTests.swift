@@ -99,6 +99,18 @@ func smallest(writesText: Bool = false) throws -> Process {
         }
     }
 
+    /// A sight put in after the drain, by whoever tells the truth: the journal is sound, and is not proved.
+    @Test func aSightAfterTheDrainIsTold() throws {
+        let index = try #require(real.firstIndex { if case .action(let event) = $0.content { event.name == "restart" } else { false } })
+        guard case .action(let restart) = real[index].content else { return }
+        let sight = JournalSight(backend: restart.backend, connections: 3)
+        var seen = real
+        seen.insert(JournalRecord(sequence: 0, at: real[index].at, elapsed: real[index].elapsed, chain: "", content: .seen(sight)), at: index + 1)
+        let finding = JournalVerifier.verify(chained(seen))
+        #expect(!finding.holds && finding.breaches == [])
+        #expect(finding.contradictions.map(\.description) == ["line \(index + 2): \(restart.backend ?? "") had 3 connections after it was drained"])
+    }
+
     /// All of a run that was killed: it holds as far as it goes, and is unfinished.
     @Test func anUnfinishedOneHoldsAsFarAsItGoes() {
         for count in real.indices.dropFirst() {

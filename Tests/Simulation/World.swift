@@ -27,7 +27,7 @@ struct Client: Equatable {
 /// What is likely to go wrong in this run, each in percent.
 struct Faults {
     var command = 0, hang = 0, neverBack = 0, dies = 0, refused = 0, unreachable = 0, immortal = 0, operatorUndrains = 0
-    var late = 0, killed = 0, runnerKilled = 0, load = 0, badRelease = 0, signal = 0
+    var late = 0, notBegun = 0, killed = 0, runnerKilled = 0, load = 0, badRelease = 0, signal = 0
 
     static let none = Faults()
 
@@ -39,6 +39,7 @@ struct Faults {
         (refused, unreachable, immortal) = (chance(&random), chance(&random) / 3, chance(&random) / 4)
         (operatorUndrains, late, runnerKilled) = (chance(&random), chance(&random), chance(&random))
         (load, badRelease, signal) = (chance(&random), chance(&random), chance(&random) / 4)
+        notBegun = chance(&random)
         killed = random.below(2) == 0 ? 0 : [1, 3, 10][random.below(3)]
     }
 }
@@ -156,7 +157,7 @@ struct World {
                 hold != nil ? (isEmpty(index) ? .drained : .draining) : servers[index].isRunning ? .available : .down
             return BackendSnapshot(
                 name: names[index].backend, address: addresses[index], wish: hold == nil ? .ready : .drain, availability: availability,
-                drainOwner: hold?.owner)
+                drainOwner: hold?.owner, connections: connections(of: index))
         })
     }
 }
