@@ -34,15 +34,30 @@ enum PageParts {
     static func state(_ mark: PageMark, _ colour: String, _ word: String) -> HTML { "<span class=\"state \(colour)\">\(mark.html)\(word)</span>" }
 
     static func state(_ availability: Availability) -> HTML {
+        let (mark, colour) = sign(availability)
+        return state(mark, colour, availability.rawValue)
+    }
+
+    static func sign(_ availability: Availability) -> (PageMark, colour: String) {
         switch availability {
-        case .available: state(.good, "good", "available")
-        case .warming: state(.part, "good", "warming")
-        case .unknown: state(.open, "soft", "unknown")
-        case .draining: state(.leaving, "warn", "draining")
-        case .drained: state(.empty, "warn", "drained")
-        case .down: state(.bad, "bad", "down")
-        case .maintenance: state(.pause, "soft", "maintenance")
+        case .available: (.good, "good")
+        case .warming: (.part, "good")
+        case .unknown: (.open, "soft")
+        case .draining: (.leaving, "warn")
+        case .drained: (.empty, "warn")
+        case .down: (.bad, "bad")
+        case .maintenance: (.pause, "soft")
         }
+    }
+
+    /// Since then: `3 m 20 s`.
+    static func age(_ rfc3339: String, _ now: Timestamp) -> String? {
+        Timestamp(rfc3339: rfc3339).map { Duration.milliseconds(max(0, now.milliseconds - $0.milliseconds)).spoken }
+    }
+
+    /// Seconds until then, below 0 after it.
+    static func until(_ rfc3339: String?, _ now: Timestamp) -> Double? {
+        rfc3339.flatMap { Timestamp(rfc3339: $0) }.map { Double($0.milliseconds - now.milliseconds) / 1000 }
     }
 
     static func time(_ rfc3339: String) -> HTML { "<time datetime=\"\(rfc3339)\">\(PageNumbers.time(rfc3339))</time>" }

@@ -28,7 +28,7 @@ import SystemCalls
     private static let listenersMax = 24
     private static let eventsMax = 20
     /// Of one pool's page.
-    private static let backendsMax = 120
+    nonisolated static let backendsMax = 120
     /// Read between two turns of everybody else.
     private static let backendsInTurn = 256
 
@@ -39,12 +39,34 @@ import SystemCalls
 
     private var table: PoolTable { handler.table }
 
-    /// Nil: there is no such pool. `from`: the first of its backends.
-    func page(of pool: PoolName?, from: Int) async -> [UInt8]? {
-        let key = pool.map { "\($0) \(from)" } ?? ""
+    enum Subject {
+        case all
+        /// `from`: the first of its backends that are shown.
+        case pool(Pool, from: Int)
+        /// A pool was asked for that is not there, by whatever name: one page for all of them.
+        case missing
+
+        /// A start beyond the last backend becomes that of the last page.
+        @ControlPlane init(_ pool: Pool, from asked: Int) {
+            let all = pool.backends.count
+            self = .pool(pool, from: asked < all ? asked : max(0, all - 1) / StatusPage.backendsMax * StatusPage.backendsMax)
+        }
+
+        @ControlPlane fileprivate var key: String {
+            switch self {
+            case .all: "/"
+            case .pool(let pool, let from): "\(pool.configuration.name) \(from)"
+            case .missing: "?"
+            }
+        }
+    }
+
+    /// Nil: lbd is ending.
+    func page(of subject: Subject) async -> [UInt8]? {
+        let key = subject.key
         if let (page, at) = made[key], at.duration(to: clock.now) < StatusPage.fresh { return page }
         if let under = making[key] { return await under.value }
-        let work = start { await self.make(pool, from: from) }
+        let work = start { await self.make(subject) }
         making[key] = work
         let page = await work.value
         making[key] = nil
@@ -53,19 +75,25 @@ import SystemCalls
         return page
     }
 
-    private func make(_ pool: PoolName?, from: Int) async -> [UInt8]? {
-        var document = PageDocument(status: head, readiness: readiness.report, now: Clocks.calendar(), pool: pool?.text, events: events)
+    private func make(_ subject: Subject) async -> [UInt8]? {
+        guard let survey = await survey() else { return nil }
+        let pools: HTML
+        switch subject {
+        case .all: pools = await overview(survey.pools)
+        case .pool(let pool, let from): pools = await whole(pool, window: from..<from + StatusPage.backendsMax) ?? StatusPage.missing
+        case .missing: pools = StatusPage.missing
+        }
+        var document = PageDocument(status: head, readiness: readiness.report, now: Clocks.calendar(), pools: pools, attention: survey.attention, events: events)
+        if case .pool(let pool, _) = subject { document.pool = pool.configuration.name.text }
         let listeners = handler.status.listeners.open + handler.status.listeners.closing
         document.moreListeners = max(0, listeners.count - StatusPage.listenersMax)
         document.status.listeners = listeners.prefix(StatusPage.listenersMax).map { handler.status.report($0) }
-        if let pool {
-            guard let pool = table.pool(pool), let whole = await whole(pool, window: from..<from + StatusPage.backendsMax) else { return nil }
-            document.pools = whole
-        } else {
-            document.pools = await overview()
-        }
         return Array(document.html.text.utf8)
     }
+
+    private static let missing: HTML = """
+        <section aria-labelledby="h-none"><h2 id="h-none">There is no such pool</h2><p>It has been removed, or never was: <a href="/">all pools</a></p></section>
+        """
 
     /// The status without its lists.
     private var head: StatusReport {
@@ -82,24 +110,40 @@ import SystemCalls
 
     // MARK: Pools
 
-    private func overview() async -> HTML {
-        var lines: [(pool: Pool, trouble: Int, line: PagePoolLine)] = []
+    private struct PoolInBrief {
+        let pool: Pool
+        /// The gravest first.
+        let rank: Int
+        let line: PagePoolLine
+    }
+
+    /// Nil: lbd is ending.
+    private func survey() async -> (attention: PageAttention, pools: [PoolInBrief])? {
+        var (attention, pools) = (PageAttention(), [PoolInBrief]())
         var read = 0
         for pool in table.pools {
-            lines.append((pool, trouble(of: pool), line(of: pool)))
+            let standing = handler.status.rollouts.standing(of: pool)
+            attention.note(pool: pool.configuration.name, standing)
+            for backend in pool.backends { attention.note(backend.reference, backend.availability) }
+            pools.append(PoolInBrief(pool: pool, rank: rank(of: pool, standing), line: line(of: pool)))
             read += pool.backends.count
             guard read >= StatusPage.backendsInTurn else { continue }
             read = 0
-            guard await turns.next(for: taker) else { return "" }
+            guard await turns.next(for: taker) else { return nil }
         }
+        return (attention, pools)
+    }
+
+    private func overview(_ all: [PoolInBrief]) async -> HTML {
+        guard !all.isEmpty else { return "<section aria-labelledby=\"h-none\"><h2 id=\"h-none\">There is no pool</h2><p>To begin: lbctl pool add NAME</p></section>" }
         // By kinds of trouble and not by numbers: what is looked at must not move about.
-        lines = lines.enumerated().sorted { ($1.element.trouble, $0.offset) < ($0.element.trouble, $1.offset) }.map(\.element)
+        let ordered = all.enumerated().sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }.map(\.element)
         var (pools, rest) = ("" as HTML, [PagePoolLine]())
-        for (pool, _, line) in lines {
-            guard rest.isEmpty, pools.size < StatusPage.wholeMax, let whole = await whole(pool, window: nil),
+        for brief in ordered {
+            guard rest.isEmpty, pools.size < StatusPage.wholeMax, let whole = await whole(brief.pool, window: nil),
                 pools.size + whole.size <= StatusPage.wholeMax
             else {
-                rest.append(line)
+                rest.append(brief.line)
                 continue
             }
             pools += whole
@@ -125,19 +169,14 @@ import SystemCalls
         return PagePool(report: report, figures: figures, now: Clocks.calendar(), window: window).html
     }
 
-    private func trouble(of pool: Pool) -> Int {
-        if pool.published?.isEmpty != false, !pool.isRemoving { return 5 }
-        if let rollout = handler.status.rollouts.standing(of: pool), !rollout.state.hasEnded { return 4 }
-        var worst = pool.isLosing ? 1 : 0
-        for backend in pool.backends {
-            switch backend.availability {
-            case .draining, .drained: worst = max(worst, 3)
-            case .down: worst = max(worst, 2)
-            case .maintenance, .warming: worst = max(worst, 1)
-            case .available, .unknown: continue
-            }
-        }
-        return worst
+    /// Nobody served first, then by the gravest of its backends, a rollout under way right after those that are down.
+    private func rank(of pool: Pool, _ rollout: RolloutStanding?) -> Int {
+        if pool.published?.isEmpty != false, !pool.isRemoving { return 0 }
+        let calm: Availability = pool.isLosing ? .warming : .available
+        let worst = pool.backends.map(\.availability).filter { $0 != .unknown }.map(\.rank).min() ?? calm.rank
+        if worst == Availability.down.rank { return 1 }
+        if let rollout, rollout.state != .done { return 2 }
+        return 3 + min(worst, calm.rank)
     }
 
     private func line(of pool: Pool) -> PagePoolLine {
