@@ -11,12 +11,13 @@ struct PageBackends {
 
     /// Shown of a pool among others.
     private static let rowsMax = 24
+    private let rowsMax: Int
     /// A failure's text may hold what a backend said.
     private static let failureMax = 200
 
     /// A window beyond the last becomes the one that holds the last.
-    init(_ report: PoolReport, _ figures: PoolFigures, now: Timestamp, window: Range<Int>?) {
-        (self.report, self.figures, self.now) = (report, figures, now)
+    init(_ report: PoolReport, _ figures: PoolFigures, now: Timestamp, window: Range<Int>?, rowsMax: Int? = nil) {
+        (self.report, self.figures, self.now, self.rowsMax) = (report, figures, now, rowsMax ?? PageBackends.rowsMax)
         self.window = window.map { window in
             let all = report.backends.count
             let first = window.lowerBound < all || window.isEmpty ? window.lowerBound : max(0, all - 1) / window.count * window.count
@@ -40,7 +41,7 @@ struct PageBackends {
         if let window, window.count < all.count { return Array(all[window]) }
         // By the kind of trouble and not by numbers: what is looked at must not move about.
         let ordered = all.enumerated().sorted { ($0.element.availability.rank, $0.offset) < ($1.element.availability.rank, $1.offset) }.map(\.element)
-        return window == nil ? Array(ordered.prefix(PageBackends.rowsMax)) : ordered
+        return window == nil ? Array(ordered.prefix(rowsMax)) : ordered
     }
 
     private func rest(after count: Int) -> HTML {
@@ -56,12 +57,11 @@ struct PageBackends {
 
     private func row(_ backend: BackendReport) -> HTML {
         let own = figures.backends[backend.name] ?? PoolFigures.Figures()
-        let most: HTML = backend.connectionsMax.map { "<span class=\"soft\"> of \(PageNumbers.count($0))</span>" } ?? ""
         let failed: HTML = own.failuresPerSecond > 0 ? "<span class=\"bad\">\(PageNumbers.rate(own.failuresPerSecond))</span>" : "0"
         let notes = notes(backend, own)
         let why: HTML = notes.isEmpty ? "" : "<tr class=\"why\"><td colspan=\"7\">\(notes.map { "<div>\($0)</div>" as HTML })</td></tr>"
         return """
-            <tr><th scope="row">\(backend.name)</th><td class="soft">\(backend.address)</td><td>\(PageParts.state(backend.availability))</td><td class="n">\(PageNumbers.count(backend.connections))\(most)</td><td class="n">\(PageNumbers.rate(own.load.connectsPerSecond))</td><td class="n">\(PageNumbers.bytes(own.load.bytesPerSecond))</td><td class="n">\(failed)</td></tr>\(why)
+            <tr><th scope="row">\(backend.name)</th><td class="soft">\(([backend.address] + facts(backend)).joined(separator: ", "))</td><td>\(PageParts.state(backend.availability))</td><td class="n">\(PageNumbers.count(backend.connections))</td><td class="n">\(PageNumbers.rate(own.load.connectsPerSecond))</td><td class="n">\(PageNumbers.bytes(own.load.bytesPerSecond))</td><td class="n">\(failed)</td></tr>\(why)
             """
     }
 
@@ -71,13 +71,18 @@ struct PageBackends {
         if backend.removing { notes.append("removed: gone when its last connection has ended") }
         if let most = backend.connectionsMax, backend.connections >= most { notes.append("<span class=\"warn\">full: all \(PageNumbers.count(most)) connections in use</span>") }
         notes += report.leaving.filter { $0.name == backend.name }.map { "its former address \($0.address): \($0.connections) left" }
-        var facts: [String] = []
-        if let share = backend.share { facts.append("back lately: \(share) % of its share of new connections") }
-        if let percent = report.shares?.percents[backend.name], percent < 100 { facts.append("\(percent) % of its weight") }
-        if backend.backup { facts.append("backup: only while no other is available") }
-        if backend.weight != 1 { facts.append("weight \(backend.weight)") }
-        if !facts.isEmpty { notes.append("\(facts.joined(separator: "; "))") }
         return notes
+    }
+
+    /// What it is in its pool, where that is not the usual.
+    private func facts(_ backend: BackendReport) -> [String] {
+        var facts: [String] = []
+        if backend.backup { facts.append("backup") }
+        if backend.weight != 1 { facts.append("weight \(backend.weight)") }
+        if let most = backend.connectionsMax { facts.append("at most \(PageNumbers.count(most))") }
+        if let share = backend.share { facts.append("back lately: \(share) % of its share") }
+        if let percent = report.shares?.percents[backend.name], percent < 100 { facts.append("\(percent) % of its weight") }
+        return facts
     }
 
     /// What it waits for first, then whose wish that is.
@@ -87,9 +92,11 @@ struct PageBackends {
         case .draining:
             let left = PageParts.until(backend.drain?.deadline, now)
             let outlook = DrainOutlook(left: backend.connections, own.timeToEmpty, backend.drain, deadlineIn: left)
-            parts.append("<b class=\"warn\">\(PageNumbers.count(backend.connections)) left</b>, \(own.timeToEmpty == nil && left == nil ? "estimating" : outlook.short)")
+            parts.append("<b class=\"warn\">\(PageNumbers.count(backend.connections)) left</b>, \(own.timeToEmpty == nil && left == nil ? "estimating" : outlook.short)\(backend.drain == nil ? "" : ";")")
         case .drained: parts.append("drained")
-        case .maintenance: parts.append("in maintenance")
+        case .maintenance:
+            if backend.connections > 0 { parts.append("<b class=\"warn\">\(PageNumbers.count(backend.connections)) left</b>, ") }
+            parts.append("in maintenance")
         case .available, .warming, .unknown, .down:
             guard backend.wish != .ready else { return nil }
             parts.append("\(backend.wish.rawValue)")
@@ -98,7 +105,7 @@ struct PageBackends {
         let reason: HTML = drain.reason.map { ": <bdi>\($0)</bdi>" } ?? ""
         parts.append(" by <bdi>\(drain.owner)</bdi> since \(PageParts.time(drain.since))\(PageParts.age(drain.since, now).map { ", for \($0)" } ?? "")\(reason)")
         if let until = drain.leaseUntil {
-            let rest = PageParts.until(until, now).map { $0 > 0 ? ", in \(Duration.milliseconds(Int64($0 * 1000)).spoken)" : ", it is over" } ?? ""
+            let rest = PageParts.until(until, now).map { $0 > 0 ? ", in \(PageNumbers.span(seconds: $0))" : ", it is over" } ?? ""
             parts.append("; lease until \(PageParts.time(until))\(rest)")
         }
         return "\(parts)"

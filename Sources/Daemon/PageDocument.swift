@@ -34,7 +34,7 @@ struct PageDocument {
     }
 
     private var facts: HTML {
-        let age = Timestamp(rfc3339: status.startedAt).map { Duration.milliseconds(max(0, now.milliseconds - $0.milliseconds)).spoken } ?? "?"
+        let age = PageParts.age(status.startedAt, now) ?? "?"
         let used = status.connections * 100 / max(1, status.connectionsMax)
         let bar: HTML = """
             <svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6"/><rect class="used" width="\(min(100, status.connections > 0 ? max(1, used) : 0))" height="6"/></svg>

@@ -25,11 +25,13 @@ struct PagePool {
     let now: Timestamp
     /// The backends shown, by their places in the pool; nil: those that matter most.
     var window: Range<Int>?
+    /// Of those that matter most; nil: as many as a pool among few shows.
+    var rowsMax: Int?
 
     var html: HTML {
         let name = report.name
         return """
-            <section class="pool" id="pool-\(name)" aria-labelledby="h-\(name)"><div class="title"><h2 id="h-\(name)"><a href="/?pool=\(name)">\(name)</a></h2>\(PagePool.state(report))<span class="soft">\(report.balance)</span>\(line)</div>\(graphs)\(rollout)\(PageBackends(report, figures, now: now, window: window).html)</section>
+            <section class="pool" id="pool-\(name)" aria-labelledby="h-\(name)"><div class="title"><h2 id="h-\(name)"><a href="/?pool=\(name)">\(name)</a></h2>\(PagePool.state(report))<span class="soft">\(report.balance)</span>\(line)</div>\(graphs)\(rollout)\(PageBackends(report, figures, now: now, window: window, rowsMax: rowsMax).html)</section>
             """
     }
 

@@ -42,7 +42,7 @@ struct PageRollout {
     private var words: HTML {
         let progress: HTML = "by <bdi>\(standing.owner)</bdi>, \(standing.stepsDone) of \(standing.steps) done"
         guard !standing.state.hasEnded, let end = standing.endsAt else { return progress }
-        let left = PageParts.until(end, now).map { $0 > 0 ? ", in \(Duration.milliseconds(Int64($0 * 1000)).spoken)" : ", which is over" } ?? ""
+        let left = PageParts.until(end, now).map { $0 > 0 ? ", in \(PageNumbers.span(seconds: $0))" : ", which is over" } ?? ""
         let most: HTML = standing.endsAtMost.map { "; nine times of ten by \(PageParts.time($0))" } ?? ""
         return "\(progress); ends about \(PageParts.time(end))\(left)\(most)"
     }
@@ -69,7 +69,7 @@ struct PageRollout {
 
     private func time(_ node: RolloutStanding.Node, _ bar: RolloutBars.Bar) -> HTML {
         switch node.step.place {
-        case .past: return bar.done.map { "took \(Duration.milliseconds($0.upperBound - $0.lowerBound).spoken)" } ?? ""
+        case .past: return bar.done.map { "took \(PageNumbers.span(milliseconds: $0.upperBound - $0.lowerBound))" } ?? ""
         case .now, .wrong: return node.since.flatMap { PageParts.age($0, now) }.map { "for \($0)" } ?? ""
         case .next: return bar.predicted.map { "about \(PageParts.time(Timestamp(milliseconds: $0.lowerBound).rfc3339))" } ?? ""
         }

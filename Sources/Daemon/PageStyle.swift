@@ -29,9 +29,9 @@ enum PageStyle {
         section { background: var(--panel); border: 1px solid var(--line); border-radius: 8px; padding: .75rem .9rem; min-width: 0; }
         .title { display: flex; flex-wrap: wrap; align-items: baseline; gap: .1rem .8rem; }
         .figures { display: grid; grid-template-columns: repeat(4, minmax(0, 1fr)); gap: .5rem 1.25rem; margin: .5rem 0 .35rem; }
-        .figure dt { color: var(--soft); font-size: 12px; } .figure dd { display: grid; grid-template-columns: auto minmax(0, 1fr); align-items: end; gap: 0 .6rem; }
-        .figure b { font-size: 1.15rem; font-weight: 600; line-height: 1.2; white-space: nowrap; } .figure dd .soft { grid-column: 2; font-size: 11px; text-align: right; line-height: 1.3; white-space: nowrap; }
-        .graph { display: block; width: 100%; height: 28px; border-bottom: 1px solid var(--line); } .line { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke; stroke-linejoin: round; } .area { fill: var(--area); }
+        .figure dt { color: var(--soft); font-size: 12px; } .figure dd { display: grid; grid-template-columns: auto minmax(0, 1fr); align-items: baseline; gap: .1rem .6rem; }
+        .figure b { font-size: 1.15rem; font-weight: 600; line-height: 1.2; white-space: nowrap; } .figure dd .soft { font-size: 11px; text-align: right; white-space: nowrap; }
+        .graph { grid-column: 1 / -1; display: block; width: 100%; height: 28px; border-bottom: 1px solid var(--line); } .line { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke; stroke-linejoin: round; } .area { fill: var(--area); }
         .fail .line { stroke: var(--bad); } .fail .area { fill: var(--badly); }
         table { border-collapse: collapse; width: 100%; } caption { text-align: left; color: var(--soft); padding: .3rem 0; }
         th { font-weight: 600; text-align: left; } thead th { color: var(--soft); font-size: 12px; font-weight: 500; } th, td { padding: .28rem .9rem .28rem 0; border-top: 1px solid var(--line); vertical-align: baseline; } thead th { border-top: 0; }
@@ -49,7 +49,7 @@ enum PageStyle {
         @media (max-width: 62rem) { .columns { grid-template-columns: minmax(0, 1fr); } }
         @media (max-width: 44rem) { body { padding: .75rem .75rem 1.5rem; } .figures { grid-template-columns: repeat(2, minmax(0, 1fr)); }
           .rows thead { position: absolute; left: -999rem; } .rows tr { display: flex; flex-wrap: wrap; gap: 0 .8rem; padding: .4rem 0 0; border-top: 1px solid var(--line); } .rows tr:last-child { padding-bottom: .2rem; } .rows .why { border: 0; padding: 0 0 .3rem; } .rows .why td { flex: 1 1 100%; }
-          .rows th, .rows td { border: 0; padding: 0; } .rows tbody th { flex: 0 1 auto; min-width: 0; } .backends td:nth-child(2) { flex: 1 1 auto; } .backends td:nth-child(3) { flex: 0 0 7.5rem; text-align: right; } .pools td:nth-child(2) { flex: 1 1 100%; text-align: left; }
+          .rows th, .rows td { border: 0; padding: 0; } .rows tbody th { flex: 1 1 calc(100% - 8.5rem); min-width: 0; } .backends td:nth-child(2) { order: 1; font-size: 13px; } .backends td:nth-child(3) { flex: 0 0 7.5rem; text-align: right; } .backends .n { order: 2; } .pools td:nth-child(2) { flex: 1 1 100%; text-align: left; }
           .rows .n { color: var(--soft); font-size: 13px; }
           .backends td:nth-child(4)::after { content: " conns"; } .backends td:nth-child(5)::after { content: " connects/s"; } .backends td:nth-child(6)::after { content: "/s"; } .backends td:nth-child(7)::after { content: " failed/s"; }
           .pools td:nth-child(3)::after { content: " conns"; } .pools td:nth-child(4)::after { content: " connects/s"; } .pools td:nth-child(5)::after { content: " failed/s"; }

@@ -27,6 +27,12 @@ import SystemCalls
     private static let linesMax = 100
     private static let listenersMax = 24
     private static let eventsMax = 20
+    private static let eventsRead = 200
+    /// Milliseconds.
+    private static let follows: Int64 = 100
+    /// With more pools than these only those that need somebody are shown whole, and of them only some backends.
+    private static let poolsWholeMax = 8
+    private static let backendsOfMany = 8
     /// Of one pool's page.
     nonisolated static let backendsMax = 120
     /// Read between two turns of everybody else.
@@ -102,10 +108,17 @@ import SystemCalls
         return report
     }
 
-    /// Not those that tell of renewals and the like.
+    /// Not those that tell of renewals and the like, nor availabilities that only follow from what has just been told.
     private var events: [EventRecord] {
-        handler.events.kept.suffix(200).reversed().lazy.filter { $0.change.logLevel > .debug }.prefix(StatusPage.eventsMax)
-            .map { EventRecord($0, level: $0.change.logLevel.rawValue) }
+        var causes: [String: Timestamp] = [:]
+        let told = handler.events.kept.suffix(StatusPage.eventsRead).filter { event in
+            let subject = event.change.subject
+            if event.change.isCause { causes[subject] = event.time }
+            guard event.change.logLevel > .debug else { return false }
+            guard event.change.isAvailability, let cause = causes[subject] else { return true }
+            return event.time.milliseconds - cause.milliseconds > StatusPage.follows
+        }
+        return told.suffix(StatusPage.eventsMax).reversed().map { EventRecord($0, level: $0.change.logLevel.rawValue) }
     }
 
     // MARK: Pools
@@ -115,6 +128,9 @@ import SystemCalls
         /// The gravest first.
         let rank: Int
         let line: PagePoolLine
+
+        /// Of pools that need nobody.
+        static let calm = 3 + Availability.warming.rank
     }
 
     /// Nil: lbd is ending.
@@ -140,7 +156,8 @@ import SystemCalls
         let ordered = all.enumerated().sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }.map(\.element)
         var (pools, rest) = ("" as HTML, [PagePoolLine]())
         for brief in ordered {
-            guard rest.isEmpty, pools.size < StatusPage.wholeMax, let whole = await whole(brief.pool, window: nil),
+            guard rest.isEmpty, all.count <= StatusPage.poolsWholeMax || brief.rank < PoolInBrief.calm, pools.size < StatusPage.wholeMax,
+                let whole = await whole(brief.pool, rowsMax: all.count <= StatusPage.poolsWholeMax ? nil : StatusPage.backendsOfMany),
                 pools.size + whole.size <= StatusPage.wholeMax
             else {
                 rest.append(brief.line)
@@ -153,7 +170,7 @@ import SystemCalls
     }
 
     /// Nil: it has gone meanwhile.
-    private func whole(_ pool: Pool, window: Range<Int>?) async -> HTML? {
+    private func whole(_ pool: Pool, window: Range<Int>? = nil, rowsMax: Int? = nil) async -> HTML? {
         guard await turns.next(for: taker) else { return nil }
         let draining = pool.backends.filter { $0.availability == .draining }
         let times = draining.isEmpty ? [:] : await forecasts.latest(draining, of: pool.configuration.name)
@@ -166,7 +183,7 @@ import SystemCalls
                 load: backend.meter.now, failuresPerSecond: history.failuresPerSecond(slot: backend.slot), timeToEmpty: times[backend.reference])
         }
         guard await turns.next(for: taker) else { return nil }
-        return PagePool(report: report, figures: figures, now: Clocks.calendar(), window: window).html
+        return PagePool(report: report, figures: figures, now: Clocks.calendar(), window: window, rowsMax: rowsMax).html
     }
 
     /// Nobody served first, then by the gravest of its backends, a rollout under way right after those that are down.
@@ -218,5 +235,15 @@ import SystemCalls
         }
         asking.remove(pool)
         news.announce()
+    }
+}
+
+extension Event.Change {
+    fileprivate var isAvailability: Bool { if case .availability = self { true } else { false } }
+
+    /// What an availability follows from.
+    fileprivate var isCause: Bool {
+        if case .wish = self { return true }
+        return if case .probe = self { true } else { false }
     }
 }

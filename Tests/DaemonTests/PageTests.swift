@@ -52,11 +52,11 @@ struct PageTests {
             owner: "amy", reason: "kernel", since: Timestamp(milliseconds: 4000), lease: .seconds(60), deadline: Timestamp(milliseconds: 70_000),
             atDeadline: .close)
         let drained = page([backend("web-1", .drained, drain: drain, leaseUntil: Timestamp(milliseconds: 65_000))]).plain
-        #expect(drained.contains("drained by amy since 00:00:04, for 6.0 s: kernel; lease until 00:01:05, in 55 s"), "\(drained)")
+        #expect(drained.contains("drained by amy since 00:00:04, for 6 s: kernel; lease until 00:01:05, in 55 s"), "\(drained)")
         let time = TimeToEmptyReport(p50: .seconds(3600), p90: .seconds(7200), leftAtDeadline: 37, ended: 100, toBlame: [])
         let figures = PoolFigures(backends: ["web-1": .init(timeToEmpty: time)])
         let draining = page([backend("web-1", .draining, drain: drain)], figures).plain
-        #expect(draining.contains("12,345 left, closed at 00:01:10 UTC, in 1 m 0 s: about 37 of 12345 by amy since 00:00:04"), "\(draining)")
+        #expect(draining.contains("12,345 left, closed at 00:01:10 UTC, in 1 m 0 s: about 37 of 12345; by amy since 00:00:04"), "\(draining)")
         #expect(!draining.contains("empty in"))
     }
 
@@ -64,7 +64,7 @@ struct PageTests {
     func probeFailure() {
         let text = page([backend("web-1", .down, failure: "said \"no\"\nand\u{1B}[31m left")])
         #expect(!text.contains("<details"))
-        #expect(text.plain.contains("its probes fail since 00:00:05, for 5.0 s: said &quot;no&quot;\\nand\\u{1b}[31m left"), "\(text.plain)")
+        #expect(text.plain.contains("its probes fail since 00:00:05, for 5 s: said &quot;no&quot;\\nand\\u{1b}[31m left"), "\(text.plain)")
         #expect(page([backend("web-1", failure: "refused")]).plain.contains("its last probe failed: refused"), "one that is up still")
         #expect(page([backend("web-1", .down, failure: String(repeating: "x", count: 5000))]).utf8.count < 4000)
     }
