@@ -85,6 +85,11 @@ package struct DrainOrder: Equatable, Sendable {
         self.atDeadline = atDeadline
         self.waits = waits
     }
+
+    fileprivate var unawaited: DrainOrder {
+        DrainOrder(
+            backends: backends, owner: owner, reason: reason, lease: lease, renews: renews, deadline: deadline, atDeadline: atDeadline)
+    }
 }
 
 package enum Command: Equatable, Sendable {
@@ -133,6 +138,33 @@ extension Command {
     }
 }
 
+extension Command {
+    /// The same where nobody waits for the answer; nil: then there is nothing to be done.
+    package var unawaited: Command? {
+        guard !onlyAsks else { return nil }
+        return switch self {
+        case .drain(let order): .drain(order.unawaited)
+        case .configuration(.remove(let subjects, let now, _)): .configuration(.remove(subjects, now: now, waiting: .no))
+        case .configuration, .undrain, .maintain, .ready, .close, .share, .unshare, .rolloutReport: self
+        case .help, .status, .events, .connections, .explain, .probe, .measure: self
+        }
+    }
+}
+
+extension Request {
+    private static let askingVerbs: Set<Substring> = ["help", "status", "events", "connections", "explain", "probe", "measure"]
+    private static let orderingVerbs = Set(Verb.all.map { $0.names[0] }).subtracting(askingVerbs).map { Array($0.utf8) }
+    private static let verbBytesMax = 20
+
+    /// False: nonsense, or it only asks, as its first word tells. Of much that nobody waits for most is known so, at little cost.
+    package static func mayOrder(_ line: [UInt8]) -> Bool {
+        let word = line.prefix(verbBytesMax).prefix { 0x61...0x7A ~= $0 }
+        // Anything else may be a quote.
+        let isPlain = word.count == verbBytesMax || word.count == line.count || line[word.count] == UInt8(ascii: " ")
+        return !isPlain || orderingVerbs.contains(Array(word))
+    }
+}
+
 /// One verb as `help` prints it and as `Request.init` checks it.
 package struct Verb: Sendable {
     package let name: String
@@ -140,12 +172,17 @@ package struct Verb: Sendable {
     package let doc: String
     let keys: [String]
     /// `KEY=VALUE` of the configuration file's options, besides its own keys.
-    var takesSettings = false
+    let takesSettings: Bool
     /// `POOL/BACKEND=PERCENT` are words of it: no key has a slash.
-    var takesShares = false
-
+    let takesShares: Bool
     /// Words of the verb: `drain`, `config check`.
-    fileprivate var names: [Substring] { name.split(separator: " ") }
+    fileprivate let names: [Substring]
+
+    init(name: String, arguments: String, doc: String, keys: [String], takesSettings: Bool = false, takesShares: Bool = false) {
+        (self.name, self.arguments, self.doc, self.keys) = (name, arguments, doc, keys)
+        (self.takesSettings, self.takesShares) = (takesSettings, takesShares)
+        names = name.split(separator: " ")
+    }
 
     package static let all: [Verb] = [
         Verb(name: "help", arguments: "[VERB]", doc: "this list, or one verb of it", keys: []),

@@ -36,7 +36,7 @@ package enum RequestLine {
                 word.append(line[index])
                 isInWord = true
             default:
-                let end = line[index...].firstIndex(where: isSpecial) ?? line.count
+                let end = plainEnd(line, from: index)
                 if end == index { try checkPlain(line, index) }
                 // At once: one by one a long line would take its time.
                 word += line[index..<end]
@@ -49,9 +49,15 @@ package enum RequestLine {
         return words
     }
 
-    /// Whatever does not simply belong to the word that it stands in.
-    private static func isSpecial(_ byte: UInt8) -> Bool {
-        byte <= 0x20 || byte == 0x7F || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+    /// Where the first byte stands that is a blank, a quote, a backslash or a control character.
+    private static func plainEnd(_ line: [UInt8], from start: Int) -> Int {
+        var index = start
+        while index < line.count {
+            let byte = line[index]
+            guard byte > 0x20, byte != 0x7F, byte != 0x22, byte != 0x27, byte != 0x5C else { break }
+            index += 1
+        }
+        return index
     }
 
     private static func checkPlain(_ line: [UInt8], _ index: Int) throws(LineError) {
@@ -66,6 +72,10 @@ package enum RequestLine {
         var bytes: [UInt8] = []
         var index = start + 1
         while index < line.count, line[index] != quote {
+            let end = plainEnd(line, from: index)
+            bytes += line[index..<end]
+            index = end
+            guard index < line.count, line[index] != quote else { break }
             if quote == UInt8(ascii: "\""), line[index] == UInt8(ascii: "\\"), index + 1 < line.count { index += 1 }
             try checkPlain(line, index)
             bytes.append(line[index])

@@ -17,6 +17,7 @@ import SystemCalls
     private let handler: CommandHandler
     private let logger: Logger
     private let turns: Turns
+    private let departed: DepartedOrders
     private var conversations: [ObjectIdentifier: Conversation] = [:]
     /// Announced when one of them has gone.
     private let left = Broadcast()
@@ -33,6 +34,7 @@ import SystemCalls
         self.conversationsMax = conversationsMax
         self.handler = handler
         self.turns = turns
+        departed = DepartedOrders(handler: handler, turns: turns, logger: logger)
         self.logger = logger
         let socket = try Sockets.bindUnix(path, mode: 0o660)
         try Sockets.listen(socket.number, backlog: 128)
@@ -42,6 +44,7 @@ import SystemCalls
 
     func close() throws(SystemError) {
         accepting?.cancel()
+        departed.close()
         watching?.cancel()
         try Files.remove(path)
     }
@@ -62,10 +65,18 @@ import SystemCalls
     private func accept(from listener: AsyncListener) async {
         while true {
             do throws(SocketFailure) {
-                // Who sends an order and goes is obeyed, before whoever comes after him.
-                for socket in try await listener.accept(countMax: ControlServer.acceptsInARow) {
+                guard await departed.hasRoom() else { return }
+                let arrived = try await listener.accept(countMax: ControlServer.acceptsInARow)
+                // There may be thousands of them a second: of somebody who has gone by now only orders are kept.
+                let gone = Sockets.hungUp(among: arrived.map(\.number))
+                for socket in arrived {
+                    let peer = Conversation(socket: socket)
+                    guard !gone.contains(socket.number) else {
+                        takeOrders(of: peer)
+                        continue
+                    }
                     guard await hasRoom() else { return }
-                    welcome(Conversation(socket: socket))
+                    welcome(peer)
                 }
             } catch {
                 switch error {
@@ -84,7 +95,15 @@ import SystemCalls
         peer.run { peer in
             await self.converse(with: peer)
             self.leave(peer)
+            if peer.socket.isHungUp { self.takeOrders(of: peer) }
         }
+    }
+
+    /// Of a peer that has gone: whatever it ordered before is carried out.
+    private func takeOrders(of peer: Conversation) {
+        let orders = peer.lastOrders()
+        guard !orders.isEmpty, let user = user(of: peer) else { return }
+        departed.add(orders, of: user)
     }
 
     private func leave(_ peer: Conversation) {
@@ -157,8 +176,13 @@ import SystemCalls
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))
         }
-        // Else those who send and go would keep those waiting who wait.
-        if request.command.onlyAsks, peer.socket.isHungUp { return false }
+        if request.command.onlyAsks {
+            // Else those who send and go would keep those waiting who wait.
+            if peer.socket.isHungUp { return true }
+        } else if departed.isWaiting {
+            turns.end(of: peer.taker)
+            guard await departed.areBegun(), await turns.next(for: peer.taker) else { return false }
+        }
         guard let user = user(of: peer) else { return false }
         peer.beginWork()
         if watching == nil { watching = start { [weak self] in await self?.watch() } }

@@ -62,6 +62,9 @@ import SystemCalls
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.
     private static let patience = Duration.seconds(60)
 
+    /// Who goes and leaves so many lines that are no orders: nobody means what comes after them.
+    private static let nonsenseMax = 1000
+
     init(socket: AsyncSocket) {
         self.socket = socket
         busySince = LoopClock().now
@@ -87,6 +90,25 @@ import SystemCalls
         } catch {
             return nil
         }
+    }
+
+    /// Lines of a peer that has gone which were not read yet and may be orders; nothing is waited for.
+    func lastOrders() -> [[UInt8]] {
+        var (orders, others): ([[UInt8]], Int) = ([], 0)
+        while others < Conversation.nonsenseMax {
+            let line: AsyncSocket.Line?
+            do throws(SocketFailure) { line = try socket.lineAtHand(bytesMax: RequestLine.bytesMax) } catch {
+                // The connection failed: no more of it can be read.
+                return orders
+            }
+            switch line {
+            case nil, .end: return orders
+            case .tooLong: others += 1
+            case .line(let line):
+                if Request.mayOrder(line) { orders.append(line) } else { others += 1 }
+            }
+        }
+        return orders
     }
 
     /// One that may take long is carried out, until `endWait`.

@@ -7,7 +7,16 @@ import SystemCalls
 
 /// What takes turns, and how much of the loop it has had.
 @ControlPlane final class TurnTaker {
-    fileprivate var use = RecentUse()
+    fileprivate let account: Account
+
+    @ControlPlane fileprivate final class Account {
+        var use = RecentUse()
+    }
+
+    init() { account = Account() }
+
+    /// Both have had what either of them had.
+    init(sharingWith other: TurnTaker) { account = other.account }
 }
 
 @ControlPlane final class Turns {
@@ -31,7 +40,7 @@ import SystemCalls
     func next(for taker: TurnTaker) async -> Bool {
         end(of: taker)
         let waiting = Waiting(taker: taker, wait: Wait())
-        order.join(waiting, place: taker.use.place(now: LoopClock().now))
+        order.join(waiting, place: taker.account.use.place(now: LoopClock().now))
         if !isPassing {
             isPassing = true
             start { await self.pass() }
@@ -45,7 +54,7 @@ import SystemCalls
     func end(of taker: TurnTaker) {
         guard let held, held.by === taker else { return }
         self.held = nil
-        taker.use.add(Clocks.threadTime() - held.since, now: LoopClock().now)
+        taker.account.use.add(Clocks.threadTime() - held.since, now: LoopClock().now)
     }
 
     private func pass() async {

@@ -24,6 +24,12 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     private let descriptor: Descriptor
     private var received: [UInt8] = []
     private var receivedEnd = false
+    /// So much of `received` has been given away as lines.
+    private var taken = 0
+    /// Up to here the rest of it holds no newline.
+    private var searched = 0
+    /// The line that begins at `taken` has had too many bytes: what comes of it is thrown away.
+    private var isTooLong = false
     /// Every wait ends then, with `deadlinePassed`. Nil: they may go on for ever.
     private var deadline: MonotonicTime?
 
@@ -66,26 +72,29 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
 
     /// Some bytes, at most `bytesMax`; empty when the peer has ended its direction.
     package func receive(bytesMax: Int = 64 * 1024) async throws(SocketFailure) -> [UInt8] {
-        guard received.isEmpty else {
-            defer { received = [] }
-            return received
+        guard received.count == taken else {
+            defer { forgetReceived() }
+            return Array(received[taken...])
         }
-        return try await receiveMore(bytesMax: bytesMax)
+        while true {
+            if let bytes = try receiveAtHand(bytesMax: bytesMax) { return bytes }
+            try await ready(for: .readable)
+        }
     }
 
-    private func receiveMore(bytesMax: Int, until end: MonotonicTime? = nil) async throws(SocketFailure) -> [UInt8] {
-        while true {
-            var transfer = Transfer.wouldBlock
-            let bytes = [UInt8](unsafeUninitializedCapacity: bytesMax) { buffer, count in
-                transfer = Sockets.receive(descriptor.number, into: buffer.baseAddress!, capacity: bytesMax)
-                if case .bytes(let received) = transfer { count = received }
-            }
-            switch transfer {
-            case .bytes: return bytes
-            case .end: return []
-            case .wouldBlock: try await ready(for: .readable, timeout: end.map { LoopClock().now.duration(to: $0) })
-            case .failed(let failure): throw .system(SystemError("receive", failure))
-            }
+    private func forgetReceived() { (received, taken, searched) = ([], 0, 0) }
+
+    /// Nil: nothing is there now; empty: the peer has ended its direction.
+    private func receiveAtHand(bytesMax: Int) throws(SocketFailure) -> [UInt8]? {
+        var transfer = Transfer.wouldBlock
+        let bytes = [UInt8](unsafeUninitializedCapacity: bytesMax) { buffer, count in
+            transfer = Sockets.receive(descriptor.number, into: buffer.baseAddress!, capacity: bytesMax)
+            if case .bytes(let received) = transfer { count = received }
+        }
+        switch transfer {
+        case .bytes, .end: return bytes
+        case .wouldBlock: return nil
+        case .failed(let failure): throw .system(SystemError("receive", failure))
         }
     }
 
@@ -102,24 +111,46 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
     /// The next line of at most `bytesMax` bytes; ETIMEDOUT when it is not there `within` (nil: in any) time.
     package func line(bytesMax: Int, within limit: Duration? = nil) async throws(SocketFailure) -> Line {
         let end = limit.map { LoopClock().now.advanced(by: $0) }
-        var searched = 0
-        var isTooLong = false
         while true {
-            if let newline = received[searched...].firstIndex(of: 0x0A) {
-                var line = Array(received[..<newline])
-                received.removeFirst(newline + 1)
-                guard !isTooLong, line.count <= bytesMax else { return .tooLong }
-                if line.last == 0x0D { line.removeLast() }
-                return .line(line)
+            if let line = try lineAtHand(bytesMax: bytesMax) { return line }
+            try await ready(for: .readable, timeout: end.map { LoopClock().now.duration(to: $0) })
+        }
+    }
+
+    /// The same without waiting; nil: it is not there yet. Of a peer that has gone all lines are there, and then the end.
+    package func lineAtHand(bytesMax: Int) throws(SocketFailure) -> Line? {
+        while true {
+            if let newline = newline() {
+                defer { (taken, searched, isTooLong) = (newline + 1, newline + 1, false) }
+                guard !isTooLong, newline - taken <= bytesMax else { return .tooLong }
+                let line = received[taken..<newline]
+                return .line(Array(line.last == 0x0D ? line.dropLast() : line))
             }
-            searched = received.count
-            if received.count > bytesMax {
+            if received.count - taken > bytesMax {
                 isTooLong = true
-                (received, searched) = ([], 0)
+                forgetReceived()
             }
-            guard !receivedEnd else { return isTooLong ? .tooLong : .end }
-            let more = try await receiveMore(bytesMax: 16 * 1024, until: end)
-            if more.isEmpty { receivedEnd = true } else { received += more }
+            guard !receivedEnd else {
+                defer { isTooLong = false }
+                return isTooLong ? .tooLong : .end
+            }
+            guard let more = try receiveAtHand(bytesMax: 16 * 1024) else { return nil }
+            receivedEnd = more.isEmpty
+            keep(more)
+        }
+    }
+
+    private func keep(_ more: [UInt8]) {
+        if taken > 0 { received.removeFirst(taken) }
+        (taken, searched) = (0, received.count)
+        if received.isEmpty { received = more } else { received += more }
+    }
+
+    /// Where the next line ends.
+    private func newline() -> Int? {
+        received.withUnsafeBytes { bytes in
+            guard searched < bytes.count, let found = memchr(bytes.baseAddress! + searched, 0x0A, bytes.count - searched) else { return nil }
+            return UnsafeRawPointer(found) - bytes.baseAddress!
         }
     }
 

@@ -161,3 +161,29 @@ struct CommandTests {
         #expect(refusal("drain web/a reason=\(String(repeating: "x", count: 201))") == "reason is 1 to 200 bytes of text")
     }
 }
+
+/// What is left behind by peers that have gone. Faults: an order that is taken for nonsense and lost, a drain that waits for
+/// nobody's sake.
+struct UnawaitedTests {
+    @Test func whateverOrdersMayOrder() throws {
+        for verb in Verb.all {
+            let line = Array(verb.name.utf8)
+            let asks = ["help", "status", "events", "connections", "explain", "probe", "measure"].contains(verb.name)
+            #expect(Request.mayOrder(line) != asks, "\(verb.name)")
+            #expect(Request.mayOrder(line + Array(" web/a x=y".utf8)) != asks, "\(verb.name)")
+        }
+        for line in ["'drain' web/a", "dr\\ain web/a", " drain web/a", "drain\tweb/a"] { #expect(Request.mayOrder(Array(line.utf8)), "\(line)") }
+        for line in ["", "drainn web/a", "drai", String(repeating: "drain", count: 100)] { #expect(!Request.mayOrder(Array(line.utf8)), "\(line)") }
+    }
+
+    @Test func nobodyWaitsForThem() throws {
+        #expect(try request("drain web/a web/b wait=yes owner=ann reason=x lease=9s deadline=1m at-deadline=reset").command.unawaited
+            == request("drain web/a web/b owner=ann reason=x lease=9s deadline=1m at-deadline=reset").command)
+        #expect(try request("drain web/a renew=yes wait=yes").command.unawaited == request("drain web/a renew=yes").command)
+        #expect(try request("backend remove web/a wait=yes now=yes").command.unawaited == request("backend remove web/a now=yes").command)
+        for line in ["undrain web/a", "config reload", "log level debug"] {
+            #expect(try request(line).command.unawaited == request(line).command)
+        }
+        for line in ["status", "config diff", "events follow=yes", "probe web/a"] { #expect(try request(line).command.unawaited == nil) }
+    }
+}

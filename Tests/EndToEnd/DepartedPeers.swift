@@ -57,4 +57,29 @@ import Testing
             return missing.isEmpty
         }
     }
+
+    @Test("of who sends two orders and goes both are carried out, whatever stands before and between them", arguments: [
+        "drain web/web-1 owner=ann\ndrain web/web-2 owner=ann\n",
+        "drain web/web-1 owner=ann wait=yes\ndrain web/web-2 owner=ann\n",
+        "nonsense\nstatus\ndrain web/web-1 owner=ann\n\nhelp\n\u{1}\n\"drain\" web/web-2 owner=ann\n",
+    ])
+    func both(text: String) throws {
+        let held = try (0..<2).map { _ in try balancer.connect() }
+        try sendAndGo(text)
+        try eventually(within: .seconds(20), "both of two orders") { try wishes() == ["web-1": .drain, "web-2": .drain] }
+        for client in held { client.close() }
+    }
+
+    @Test("orders of one who first waits for an answer, then sends more and goes, are carried out")
+    func afterAnAnswer() throws {
+        for round in 0..<20 {
+            let conversation = try ControlConversation(balancer.control)
+            try conversation.send("status web\n")
+            #expect(try conversation.reply().code == .done)
+            let (verb, wish) = round.isMultiple(of: 2) ? ("drain", Wish.drain) : ("undrain", .ready)
+            try conversation.send("help\n\(verb) web/web-1 owner=ann\nhelp\n\(verb) web/web-2 owner=ann\n")
+            conversation.close()
+            try eventually(within: .seconds(20), "\(verb) of both") { try wishes() == ["web-1": wish, "web-2": wish] }
+        }
+    }
 }

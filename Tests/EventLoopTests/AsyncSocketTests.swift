@@ -109,6 +109,26 @@ struct AsyncSocketLineTests {
         }
     }
 
+    /// What is there now, and no wait: also in the middle of a line that is thrown away.
+    @Test func linesAtHand() async throws {
+        try await onLoop {
+            let (socket, peer) = try pair()
+            #expect(try socket.lineAtHand(bytesMax: 10) == nil)
+            try peer.send("one\ntw")
+            #expect(try socket.lineAtHand(bytesMax: 10) == line("one"))
+            #expect(try socket.lineAtHand(bytesMax: 10) == nil)
+            try peer.send("o\naaaaaaaaaaa")
+            #expect(try socket.lineAtHand(bytesMax: 10) == line("two"))
+            #expect(try socket.lineAtHand(bytesMax: 10) == nil)
+            try peer.send("a\nnext\nhalf")
+            peer.finish()
+            #expect(try socket.lineAtHand(bytesMax: 10) == .tooLong)
+            #expect(try socket.lineAtHand(bytesMax: 10) == line("next"))
+            #expect(try socket.lineAtHand(bytesMax: 10) == .end)
+            #expect(try await socket.line(bytesMax: 10) == .end)
+        }
+    }
+
     /// A megabyte without a newline is not kept.
     @Test func anEndlessLineEnds() async throws {
         try await onLoop {
