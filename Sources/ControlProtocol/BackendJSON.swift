@@ -28,6 +28,7 @@ extension JSONState {
         put(",\"weight\":", backend.weight)
         if let share = backend.share { put(",\"share\":", share) }
         append(backend.backup ? ",\"backup\":true" : ",\"backup\":false" as StaticString)
+        if let since = backend.probeSince { put(",\"probeSince\":", since) }
         put(",\"probeSequence\":", backend.probeSequence)
         if let at = backend.probedAt { put(",\"probedAt\":", at) }
         if let failure = backend.probeFailure { put(",\"probeFailure\":", failure) }

@@ -56,6 +56,8 @@ package struct ExplainReport: Record, Equatable {
     package var holders: Holders
     /// Where it is not drained: as if it were now.
     package var timeToEmpty: TimeToEmptyReport
+    /// Seconds until the drain's deadline, below 0 after it; absent: it has none.
+    package var deadlineIn: Double?
 
     package init(
         backend: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability, reasons: [String],
@@ -81,12 +83,15 @@ package struct TimeToEmptyReport: Codable, Equatable, Sendable {
     package var p50: Double?
     package var p90: Double?
     package var never: Bool
+    /// How many are likely to be open still at the drain's deadline; absent: it has none, or there is nothing to judge by.
+    package var leftAtDeadline: Int?
     /// Connections of the pool that have ended so far: what this is judged by.
     package var ended: UInt64
     /// Holders older than any that has ended, the oldest first.
     package var toBlame: [ConnectionReport]
 
-    package init(p50: Duration?, p90: Duration?, ended: UInt64, toBlame: [ConnectionReport]) {
+    package init(p50: Duration?, p90: Duration?, leftAtDeadline: Int? = nil, ended: UInt64, toBlame: [ConnectionReport]) {
+        self.leftAtDeadline = leftAtDeadline
         self.p50 = p50?.inSeconds
         self.p90 = p90?.inSeconds
         never = p90 == nil && ended >= TimeToEmptyReport.endedMin
@@ -102,9 +107,11 @@ package struct TimeToEmptyReport: Codable, Equatable, Sendable {
         return "empty in \(Duration(reported: p50).spoken) to \(Duration(reported: p90).spoken)"
     }
 
+    /// At most three of them by name; empty: nobody is.
+    var blamed: String { toBlame.prefix(3).map(\.named).joined(separator: "; ") + (toBlame.count > 3 ? "; and \(toBlame.count - 3) more" : "") }
+
     /// `empty in 30 s (P50) to 2 m 10 s (P90)`, or `never at this rate: 1-4711 from …`
     package var text: String {
-        let blamed = toBlame.prefix(3).map(\.named).joined(separator: "; ") + (toBlame.count > 3 ? "; and \(toBlame.count - 3) more" : "")
         guard let p50, let p90 else { return unknown + (blamed.isEmpty ? "" : ": \(blamed)") }
         guard p90 > 0 else { return "empty now" }
         return "empty in \(Duration(reported: p50).spoken) (P50) to \(Duration(reported: p90).spoken) (P90)"

@@ -30,7 +30,8 @@ extension ExplainReport {
 
     private var forecast: String {
         guard holders.connections > 0 else { return timeToEmpty.text }
-        return timeToEmpty.text + " (judged by \(counted(Int(clamping: timeToEmpty.ended), "ended connection")) of the pool)"
+        let outlook = DrainOutlook(left: holders.connections, timeToEmpty, drain, deadlineIn: availability == .draining ? deadlineIn : nil)
+        return outlook.text + " (judged by \(counted(Int(clamping: timeToEmpty.ended), "ended connection")) of the pool)"
     }
 
     private func spread(_ groups: [Group]) -> String {

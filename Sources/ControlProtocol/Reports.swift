@@ -168,6 +168,8 @@ package struct BackendReport: Codable, Equatable, Sendable {
     /// Held back after its return: what it may take at most, in per cent of its fair share; absent: it is not.
     package var share: Int?
     package var backup: Bool
+    /// When the probes found what they find; absent: they have found nothing yet.
+    package var probeSince: String?
     /// Finished probes since lbd started.
     package var probeSequence: UInt64
     package var probedAt: String?
@@ -181,7 +183,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
         name: String, address: String, wish: Wish, probe: ProbeFinding, availability: Availability,
         connections: Int, connectionsMax: Int? = nil, connectionsTotal: UInt64, connectFailures: UInt64, resets: UInt64,
         bytesToBackend: UInt64, bytesToClient: UInt64, weight: Int, share: Int? = nil, backup: Bool,
-        probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?, removing: Bool = false
+        probeSince: String? = nil, probeSequence: UInt64, probedAt: String?, probeFailure: String?, drain: DrainReport?, removing: Bool = false
     ) {
         self.removing = removing
         self.name = name
@@ -199,6 +201,7 @@ package struct BackendReport: Codable, Equatable, Sendable {
         self.weight = weight
         self.share = share
         self.backup = backup
+        self.probeSince = probeSince
         self.probeSequence = probeSequence
         self.probedAt = probedAt
         self.probeFailure = probeFailure
@@ -262,12 +265,14 @@ package struct DrainRecord: Warning, Codable, Equatable, Sendable {
         self.waited = waited
     }
 
+    package var outlook: DrainOutlook { DrainOutlook(left: connections, timeToEmpty, atDeadline, deadlineIn: deadlineIn) }
+
     package var text: String {
         switch availability {
         case .drained: "\(backend) drained: no connection holds it" + (removed == true ? "; it was removed meanwhile" : "")
         case .draining:
             "\(backend) draining: \(connections) \(connections == 1 ? "connection holds" : "connections hold") it"
-                + (timeToEmpty.map { ", \($0.text)" } ?? "")
+                + (timeToEmpty == nil ? "" : ", \(outlook.text)")
         case .available, .warming, .unknown, .down, .maintenance: "\(backend) \(availability.rawValue): the drain was ended"
         }
     }
@@ -364,6 +369,8 @@ package struct EventRecord: Codable, Equatable, Sendable {
     package var drain: DrainReport?
     /// Of a pool; absent in an event of them: every backend has all of its weight.
     package var shares: SharesReport?
+    /// Whose state is `to`.
+    package var rollout: RolloutTurnReport?
     /// Of connects that failed a `ConnectFailureReason`, of connections that were refused an `EndReason`: the most of them.
     package var failure: String?
     /// As in the log: debug, info, warning or error.
@@ -404,6 +411,7 @@ package struct EventRecord: Codable, Equatable, Sendable {
         case .connectionsClosed(let names, let reset, let by):
             (self.to, closed, connections, self.by) = (reset ? "reset" : "close", names.count, names, by)
         case .poolDiverts(_, let other): to = other.text
+        case .rollout(_, let turn): (from, to, by, rollout) = (turn.from?.rawValue, turn.to.rawValue, turn.owner, RolloutTurnReport(turn))
         case .configurationChanged(let change, let by):
             let record = ChangeRecord(change)
             (self.change, key, from, to, self.by) = (record.change, record.key, record.old, record.new, by)

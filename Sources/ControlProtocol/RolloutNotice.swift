@@ -30,9 +30,11 @@ package struct RolloutNotice: Equatable, Sendable {
         package let step: Step
         /// When that began; nil: nothing has yet.
         package let since: Timestamp?
+        /// When the first of what was done to it began, where that is known.
+        package let began: Timestamp?
 
-        package init(_ backend: BackendReference, _ step: Step, since: Timestamp?) {
-            (self.backend, self.step, self.since) = (backend, step, since)
+        package init(_ backend: BackendReference, _ step: Step, since: Timestamp?, began: Timestamp? = nil) {
+            (self.backend, self.step, self.since, self.began) = (backend, step, since, began)
         }
     }
 
@@ -66,19 +68,10 @@ package struct RolloutNotice: Equatable, Sendable {
     }
 }
 
-extension RolloutReport.State {
-    package var hasEnded: Bool {
-        switch self {
-        case .running, .paused, .stopping: false
-        case .done, .stopped, .abandoned: true
-        }
-    }
-}
-
 extension Verb {
     static let rolloutVerbs = [
         Verb(
-            name: "rollout report", arguments: "POOL/BACKEND=STEP[@TIME]... id=ID owner=NAME state=STATE began=TIME lease=D [steps=N] [done=N] [end=TIME] [end-at-most=TIME]",
+            name: "rollout report", arguments: "POOL/BACKEND=STEP[@TIME[,BEGAN]]... id=ID owner=NAME state=STATE began=TIME lease=D [steps=N] [done=N] [end=TIME] [end-at-most=TIME]",
             doc: "how a rollout stands, from itself: shown in the status until its lease ends",
             keys: ["id", "owner", "state", "began", "lease", "steps", "done", "end", "end-at-most"], takesShares: true),
     ]
@@ -110,7 +103,7 @@ extension Arguments {
 }
 
 extension RolloutNotice.Node {
-    /// `POOL/BACKEND=STEP@TIME`
+    /// `POOL/BACKEND=STEP@SINCE,BEGAN`
     fileprivate init(written word: String) throws(LineError) {
         let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         let values = parts.last?.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false) ?? []
@@ -118,18 +111,23 @@ extension RolloutNotice.Node {
             throw LineError(description: "'\(word.escapedForOneLine)' is no step: write POOL/BACKEND=STEP@TIME, a step being one of "
                 + RolloutNotice.Step.allCases.map(\.rawValue).joined(separator: ", "))
         }
-        let since = values.count == 2 ? Timestamp(rfc3339: String(values[1])) : nil
-        guard values.count == 1 || since != nil else { throw LineError(description: "'\(word.escapedForOneLine)' has no good time after the '@'") }
-        do { self.init(try BackendReference(String(parts[0])), step, since: since) } catch { throw LineError(description: error.description) }
+        let times = values.count == 2 ? values[1].split(separator: ",", omittingEmptySubsequences: false).map { Timestamp(rfc3339: String($0)) } : []
+        guard times.count <= 2, times.allSatisfy({ $0 != nil }) else { throw LineError(description: "'\(word.escapedForOneLine)' has no good time after the '@'") }
+        do { self.init(try BackendReference(String(parts[0])), step, since: times.first ?? nil, began: times.count == 2 ? times[1] : nil) } catch { throw LineError(description: error.description) }
     }
 }
 
 extension RolloutNotice {
     var words: [String] {
-        let parts = nodes.map { "\($0.backend)=\($0.step.rawValue)" + ($0.since.map { "@\($0.rfc3339)" } ?? "") }
+        let parts = nodes.map { "\($0.backend)=\($0.step.rawValue)" + Self.times($0) }
         let times = [("end", end), ("end-at-most", endAtMost)].compactMap { key, time in time.map { "\(key)=\($0.rfc3339)" } }
         return ["rollout", "report"] + parts
             + ["id=\(id)", "owner=\(owner)", "state=\(state.rawValue)", "began=\(began.rfc3339)", "lease=\(lease.written)", "steps=\(steps)", "done=\(stepsDone)"] + times
+    }
+
+    private static func times(_ node: Node) -> String {
+        guard let since = node.since else { return "" }
+        return "@\(since.rfc3339)" + (node.began.map { ",\($0.rfc3339)" } ?? "")
     }
 }
 
@@ -139,6 +137,8 @@ package struct RolloutStanding: Codable, Equatable, Sendable {
         package var backend: String
         package var step: RolloutNotice.Step
         package var since: String?
+        /// When the first of what was done to it began.
+        package var began: String?
     }
 
     package var id: String
@@ -151,6 +151,7 @@ package struct RolloutStanding: Codable, Equatable, Sendable {
     /// As predicted; absent: not known, or it has ended.
     package var endsAt: String?
     package var endsAtMost: String?
+    /// When it was last heard of; its state is `abandoned` where its lease has ended since.
     package var reportedAt: String
     /// What to type where nobody carries it out any more.
     package var resume: String?
@@ -158,7 +159,7 @@ package struct RolloutStanding: Codable, Equatable, Sendable {
     package init(_ notice: RolloutNotice, at: Timestamp) {
         (id, owner, state, startedAt) = (notice.id, notice.owner, notice.state, notice.began.rfc3339)
         (steps, stepsDone, reportedAt) = (notice.steps, notice.stepsDone, at.rfc3339)
-        nodes = notice.nodes.map { Node(backend: $0.backend.backend.text, step: $0.step, since: $0.since?.rfc3339) }
+        nodes = notice.nodes.map { Node(backend: $0.backend.backend.text, step: $0.step, since: $0.since?.rfc3339, began: $0.began?.rfc3339) }
         (endsAt, endsAtMost) = (notice.end?.rfc3339, notice.endAtMost?.rfc3339)
     }
 
@@ -179,4 +180,13 @@ package struct RolloutNoticeRecord: Record, Equatable {
     package init(pool: PoolName, _ rollout: RolloutStanding) { (self.pool, self.rollout) = (pool.text, rollout) }
 
     package var lines: [String] { ["pool \(pool): rollout \(rollout.id) is \(rollout.state.rawValue), \(rollout.stepsDone) of \(rollout.steps) done"] }
+}
+
+/// Of a rollout in an event.
+package struct RolloutTurnReport: Codable, Equatable, Sendable {
+    package var id: String
+    package var steps: Int
+    package var stepsDone: Int
+
+    package init(_ turn: RolloutTurn) { (id, steps, stepsDone) = (turn.id, turn.steps, turn.stepsDone) }
 }

@@ -2,11 +2,7 @@
 import Model
 
 package struct RolloutReport: Codable, Equatable, Sendable {
-    package enum State: String, CaseIterable, Codable, Equatable, Sendable {
-        case running, paused, stopping, done, stopped
-        /// Not ended, and no process carries it out.
-        case abandoned
-    }
+    package typealias State = RolloutState
 
     package struct Node: Codable, Equatable, Sendable {
         package var backend: String

@@ -68,8 +68,10 @@ import Model
             if part.hasPrefix("pool=") { pool = PoolName(unchecked: String(part.dropFirst(5))) }
             if part.hasPrefix("from=") { from = Int(part.dropFirst(5)).map { max(0, min($0, BalancerConfiguration.backendsMax)) } ?? 0 }
         }
-        if let pool, handler.table.pool(pool) == nil { return .text(.notFound, "there is no such pool; all of them: /\n") }
-        guard let page = await status.page(of: pool, from: from) else { return .text(.notFound, "the pool has gone meanwhile; all of them: /\n") }
+        let known = pool.map(handler.table.pool)
+        let subject = known.map { pool in pool.map { StatusPage.Subject($0, from: from) } ?? .missing } ?? .all
+        guard let page = await status.page(of: subject) else { return .text(.serviceUnavailable, "lbd is ending\n") }
+        if case .missing = subject { return .admin(.notFound, "text/html; charset=utf-8", page) }
         return .admin(.ok, "text/html; charset=utf-8", page)
     }
 

@@ -63,7 +63,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         reconfiguration = Reconfiguration(
             configuration, plane: plane, table: table, listeners: listeners, admin: admin, drains: drains, saved: saved, events: events, log: log,
             logger: logger, descriptorsBefore: descriptors)
-        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt)
+        let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt, rollouts: Rollouts(events))
         access = AccessLog(plane.access, table: table, listeners: listeners, log: log, turns: turns)
         running = RunningConfiguration(file, content, reconfiguration)
         handler = CommandHandler(

@@ -48,6 +48,7 @@ extension Event.Change {
             .drainDeadline, .drainClosing, .connectionsClosed, .unshared: .info
         case .started, .listenerOpened, .listenerClosed, .wish, .wishKept, .availability, .poolServes, .poolDiverts, .poolHolds, .listenerHasRoom, .processHasRoom, .acceptResumed,
             .stopping, .stopped: .info
+        case .rollout(_, let turn): turn.to == .stopped || turn.to == .abandoned ? .warning : .info
         case .poolRefuses: .error
         case .probe(_, _, let to, _):
             switch to {

@@ -28,7 +28,7 @@ import SystemCalls
         var addresses: [String: Int] = [:]
         for peer in peers.values { addresses[peer.address.description, default: 0] += 1 }
         let byPeer = addresses.sorted { ($0.value, $1.key) > ($1.value, $0.key) }.prefix(Explanations.listed)
-        return ExplainReport(
+        var report = ExplainReport(
             backend: backend.reference.description, address: backend.configuration.address.description, wish: backend.wish,
             probe: backend.history.finding, availability: backend.availability, reasons: reasons(backend),
             drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) },
@@ -39,8 +39,10 @@ import SystemCalls
                 bytesInLastMinute: judged.holders.reduce(0) { $0 + $1.bytesInLastMinute },
                 byAge: groups(judged.holders.map(\.age)), byIdle: groups(judged.holders.map(\.idle)),
                 byPeer: byPeer.map { ExplainReport.Group(name: $0.key, connections: $0.value) },
-                oldest: oldest.map { report($0, peer: peers[$0.id]) }, idlest: idlest.map { report($0, peer: peers[$0.id]) }),
-            timeToEmpty: report(judged, peers))
+                oldest: oldest.map { self.report($0, peer: peers[$0.id]) }, idlest: idlest.map { self.report($0, peer: peers[$0.id]) }),
+            timeToEmpty: self.report(judged, peers))
+        report.deadlineIn = untilDeadline(backend)?.inSeconds
+        return report
     }
 
     // MARK: Time to empty
@@ -54,11 +56,16 @@ import SystemCalls
     /// Who holds it, and how long that will be.
     private func judge(_ backend: Backend, of pool: Pool, _ all: PoolConnections) -> Judged {
         let holders = all.bySlot[backend.slot] ?? []
-        let time = TimeToEmpty(completed: pool.lifetimes, open: all.ages, holders: holders.map(\.age))
+        let time = TimeToEmpty(completed: pool.lifetimes, open: all.ages, holders: holders.map(\.age), deadline: untilDeadline(backend))
         var toBlame = holders.filter { time.blames(age: $0.age) }.first(Explanations.blamedMax, by: .age)
         // Where nothing is odd but the curve has no end, the oldest are what it waits for.
         if time.isNever, toBlame.isEmpty { toBlame = holders.first(1, by: .age) }
         return Judged(holders: holders, time: time, toBlame: toBlame)
+    }
+
+    /// Below 0 after it; nil: it has none.
+    private func untilDeadline(_ backend: Backend) -> Duration? {
+        backend.drain?.deadline.map { .milliseconds($0.milliseconds - Clocks.calendar().milliseconds) }
     }
 
     private func connections(of name: PoolName) async throws(Failure) -> (Pool, PoolConnections) {
@@ -80,7 +87,7 @@ import SystemCalls
 
     private func report(_ judged: Judged, _ peers: [ConnectionID: IPEndpoint]) -> TimeToEmptyReport {
         TimeToEmptyReport(
-            p50: judged.time.median, p90: judged.time.ninetieth, ended: judged.time.ended,
+            p50: judged.time.median, p90: judged.time.ninetieth, leftAtDeadline: judged.time.leftAtDeadline, ended: judged.time.ended,
             toBlame: judged.toBlame.map { report($0, peer: peers[$0.id]) })
     }
 

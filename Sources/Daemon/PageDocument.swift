@@ -11,6 +11,7 @@ struct PageDocument {
     /// Listeners that are not in the status, for want of room.
     var moreListeners = 0
     var pools: HTML = ""
+    var attention = PageAttention()
     var events: [EventRecord] = []
 
     var html: HTML {
@@ -28,12 +29,12 @@ struct PageDocument {
     }
 
     private var title: String {
-        let trouble = readiness.ready ? "" : "not ready: "
-        return "\(trouble)\(pool.map { "pool \($0) at " } ?? "")lbd, \(counted(status.connections, "connection"))"
+        let trouble = (readiness.ready ? [] : ["not ready"]) + (attention.title.isEmpty ? [] : [attention.title])
+        return trouble.map { "\($0): " }.joined() + "\(pool.map { "pool \($0) at " } ?? "")lbd, \(counted(status.connections, "connection"))"
     }
 
     private var facts: HTML {
-        let age = Timestamp(rfc3339: status.startedAt).map { Duration.milliseconds(max(0, now.milliseconds - $0.milliseconds)).spoken } ?? "?"
+        let age = PageParts.age(status.startedAt, now) ?? "?"
         let used = status.connections * 100 / max(1, status.connectionsMax)
         let bar: HTML = """
             <svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width="100" height="6"/><rect class="used" width="\(min(100, status.connections > 0 ? max(1, used) : 0))" height="6"/></svg>
@@ -43,17 +44,23 @@ struct PageDocument {
             """
     }
 
+    /// Of the reasons why it is not ready.
+    private static let reasonsMax = 5
+
     /// What somebody should know first.
     private var notices: HTML {
-        var items = readiness.reasons.map { "<li class=\"bad\">\(PageMark.bad.html)\($0)</li>" as HTML }
+        var items = readiness.reasons.prefix(PageDocument.reasonsMax).map { "<li class=\"bad\">\(PageMark.bad.html)\($0)</li>" as HTML }
+        let left = readiness.reasons.count - items.count
+        if left > 0 { items.append("<li class=\"bad\">\(PageMark.bad.html)and \(left) more such pools: <a href=\"/readyz\">readiness</a></li>") }
+        items += attention.items
         if let failure = status.reloadFailure {
             let more = failure.errors.count > 1 ? "; and \(failure.errors.count - 1) more: lbctl config check" : ""
             items.append("<li class=\"bad\">\(PageMark.bad.html)reload by \(failure.by) at \(PageParts.time(failure.at)) UTC failed, nothing was changed: \(failure.errors.first ?? "")\(more)</li>")
         }
         if status.unsavedChanges > 0 {
-            items.append("<li>\(PageMark.leaving.html)\(counted(status.unsavedChanges, "change")) not in the file: a restart of lbd forgets them; see lbctl config diff</li>")
+            items.append("<li class=\"warn\">\(PageMark.leaving.html)\(counted(status.unsavedChanges, "change")) not in the file: a restart of lbd forgets them; see lbctl config diff</li>")
         }
-        return items.isEmpty ? "" : "<ul class=\"notices\">\(items)</ul>"
+        return items.isEmpty ? "" : "<ul class=\"notices\" aria-label=\"Now\">\(items)</ul>"
     }
 }
 

@@ -18,7 +18,7 @@ struct PageGraph {
     var html: HTML {
         let peak = max(values.max() ?? 0, now)
         return """
-            <div class="figure\(isFailure && peak > 0 ? " fail" : "")"><dt>\(name)</dt><dd><b>\(written(now))</b>\(picture(peak))<span class="soft">most \(written(peak))</span></dd></div>
+            <div class="figure\(isFailure && peak > 0 ? " fail" : "")"><dt>\(name)</dt><dd><b>\(written(now))</b><span class="soft">most \(written(peak))</span>\(picture(peak))</dd></div>
             """
     }
 

@@ -28,6 +28,14 @@ enum PageNumbers {
         return (unit == 0 ? "\(Int(value.rounded()))" : rate(value)) + " " + ["B", "kB", "MB", "GB", "TB", "PB"][unit]
     }
 
+    /// `6 s`, `1 m 4 s`: whole seconds, so that it does not jump about.
+    static func span(milliseconds: Int64) -> String {
+        let seconds = max(0, milliseconds / 1000)
+        return seconds < 60 ? "\(seconds) s" : Duration.seconds(seconds).spoken
+    }
+
+    static func span(seconds: Double) -> String { span(milliseconds: Int64(min(seconds, 1e12) * 1000)) }
+
     /// `12:03:04`
     static func time(_ rfc3339: String) -> String { String(rfc3339.dropFirst(11).prefix(8)) }
 }

@@ -4,7 +4,7 @@ import Model
 
 /// A sign beside a word, so that no state is told by its colour alone.
 enum PageMark: String, CaseIterable {
-    case good, part, open, leaving, empty, bad, pause, info
+    case good, part, open, leaving, empty, bad, pause
 
     /// Within 10 by 10.
     private var shape: HTML {
@@ -16,7 +16,6 @@ enum PageMark: String, CaseIterable {
         case .empty: "<path d=\"M1.2 2h7.6L5 8.6z\" fill=\"none\" stroke-width=\"1.3\"/>"
         case .bad: "<path d=\"M1.3 1.3l7.4 7.4M8.7 1.3L1.3 8.7\" fill=\"none\" stroke-width=\"2.2\"/>"
         case .pause: "<path d=\"M1.4 1h2.6v8H1.4zM6 1h2.6v8H6z\" stroke=\"none\"/>"
-        case .info: "<path d=\"M5 .6L9.4 5 5 9.4.6 5z\" fill=\"none\" stroke-width=\"1.3\"/>"
         }
     }
 
@@ -34,15 +33,30 @@ enum PageParts {
     static func state(_ mark: PageMark, _ colour: String, _ word: String) -> HTML { "<span class=\"state \(colour)\">\(mark.html)\(word)</span>" }
 
     static func state(_ availability: Availability) -> HTML {
+        let (mark, colour) = sign(availability)
+        return state(mark, colour, availability.rawValue)
+    }
+
+    static func sign(_ availability: Availability) -> (PageMark, colour: String) {
         switch availability {
-        case .available: state(.good, "good", "available")
-        case .warming: state(.part, "good", "warming")
-        case .unknown: state(.open, "soft", "unknown")
-        case .draining: state(.leaving, "warn", "draining")
-        case .drained: state(.empty, "warn", "drained")
-        case .down: state(.bad, "bad", "down")
-        case .maintenance: state(.pause, "soft", "maintenance")
+        case .available: (.good, "good")
+        case .warming: (.part, "good")
+        case .unknown: (.open, "soft")
+        case .draining: (.leaving, "warn")
+        case .drained: (.empty, "warn")
+        case .down: (.bad, "bad")
+        case .maintenance: (.pause, "soft")
         }
+    }
+
+    /// Since then: `3 m 20 s`.
+    static func age(_ rfc3339: String, _ now: Timestamp) -> String? {
+        Timestamp(rfc3339: rfc3339).map { PageNumbers.span(milliseconds: now.milliseconds - $0.milliseconds) }
+    }
+
+    /// Seconds until then, below 0 after it.
+    static func until(_ rfc3339: String?, _ now: Timestamp) -> Double? {
+        rfc3339.flatMap { Timestamp(rfc3339: $0) }.map { Double($0.milliseconds - now.milliseconds) / 1000 }
     }
 
     static func time(_ rfc3339: String) -> HTML { "<time datetime=\"\(rfc3339)\">\(PageNumbers.time(rfc3339))</time>" }
@@ -52,9 +66,9 @@ enum PageParts {
     static func listeners(_ listeners: [ListenerReport], more: Int) -> HTML {
         guard !listeners.isEmpty else { return "<section aria-labelledby=\"h-listeners\"><h2 id=\"h-listeners\">Listeners</h2><p class=\"bad\">none is open</p></section>" }
         let rows = listeners.map { listener -> HTML in
-            let most: HTML = listener.connectionsMax.map { " <span class=\"soft\">of \(PageNumbers.count($0))</span>" } ?? ""
+            let most = listener.connectionsMax.map { ", at most \(PageNumbers.count($0))" } ?? ""
             return """
-                <tr><th scope="row">\(listener.name)<span class="sub soft">\(listener.bind) \u{2192} <a href="/?pool=\(listener.pool)">\(listener.pool)</a></span>\(note(listener))</th><td class="n">\(PageNumbers.count(listener.connections))\(most)</td><td class="n">\(PageNumbers.count(listener.refused))</td></tr>
+                <tr><th scope="row">\(listener.name)<span class="sub soft">\(listener.bind) \u{2192} <a href="/?pool=\(listener.pool)">\(listener.pool)</a>\(most)</span>\(note(listener))</th><td class="n">\(PageNumbers.count(listener.connections))</td><td class="n">\(PageNumbers.count(listener.refused))</td></tr>
                 """
         }
         let rest: HTML = more > 0 ? "<p class=\"soft\">and \(more) more: lbctl status</p>" : ""
@@ -72,13 +86,14 @@ enum PageParts {
     // MARK: Events
 
     static func events(_ events: [EventRecord]) -> HTML {
+        guard !events.isEmpty else { return "<section aria-labelledby=\"h-events\"><h2 id=\"h-events\">Last events</h2><p class=\"soft\">none yet</p></section>" }
         let items = events.map { event -> HTML in
-            let (mark, colour): (PageMark, String) = switch event.level {
-            case "error": (.bad, "bad")
-            case "warning": (.leaving, "warn")
-            default: (.info, "soft")
+            let level: HTML = switch event.level {
+            case "error": "\(state(.bad, "bad", event.level)) "
+            case "warning": "\(state(.leaving, "warn", event.level)) "
+            default: ""
             }
-            return "<li>\(time(event.time))\(state(mark, colour, event.level)) <b>\(event.subject)</b> \(event.text.replacing("->", with: "\u{2192}"))</li>"
+            return "<li>\(time(event.time))\(level)<b>\(event.subject)</b> \(event.text.replacing("->", with: "\u{2192}"))</li>"
         }
         return "<section aria-labelledby=\"h-events\"><h2 id=\"h-events\">Last events <span class=\"soft\">UTC</span></h2><ol class=\"events\">\(items)</ol></section>"
     }

@@ -30,10 +30,17 @@ import Model
         guard !hasBackend(pool) else { return nil }
         let configuration = pool.configuration
         guard case .divert(let other) = configuration.whenNone else {
-            return "pool \(configuration.name) has no available backend: new connections \(configuration.whenNone.outcome)"
+            return "pool \(configuration.name) has no available backend\(states(pool)): new connections \(configuration.whenNone.outcome)"
         }
         guard let other = table.pool(other), !hasBackend(other) else { return nil }
-        return "neither pool \(configuration.name) nor pool \(other.configuration.name), where its connections go, has an available backend"
+        return "neither pool \(configuration.name)\(states(pool)) nor pool \(other.configuration.name)\(states(other)), where its connections go, has an available backend"
+    }
+
+    /// ` (2 down, 1 drained)`
+    private func states(_ pool: Pool) -> String {
+        guard !pool.backends.isEmpty else { return " (it has none at all)" }
+        let states = Dictionary(grouping: pool.backends, by: \.availability).sorted { $0.key.rank < $1.key.rank }
+        return " (\(states.map { "\($0.value.count) \($0.key == .maintenance ? "in " : "")\($0.key.rawValue)" }.joined(separator: ", ")))"
     }
 
     private func hasBackend(_ pool: Pool) -> Bool { pool.published?.isEmpty == false }

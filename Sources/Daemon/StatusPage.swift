@@ -27,8 +27,14 @@ import SystemCalls
     private static let linesMax = 100
     private static let listenersMax = 24
     private static let eventsMax = 20
+    private static let eventsRead = 200
+    /// Milliseconds.
+    private static let follows: Int64 = 100
+    /// With more pools than these only those that need somebody are shown whole, and of them only some backends.
+    private static let poolsWholeMax = 8
+    private static let backendsOfMany = 8
     /// Of one pool's page.
-    private static let backendsMax = 120
+    nonisolated static let backendsMax = 120
     /// Read between two turns of everybody else.
     private static let backendsInTurn = 256
 
@@ -39,12 +45,34 @@ import SystemCalls
 
     private var table: PoolTable { handler.table }
 
-    /// Nil: there is no such pool. `from`: the first of its backends.
-    func page(of pool: PoolName?, from: Int) async -> [UInt8]? {
-        let key = pool.map { "\($0) \(from)" } ?? ""
+    enum Subject {
+        case all
+        /// `from`: the first of its backends that are shown.
+        case pool(Pool, from: Int)
+        /// A pool was asked for that is not there, by whatever name: one page for all of them.
+        case missing
+
+        /// A start beyond the last backend becomes that of the last page.
+        @ControlPlane init(_ pool: Pool, from asked: Int) {
+            let all = pool.backends.count
+            self = .pool(pool, from: asked < all ? asked : max(0, all - 1) / StatusPage.backendsMax * StatusPage.backendsMax)
+        }
+
+        @ControlPlane fileprivate var key: String {
+            switch self {
+            case .all: "/"
+            case .pool(let pool, let from): "\(pool.configuration.name) \(from)"
+            case .missing: "?"
+            }
+        }
+    }
+
+    /// Nil: lbd is ending.
+    func page(of subject: Subject) async -> [UInt8]? {
+        let key = subject.key
         if let (page, at) = made[key], at.duration(to: clock.now) < StatusPage.fresh { return page }
         if let under = making[key] { return await under.value }
-        let work = start { await self.make(pool, from: from) }
+        let work = start { await self.make(subject) }
         making[key] = work
         let page = await work.value
         making[key] = nil
@@ -53,19 +81,25 @@ import SystemCalls
         return page
     }
 
-    private func make(_ pool: PoolName?, from: Int) async -> [UInt8]? {
-        var document = PageDocument(status: head, readiness: readiness.report, now: Clocks.calendar(), pool: pool?.text, events: events)
+    private func make(_ subject: Subject) async -> [UInt8]? {
+        guard let survey = await survey() else { return nil }
+        let pools: HTML
+        switch subject {
+        case .all: pools = await overview(survey.pools)
+        case .pool(let pool, let from): pools = await whole(pool, window: from..<from + StatusPage.backendsMax) ?? StatusPage.missing
+        case .missing: pools = StatusPage.missing
+        }
+        var document = PageDocument(status: head, readiness: readiness.report, now: Clocks.calendar(), pools: pools, attention: survey.attention, events: events)
+        if case .pool(let pool, _) = subject { document.pool = pool.configuration.name.text }
         let listeners = handler.status.listeners.open + handler.status.listeners.closing
         document.moreListeners = max(0, listeners.count - StatusPage.listenersMax)
         document.status.listeners = listeners.prefix(StatusPage.listenersMax).map { handler.status.report($0) }
-        if let pool {
-            guard let pool = table.pool(pool), let whole = await whole(pool, window: from..<from + StatusPage.backendsMax) else { return nil }
-            document.pools = whole
-        } else {
-            document.pools = await overview()
-        }
         return Array(document.html.text.utf8)
     }
+
+    private static let missing: HTML = """
+        <section aria-labelledby="h-none"><h2 id="h-none">There is no such pool</h2><p>It has been removed, or never was: <a href="/">all pools</a></p></section>
+        """
 
     /// The status without its lists.
     private var head: StatusReport {
@@ -74,32 +108,59 @@ import SystemCalls
         return report
     }
 
-    /// Not those that tell of renewals and the like.
+    /// Not those that tell of renewals and the like, nor availabilities that only follow from what has just been told.
     private var events: [EventRecord] {
-        handler.events.kept.suffix(200).reversed().lazy.filter { $0.change.logLevel > .debug }.prefix(StatusPage.eventsMax)
-            .map { EventRecord($0, level: $0.change.logLevel.rawValue) }
+        var causes: [String: Timestamp] = [:]
+        let told = handler.events.kept.suffix(StatusPage.eventsRead).filter { event in
+            let subject = event.change.subject
+            if event.change.isCause { causes[subject] = event.time }
+            guard event.change.logLevel > .debug else { return false }
+            guard event.change.isAvailability, let cause = causes[subject] else { return true }
+            return event.time.milliseconds - cause.milliseconds > StatusPage.follows
+        }
+        return told.suffix(StatusPage.eventsMax).reversed().map { EventRecord($0, level: $0.change.logLevel.rawValue) }
     }
 
     // MARK: Pools
 
-    private func overview() async -> HTML {
-        var lines: [(pool: Pool, trouble: Int, line: PagePoolLine)] = []
+    private struct PoolInBrief {
+        let pool: Pool
+        /// The gravest first.
+        let rank: Int
+        let line: PagePoolLine
+
+        /// Of pools that need nobody.
+        static let calm = 3 + Availability.warming.rank
+    }
+
+    /// Nil: lbd is ending.
+    private func survey() async -> (attention: PageAttention, pools: [PoolInBrief])? {
+        var (attention, pools) = (PageAttention(), [PoolInBrief]())
         var read = 0
         for pool in table.pools {
-            lines.append((pool, trouble(of: pool), line(of: pool)))
+            let standing = handler.status.rollouts.standing(of: pool)
+            attention.note(pool: pool.configuration.name, standing)
+            for backend in pool.backends { attention.note(backend.reference, backend.availability) }
+            pools.append(PoolInBrief(pool: pool, rank: rank(of: pool, standing), line: line(of: pool)))
             read += pool.backends.count
             guard read >= StatusPage.backendsInTurn else { continue }
             read = 0
-            guard await turns.next(for: taker) else { return "" }
+            guard await turns.next(for: taker) else { return nil }
         }
+        return (attention, pools)
+    }
+
+    private func overview(_ all: [PoolInBrief]) async -> HTML {
+        guard !all.isEmpty else { return "<section aria-labelledby=\"h-none\"><h2 id=\"h-none\">There is no pool</h2><p>To begin: lbctl pool add NAME</p></section>" }
         // By kinds of trouble and not by numbers: what is looked at must not move about.
-        lines = lines.enumerated().sorted { ($1.element.trouble, $0.offset) < ($0.element.trouble, $1.offset) }.map(\.element)
+        let ordered = all.enumerated().sorted { ($0.element.rank, $0.offset) < ($1.element.rank, $1.offset) }.map(\.element)
         var (pools, rest) = ("" as HTML, [PagePoolLine]())
-        for (pool, _, line) in lines {
-            guard rest.isEmpty, pools.size < StatusPage.wholeMax, let whole = await whole(pool, window: nil),
+        for brief in ordered {
+            guard rest.isEmpty, all.count <= StatusPage.poolsWholeMax || brief.rank < PoolInBrief.calm, pools.size < StatusPage.wholeMax,
+                let whole = await whole(brief.pool, rowsMax: all.count <= StatusPage.poolsWholeMax ? nil : StatusPage.backendsOfMany),
                 pools.size + whole.size <= StatusPage.wholeMax
             else {
-                rest.append(line)
+                rest.append(brief.line)
                 continue
             }
             pools += whole
@@ -109,7 +170,7 @@ import SystemCalls
     }
 
     /// Nil: it has gone meanwhile.
-    private func whole(_ pool: Pool, window: Range<Int>?) async -> HTML? {
+    private func whole(_ pool: Pool, window: Range<Int>? = nil, rowsMax: Int? = nil) async -> HTML? {
         guard await turns.next(for: taker) else { return nil }
         let draining = pool.backends.filter { $0.availability == .draining }
         let times = draining.isEmpty ? [:] : await forecasts.latest(draining, of: pool.configuration.name)
@@ -122,22 +183,17 @@ import SystemCalls
                 load: backend.meter.now, failuresPerSecond: history.failuresPerSecond(slot: backend.slot), timeToEmpty: times[backend.reference])
         }
         guard await turns.next(for: taker) else { return nil }
-        return PagePool(report: report, figures: figures, now: Clocks.calendar(), window: window).html
+        return PagePool(report: report, figures: figures, now: Clocks.calendar(), window: window, rowsMax: rowsMax).html
     }
 
-    private func trouble(of pool: Pool) -> Int {
-        if pool.published?.isEmpty != false, !pool.isRemoving { return 5 }
-        if let rollout = handler.status.rollouts.standing(of: pool), !rollout.state.hasEnded { return 4 }
-        var worst = pool.isLosing ? 1 : 0
-        for backend in pool.backends {
-            switch backend.availability {
-            case .draining, .drained: worst = max(worst, 3)
-            case .down: worst = max(worst, 2)
-            case .maintenance, .warming: worst = max(worst, 1)
-            case .available, .unknown: continue
-            }
-        }
-        return worst
+    /// Nobody served first, then by the gravest of its backends, a rollout under way right after those that are down.
+    private func rank(of pool: Pool, _ rollout: RolloutStanding?) -> Int {
+        if pool.published?.isEmpty != false, !pool.isRemoving { return 0 }
+        let calm: Availability = pool.isLosing ? .warming : .available
+        let worst = pool.backends.map(\.availability).filter { $0 != .unknown }.map(\.rank).min() ?? calm.rank
+        if worst == Availability.down.rank { return 1 }
+        if let rollout, rollout.state != .done { return 2 }
+        return 3 + min(worst, calm.rank)
     }
 
     private func line(of pool: Pool) -> PagePoolLine {
@@ -179,5 +235,15 @@ import SystemCalls
         }
         asking.remove(pool)
         news.announce()
+    }
+}
+
+extension Event.Change {
+    fileprivate var isAvailability: Bool { if case .availability = self { true } else { false } }
+
+    /// What an availability follows from.
+    fileprivate var isCause: Bool {
+        if case .wish = self { return true }
+        return if case .probe = self { true } else { false }
     }
 }

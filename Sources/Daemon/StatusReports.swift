@@ -12,7 +12,7 @@ import SystemCalls
     let plane: DataPlane
     let events: EventLog
     let startedAt: Timestamp
-    let rollouts = Rollouts()
+    let rollouts: Rollouts
 
     func report(_ scope: StatusScope, stopping: Bool) -> StatusReport {
         let shown = (listeners.open + listeners.closing).filter { scope.includesListeners(of: $0.configuration.pool) }
@@ -59,7 +59,7 @@ import SystemCalls
             connectFailures: totals.connectFailures, resets: totals.backendResets,
             bytesToBackend: totals.bytesToBackend, bytesToClient: totals.bytesToClient,
             weight: backend.configuration.weight, share: backend.comeback.share.map { $0 * 100 / 256 }, backup: backend.configuration.backup,
-            probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
+            probeSince: history.since?.rfc3339, probeSequence: history.sequence, probedAt: history.finishedAt?.rfc3339, probeFailure: history.failure,
             drain: backend.drain.map { DrainReport($0, leaseUntil: backend.leaseUntil) }, removing: backend.isRemoving)
     }
 }

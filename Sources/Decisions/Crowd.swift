@@ -42,6 +42,12 @@ package struct Crowd: Sendable {
         return .nanoseconds(high)
     }
 
+    /// How many are likely to be open still.
+    package func left(after time: Duration) -> Double {
+        let time = max(0, time.wholeNanoseconds)
+        return groups.reduce(0) { $0 + Double($1.count) * min(1, curve.share(reaching: $1.age + time) / $1.share) }
+    }
+
     /// Each ends by itself: the product over all.
     private func probability(ofEmptyIn time: Int64) -> Double {
         groups.reduce(1) { product, group in

@@ -90,6 +90,8 @@ package struct Event: Equatable, Sendable {
         case drainDeadline(BackendReference, DrainEnd, holders: Int, perSecond: Int?)
         /// So many of them lbd has ended since the deadline, `reset` of those by a reset, and so many are left.
         case drainClosing(BackendReference, DrainEnd, closed: Int, reset: Int, left: Int)
+        /// It began, a step of it is done, it stopped, it ended, or nothing is heard of it any more.
+        case rollout(PoolName, RolloutTurn)
         /// By an operator's word. Each by its id and whom it served.
         case connectionsClosed([String], reset: Bool, by: String)
         /// Told for each change when all of them have been made. `by`: the user behind the socket, or `SIGHUP`.
@@ -117,7 +119,7 @@ extension Event.Change {
             .drainDeadline(let backend, _, _, _), .drainClosing(let backend, _, _, _, _):
             backend.description
         case .poolRefuses(let pool), .poolServes(let pool), .poolFull(let pool, _, _), .poolUnreachable(let pool, _), .poolHolds(let pool, _, _),
-            .poolDiverts(let pool, _), .holdLost(let pool, _, _), .shared(let pool, _, _), .unshared(let pool, _, _):
+            .poolDiverts(let pool, _), .holdLost(let pool, _, _), .shared(let pool, _, _), .unshared(let pool, _, _), .rollout(let pool, _):
             "pool \(pool)"
         case .acceptPaused(let worker, _), .acceptResumed(let worker): "worker \(worker)"
         case .configurationChanged(let change, _):
@@ -177,6 +179,7 @@ extension Event.Change {
         case .rateReached: "rateReached"
         case .drainDeadline: "drainDeadline"
         case .drainClosing: "drainClosing"
+        case .rollout: "rollout"
         case .connectionsClosed: "connectionsClosed"
         case .stopping: "stopping"
         case .stopped: "stopped"
@@ -260,6 +263,7 @@ extension Event.Change {
         case .connectionsClosed(let names, let reset, let by):
             "\(counted(names.count, "connection")) \(reset ? "reset" : "closed") by \(by): " + names.prefix(10).joined(separator: ", ")
                 + (names.count > 10 ? ", and \(names.count - 10) more" : "")
+        case .rollout(_, let turn): turn.text
         case .configurationChanged(let change, let by): "configuration changed by \(by): \(change.text)"
         case .stopping(let deadline): "stopping: listeners closed, open connections may finish within \(deadline.spoken)"
         case .stopped(let closed): "stopped; \(counted(closed, "connection")) \(closed == 1 ? "was" : "were") closed at the end"

@@ -44,7 +44,7 @@ extension Event.Change {
             .connectsFailing:
             .pools
         case .probe, .availability, .suspected, .connectionsReset: .health
-        case .wish, .wishKept, .leased, .shared, .unshared, .drainDeadline, .drainClosing: .drains
+        case .wish, .wishKept, .leased, .shared, .unshared, .drainDeadline, .drainClosing, .rollout: .drains
         case .configurationChanged: .configuration
         case .connectionsClosed: .control
         }

@@ -63,7 +63,7 @@ extension RolloutNotice {
         let time = { (elapsed: Duration) in Timestamp(milliseconds: began.milliseconds + elapsed.wholeMilliseconds) }
         var nodes: [Node] = []
         for node in history.nodes {
-            do { nodes.append(Node(try BackendReference(node.backend), Step(node.fate), since: node.spans.last.map { time($0.to ?? $0.from) })) } catch { return nil }
+            do { nodes.append(Node(try BackendReference(node.backend), Step(node.fate), since: node.spans.last.map { time($0.to ?? $0.from) }, began: node.spans.first.map { time($0.from) })) } catch { return nil }
         }
         guard !nodes.isEmpty else { return nil }
         let inHand = nodes.firstIndex { $0.step != .done } ?? 0

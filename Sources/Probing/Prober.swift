@@ -7,6 +7,8 @@ import SystemCalls
 /// What the probes of a backend have shown so far.
 package struct ProbeHistory: Sendable {
     package var finding: ProbeFinding
+    /// When that was found; nil: it is what it was at first.
+    package var since: Timestamp?
     /// Finished probes.
     package var sequence: UInt64 = 0
     /// Those of them that failed.
@@ -196,7 +198,7 @@ package struct ProbeHistory: Sendable {
 
     private func change(to new: ProbeFinding, because reason: String) {
         let old = history.finding
-        history.finding = new
+        (history.finding, history.since) = (new, Clocks.calendar())
         changed(old, reason)
     }
 }

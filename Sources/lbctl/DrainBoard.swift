@@ -43,10 +43,12 @@ struct DrainBoard {
         let waited = Duration.milliseconds(Int64((entries.values.map(\.record.waited).max() ?? 0) * 1000))
         let names = open.map(\.record.backend).sorted()
         let subject = names.count == 1 ? names[0] : "\(names.count) backends"
-        let left = DrainBoard.left(open.map(\.record))
+        let outlook = DrainBoard.outlook(open.map(\.record))
+        // Said already where the deadline comes first.
+        let left = outlook?.deadlineIsFirst == true ? "" : DrainBoard.left(open.map(\.record))
         return "[\(DrainBoard.bar(done: most - connections, of: most))] \(subject): \(connections) "
             + "\(connections == 1 ? "connection" : "connections") open"
-            + (DrainBoard.forecast(open.compactMap(\.record.timeToEmpty)).map { ", \($0)" } ?? "") + ", waited \(waited.spoken)\(left)"
+            + (outlook.map { ", \($0.short)" } ?? "") + ", waited \(waited.spoken)\(left)"
     }
 
     /// Until lbd does something about them, or gives up.
@@ -58,8 +60,8 @@ struct DrainBoard {
     }
 
     /// Of the one that takes longest.
-    private static func forecast(_ forecasts: [TimeToEmptyReport]) -> String? {
-        forecasts.max { ($0.p90 ?? .infinity) < ($1.p90 ?? .infinity) }?.short
+    private static func outlook(_ open: [DrainRecord]) -> DrainOutlook? {
+        open.filter { $0.timeToEmpty != nil }.max { ($0.timeToEmpty?.p90 ?? .infinity) < ($1.timeToEmpty?.p90 ?? .infinity) }?.outlook
     }
 
     private static func bar(done: Int, of all: Int) -> String {

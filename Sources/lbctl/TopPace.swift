@@ -159,6 +159,13 @@ extension ConnectTimes {
 }
 
 extension TopDeparture {
+    /// What comes first; `deadline`: until it, below 0 after it. Nil: there is nothing to say yet.
+    func words(deadline: Duration?) -> String? {
+        guard let deadline, deadline > .zero, case .perSecond(let rate, let left) = self, Double(left) / rate > deadline.inSeconds else { return text.isEmpty ? nil : text }
+        let rest = min(left, max(1, Int((Double(left) - rate * deadline.inSeconds).rounded())))
+        return "\(left) left, \(TopText.rate(rate)) a second: about \(rest) of them left at the deadline"
+    }
+
     /// `12 left, 0.5 leave a second: empty in about 24 s`
     var text: String {
         switch self {

@@ -73,7 +73,7 @@ enum TopText {
     /// Whose drain it is, what is left of it and until when.
     static func drain(_ drain: ObservedDrain, _ departure: TopDeparture, at now: Timestamp) -> String {
         var parts = ["drained by \(drain.owner) for \(span(from: drain.since, to: now))"]
-        if !departure.text.isEmpty { parts.append(departure.text) }
+        if let words = departure.words(deadline: drain.deadline.map { .milliseconds($0.milliseconds - now.milliseconds) }) { parts.append(words) }
         if let deadline = drain.deadline { parts.append(until(deadline, "deadline", at: now)) }
         if let lease = drain.leaseUntil { parts.append(until(lease, "lease ends", at: now)) }
         if let reason = drain.reason { parts.append(reason) }

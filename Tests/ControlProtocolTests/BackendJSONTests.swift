@@ -19,7 +19,8 @@ struct BackendJSONTests {
             availability: [.available, .warming, .draining, .maintenance].randomElement(using: &random)!,
             connections: .random(in: 0...9_999, using: &random), connectionsMax: Bool.random(using: &random) ? 7 : nil,
             connectionsTotal: .random(in: 0 ... .max, using: &random), connectFailures: 1, resets: 2, bytesToBackend: .max, bytesToClient: 0,
-            weight: 3, share: Bool.random(using: &random) ? 40 : nil, backup: .random(using: &random), probeSequence: 12,
+            weight: 3, share: Bool.random(using: &random) ? 40 : nil, backup: .random(using: &random),
+            probeSince: Bool.random(using: &random) ? "1970-01-01T00:00:00.000Z" : nil, probeSequence: 12,
             probedAt: Bool.random(using: &random) ? "1970-01-01T00:00:00.000Z" : nil,
             probeFailure: Bool.random(using: &random) ? "connect: \"refused\"" : nil, drain: Bool.random(using: &random) ? DrainReport(lease) : nil,
             removing: .random(using: &random))
@@ -35,7 +36,7 @@ struct BackendJSONTests {
             owner: "a", reason: "b", since: Timestamp(milliseconds: 1), lease: .seconds(3), deadline: Timestamp(milliseconds: 5), atDeadline: .close)
         let backend = BackendReport(
             name: "b", address: "a", wish: .drain, probe: .up, availability: .draining, connections: 1, connectionsMax: 2, connectionsTotal: 3,
-            connectFailures: 4, resets: 5, bytesToBackend: 6, bytesToClient: 7, weight: 8, share: 9, backup: true, probeSequence: 10,
+            connectFailures: 4, resets: 5, bytesToBackend: 6, bytesToClient: 7, weight: 8, share: 9, backup: true, probeSince: "e", probeSequence: 10,
             probedAt: "c", probeFailure: "d", drain: DrainReport(lease), removing: true)
         var bytes: [UInt8] = []
         JSONText.append(backend, to: &bytes)

@@ -14,7 +14,7 @@ private func notice(nodes count: Int = 2) -> RolloutNotice {
             let name = String(repeating: "b", count: 60) + "\(number)"
             return RolloutNotice.Node(
                 BackendReference(pool: PoolName(unchecked: pool), backend: BackendName(unchecked: name)), RolloutNotice.Step.allCases[number % RolloutNotice.Step.allCases.count],
-                since: number == 0 ? nil : began)
+                since: number == 0 ? nil : began, began: number.isMultiple(of: 2) && number > 0 ? began : nil)
         }, steps: 500, stepsDone: 7, end: began, endAtMost: nil, lease: .seconds(30))
 }
 
@@ -30,6 +30,7 @@ struct RolloutNoticeTests {
         ("rollout report web/a=done x/b=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "of one pool"),
         ("rollout report web/a=flying id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "no step"),
         ("rollout report web/a=done@now id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "no good time"),
+        ("rollout report web/a=done@2026-11-21T08:33:04.120Z,then id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "no good time"),
         ("rollout report web/a=done id=a owner=b state=running lease=1s", "needs id, owner, state, began and lease"),
         ("rollout report web/a=done id=a owner=b state=running began=yesterday lease=1s", "write a time"),
         ("rollout", "write rollout report"),

@@ -104,7 +104,7 @@ import Testing
     func backend(_ name: String) throws -> Backend { try #require(daemon.table.backend(BackendReference(name))) }
 
     func status() -> StatusReport {
-        StatusReports(table: daemon.table, listeners: daemon.listeners, plane: daemon.plane, events: daemon.events, startedAt: Timestamp(milliseconds: 0))
+        StatusReports(table: daemon.table, listeners: daemon.listeners, plane: daemon.plane, events: daemon.events, startedAt: Timestamp(milliseconds: 0), rollouts: daemon.handler.status.rollouts)
             .report(.everything, stopping: false)
     }
 

@@ -6,11 +6,14 @@ import Testing
 
 @testable import Daemon
 
-private func backend(_ name: String, _ availability: Availability = .available, drain: DrainLease? = nil, failure: String? = nil) -> BackendReport {
+private func backend(
+    _ name: String, _ availability: Availability = .available, drain: DrainLease? = nil, leaseUntil: Timestamp? = nil, failure: String? = nil
+) -> BackendReport {
     BackendReport(
-        name: name, address: "10.0.0.1:8080", wish: drain == nil ? .ready : .drain, probe: .up, availability: availability, connections: 12345,
-        connectionsTotal: 1_234_567, connectFailures: 3, resets: 0, bytesToBackend: 1, bytesToClient: 2, weight: 1, backup: false, probeSequence: 1,
-        probedAt: nil, probeFailure: failure, drain: drain.map { DrainReport($0) })
+        name: name, address: "10.0.0.1:8080", wish: drain == nil ? .ready : .drain, probe: availability == .down ? .down : .up, availability: availability, connections: 12345,
+        connectionsTotal: 1_234_567, connectFailures: 3, resets: 0, bytesToBackend: 1, bytesToClient: 2, weight: 1, backup: false,
+        probeSince: "1970-01-01T00:00:05.000Z", probeSequence: 1,
+        probedAt: nil, probeFailure: failure, drain: drain.map { DrainReport($0, leaseUntil: leaseUntil) })
 }
 
 private func page(_ backends: [BackendReport], _ figures: PoolFigures = PoolFigures(), window: Range<Int>? = nil) -> String {
@@ -35,7 +38,49 @@ struct PageTests {
         let window = page(many, window: 120..<240)
         #expect(window.contains("web-121<") && window.contains("web-240<") && !window.contains("web-241<") && !window.contains("web-120<"))
         #expect(window.contains("from=0\">") && window.contains("from=240\">") && window.utf8.count < 90_000)
-        #expect(!page(many, window: 9000..<9120).contains("web-500<"), "beyond the last there is none")
+        let beyond = page(many, window: 9000..<9120)
+        #expect(beyond.contains("481 to 500 of 500") && beyond.contains("web-500<") && beyond.contains("from=360\">") && !beyond.contains("those after"))
+        let few = page([backend("web-1"), backend("web-2", .maintenance), backend("web-3", .draining), backend("web-4", .down)], window: 0..<120)
+        let places = ["web-4<", "web-3<", "web-2<", "web-1<"].compactMap { few.firstRange(of: $0)?.lowerBound }
+        #expect(places.count == 4 && places == places.sorted())
+        #expect(page([]).contains("lbctl backend add web/NAME"))
+    }
+
+    @Test("a drain's line says whose it is, why, since when and until when; its estimate never what the deadline forestalls")
+    func drainLine() {
+        let drain = DrainLease(
+            owner: "amy", reason: "kernel", since: Timestamp(milliseconds: 4000), lease: .seconds(60), deadline: Timestamp(milliseconds: 70_000),
+            atDeadline: .close)
+        let drained = page([backend("web-1", .drained, drain: drain, leaseUntil: Timestamp(milliseconds: 65_000))]).plain
+        #expect(drained.contains("drained by amy since 00:00:04, for 6 s: kernel; lease until 00:01:05, in 55 s"), "\(drained)")
+        let time = TimeToEmptyReport(p50: .seconds(3600), p90: .seconds(7200), leftAtDeadline: 37, ended: 100, toBlame: [])
+        let figures = PoolFigures(backends: ["web-1": .init(timeToEmpty: time)])
+        let draining = page([backend("web-1", .draining, drain: drain)], figures).plain
+        #expect(draining.contains("12,345 left, closed at 00:01:10 UTC, in 1 m 0 s: about 37 of 12345; by amy since 00:00:04"), "\(draining)")
+        #expect(!draining.contains("empty in"))
+    }
+
+    @Test("why a backend is down stands there, with since when, in one line")
+    func probeFailure() {
+        let text = page([backend("web-1", .down, failure: "said \"no\"\nand\u{1B}[31m left")])
+        #expect(!text.contains("<details"))
+        #expect(text.plain.contains("its probes fail since 00:00:05, for 5 s: said &quot;no&quot;\\nand\\u{1b}[31m left"), "\(text.plain)")
+        #expect(page([backend("web-1", failure: "refused")]).plain.contains("its last probe failed: refused"), "one that is up still")
+        #expect(page([backend("web-1", .down, failure: String(repeating: "x", count: 5000))]).utf8.count < 4000)
+    }
+
+    @Test("what is out is named above all else; nothing out is said too")
+    func attention() throws {
+        var calm = PageAttention(), grave = PageAttention()
+        calm.note(pool: try PoolName("web"), nil)
+        for number in 1...20 {
+            calm.note(try BackendReference("web/web-\(number)"), .available)
+            grave.note(try BackendReference("web/web-\(number)"), number < 10 ? .down : number == 10 ? .maintenance : .available)
+        }
+        #expect(("\(calm.items)" as HTML).text.plain == "all 20 backends of 1 pool are available" && calm.title == "")
+        let text = ("\(grave.items)" as HTML).text.plain
+        #expect(text.hasPrefix("9 down: web/web-1, web/web-2,") && text.contains(" and 3 more1 in maintenance: web/web-10"), "\(text)")
+        #expect(grave.title == "9 down, 1 maintenance")
     }
 
     @Test func aGraphShowsItsHighest() {
@@ -65,4 +110,9 @@ struct PageTests {
 
     @Test(arguments: [(0, "0"), (999, "999"), (1000, "1,000"), (-1234, "-1,234"), (1_234_567, "1,234,567")])
     func counts(number: Int, text: String) { #expect(PageNumbers.count(number) == text) }
+}
+
+extension String {
+    /// Without its markup.
+    var plain: String { replacing(/<[^>]*>/, with: "") }
 }

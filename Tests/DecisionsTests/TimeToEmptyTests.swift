@@ -84,6 +84,22 @@ struct TimeToEmptyTests {
         #expect(never <= 1, "seed \(seed): \(missed)")
     }
 
+    @Test("at a deadline about half of those are left that live twice as long, and all that never end")
+    func leftAtDeadline() throws {
+        // Evenly 0 to 100 s.
+        let completed = LifetimeCounts((1...1000).map { .milliseconds($0 * 100) })
+        let holders = (0..<40).map { _ in Duration.milliseconds(1) }
+        let half = TimeToEmpty(completed: completed, open: LifetimeCounts(holders), holders: holders, deadline: .seconds(50))
+        let left = try #require(half.leftAtDeadline)
+        #expect((15...25).contains(left), "\(half)")
+        let immortal = holders + (0..<7).map { _ in Duration.seconds(86_400) }
+        let stuck = TimeToEmpty(completed: completed, open: LifetimeCounts(immortal), holders: immortal, deadline: .seconds(200))
+        let immortalLeft = try #require(stuck.leftAtDeadline)
+        #expect(stuck.isNever && (7...9).contains(immortalLeft), "\(stuck)")
+        #expect(TimeToEmpty(completed: completed, open: LifetimeCounts(holders), holders: holders).leftAtDeadline == nil)
+        #expect(TimeToEmpty(completed: LifetimeCounts([]), open: LifetimeCounts(holders), holders: holders, deadline: .seconds(1)).leftAtDeadline == nil)
+    }
+
     @Test("a planted immortal connection: never at this rate, and it alone is to blame", arguments: [1, 2, 3] as [UInt64])
     func immortal(seed: UInt64) {
         var random = SeededGenerator(seed: seed)

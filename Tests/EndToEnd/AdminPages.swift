@@ -94,11 +94,11 @@ import Testing
         #expect(try held.line() == "web-1")
         #expect(try balancer.command("drain web/web-1").code == .done)
         let answer = try balancer.get("/readyz")
-        #expect(answer.status == 503 && answer.body == "pool web has no available backend: new connections are reset\n", "\(answer)")
+        #expect(answer.status == 503 && answer.body == "pool web has no available backend (1 draining): new connections are reset\n", "\(answer)")
         for (path, headers) in [("/readyz?format=json", ["Host: localhost"]), ("/readyz", ["Host: localhost", "Accept: application/json"])] {
             let answer = try balancer.get(path, headers)
             #expect(answer.status == 503 && answer.headers["content-type"] == "application/json")
-            #expect(answer.body == "{\"ready\":false,\"reasons\":[\"pool web has no available backend: new connections are reset\"]}\n")
+            #expect(answer.body == "{\"ready\":false,\"reasons\":[\"pool web has no available backend (1 draining): new connections are reset\"]}\n")
         }
         #expect(try balancer.command("undrain web/web-1").code == .done)
         #expect(try balancer.get("/readyz").status == 200)

@@ -61,6 +61,10 @@ import Testing
         held.close()
     }
 
+    private func rollout(_ state: String, done: Int, lease: String = "1h") -> String {
+        "rollout report web/web-1=draining id=r owner=ann state=\(state) began=2026-11-21T08:33:04.120Z steps=3 done=\(done) lease=\(lease)"
+    }
+
     /// Does something to a backend; in words.
     private func act(_ balancer: Balancer, _ backend: MortalServer, _ random: inout SeededRandom) throws -> String {
         let name = "web/\(backend.name)"
@@ -69,6 +73,7 @@ import Testing
             "drain \(name) owner=ann lease=100ms", "drain \(name) owner=ann lease=2h renew=yes", "drain \(name) owner=bob force=yes",
             "undrain \(name) owner=ann", "ready \(name) owner=bob force=yes", "maintain \(name) owner=ann reason=move", "maintain \(name) owner=ann",
             "probe \(name) timeout=1ms", "share \(name)=0 lease=100ms owner=ann", "share \(name)=40 lease=1h owner=ann reason=new", "unshare web owner=ann",
+            rollout("running", done: 0), rollout("running", done: 1), rollout("paused", done: 1), rollout("stopped", done: 2), rollout("running", done: 1, lease: "50ms"),
         ]
         let index = Int.random(in: 0..<lines.count + 3, using: &random)
         if index == lines.count {

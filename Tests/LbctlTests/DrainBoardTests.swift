@@ -64,6 +64,15 @@ import Testing
         #expect(board.line.contains("never at this rate"))
     }
 
+    @Test func aDeadlineThatComesFirstIsSaidInPlaceOfTheForecast() {
+        var board = DrainBoard()
+        var closing = record("web/web-1", 3, 1, left: 60)
+        (closing.timeToEmpty, closing.atDeadline) = (forecast(7200), .close)
+        closing.timeToEmpty?.leftAtDeadline = 2
+        _ = board.take(closing, key: "a")
+        #expect(board.line == "[--------------------] web/web-1: 3 connections open, closed in 1 m 0 s: about 2 of 3, waited 1.0 s")
+    }
+
     @Test func whoIsToBlameIsNamedOnce() {
         var board = DrainBoard()
         var blamed = record("web/web-1", 3, 1)

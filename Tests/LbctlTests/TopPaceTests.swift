@@ -52,6 +52,8 @@ import Testing
         #expect(departure([20], every: 1) == .unknown)
         #expect(departure([20, 18, 16], every: 1) == .perSecond(2, left: 16))
         #expect(departure([20, 18, 16], every: 1).text == "16 left, 2 a second: empty in about 8.0 s")
+        #expect(departure([20, 18, 16], every: 1).words(deadline: .seconds(5)) == "16 left, 2 a second: about 6 of them left at the deadline")
+        #expect(departure([20, 18, 16], every: 1).words(deadline: .seconds(9)) == "16 left, 2 a second: empty in about 8.0 s")
         #expect(departure([2, 0], every: 1) == .empty)
         #expect(departure([20, 20, 20], every: 5) == .stuck(.seconds(10), left: 20))
         #expect(departure([20, 20, 20], every: 5).text == "20 left, none ended in the last 10 s")

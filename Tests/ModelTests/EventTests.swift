@@ -5,6 +5,18 @@ import Testing
 private func web1() throws -> BackendReference { try BackendReference("web/web-1") }
 
 struct EventTests {
+    @Test("a rollout's turns in words: what to type next where it has stopped or is not heard of", arguments: [
+        (nil, .running, 0, " begins, by ann: 3 steps"), (.running, .running, 1, ": 1 of 3 done"), (.paused, .running, 1, " goes on, by ann: 1 of 3 done"),
+        (.running, .stopped, 1, " has stopped: 1 of 3 done; why: lbctl rollout show web-1"),
+        (.running, .abandoned, 1, " is not heard of any more: 1 of 3 done; if no lbctl carries it out: lbctl rollout resume web-1"),
+    ] as [(RolloutState?, RolloutState, Int, String)])
+    func rollouts(from: RolloutState?, to: RolloutState, done: Int, words: String) throws {
+        let change = Event.Change.rollout(
+            try PoolName("web"), RolloutTurn(id: "web-1", owner: "ann", from: from, to: to, stepsDone: done, steps: 3))
+        #expect(change.subject == "pool web" && change.kind == "rollout")
+        #expect(change.text == "rollout web-1\(words)")
+    }
+
     @Test func texts() throws {
         let backend = try web1()
         let endpoint = try Endpoint("127.0.0.1:80")

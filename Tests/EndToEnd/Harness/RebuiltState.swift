@@ -14,6 +14,8 @@ struct RebuiltState: Equatable {
     private(set) var backends: [String: Backend] = [:]
     /// By pool.
     private(set) var shares: [String: SharesReport] = [:]
+    /// By pool: id, state, steps done of steps.
+    private(set) var rollouts: [String: String] = [:]
     /// Where each open one listens.
     private(set) var listeners: [String: String] = [:]
 
@@ -29,7 +31,10 @@ struct RebuiltState: Equatable {
                     availability: backend.availability.rawValue, drain: backend.drain)
             }
         }
-        for pool in status.pools { shares[pool.name] = pool.shares }
+        for pool in status.pools {
+            shares[pool.name] = pool.shares
+            rollouts[pool.name] = pool.rollout.map { "\($0.id) \($0.state.rawValue) \($0.stepsDone)/\($0.steps)" }
+        }
         listeners = Dictionary(uniqueKeysWithValues: status.listeners.map { ($0.name, $0.bind) })
     }
 
@@ -47,7 +52,11 @@ struct RebuiltState: Equatable {
             backends[name, default: Backend()].drain = event.drain
         case "leased": backends[name, default: Backend()].drain = event.drain
         case "shared", "unshared": shares[String(name.dropFirst("pool ".count))] = event.shares
-        case "poolRemoved": shares[String(name.dropFirst("pool ".count))] = nil
+        case "rollout":
+            rollouts[String(name.dropFirst("pool ".count))] = event.rollout.map { "\($0.id) \(event.to ?? "") \($0.stepsDone)/\($0.steps)" }
+        case "poolRemoved":
+            shares[String(name.dropFirst("pool ".count))] = nil
+            rollouts[String(name.dropFirst("pool ".count))] = nil
         case "probe": backends[name, default: Backend()].probe = event.to
         case "availability": backends[name, default: Backend()].availability = event.to
         case "listenerOpened", "listenerMoved": listeners[String(name.dropFirst("listener ".count))] = event.address
