@@ -74,7 +74,7 @@ import Testing
         for client in speaking { #expect(try client.line() == "spoken meanwhile") }
         for client in silent { #expect(try client.toEnd().ending == .end) }
         // A client may see its end a moment before it is counted.
-        try eventually(within: .seconds(2), "\(speaking.count) connections") {
+        try eventually(within: .seconds(10), "\(speaking.count) connections") {
             try balancer.status().listeners[0].connections == speaking.count
         }
         let status = try balancer.status()
