@@ -7,7 +7,7 @@ import Testing
 @Suite(.lab) struct Probes {
     let lab = Lab.current
     private static let banner =
-        "health: { check: banner, expect: \"HELLO\", interval: 200ms, timeout: 200ms, rise: 2, fall: 2 }"
+        "health: { check: banner, expect: \"HELLO\", interval: 200ms, timeout: 2s, rise: 2, fall: 2 }"
 
     /// Says HELLO, then its name, then echoes: passes a banner probe.
     private func polite(_ name: String) throws -> TestServer {
@@ -62,8 +62,8 @@ import Testing
     func wrongBanner() throws {
         let wrong = try TestServer(lab) { try $0.send("GOODBYE\n") }
         let balancer = try Balancer(lab, ConfigurationText([("web-1", wrong)], [Probes.banner]))
-        let report = try balancer.backend("web-1") { $0.probe == .down }
-        #expect(report.probeFailure?.contains("GOODBYE") == true, "\(report.probeFailure ?? "no reason")")
+        // A probe of a busy machine may have timed out as well.
+        try balancer.backend("web-1") { $0.probe == .down && $0.probeFailure?.contains("GOODBYE") == true }
     }
 
     @Test("the first probe starts within min(interval, 1 s), however long the interval")

@@ -47,7 +47,7 @@ import Testing
             }
             return connected
         }
-        try balancer.rests(max: 2)
+        try balancer.rests(max: 8)
         stopping.raise()
         #expect(try connecting.result() > 100)
         client.close()
