@@ -15,7 +15,8 @@ import Testing
         balancer = try Balancer(lab, ConfigurationText([("web-1", first), ("web-2", second)]))
     }
 
-    @Test("drain --wait ends within a second after the last connection, and nothing new arrives meanwhile")
+    /// How soon it ends: see DrainComplaints.
+    @Test("drain --wait ends after the last connection, and nothing new arrives meanwhile")
     func waits() throws {
         let held = try balancer.connection(to: "web-1")
         let drain = try balancer.startLbctl(["drain", "web/web-1", "--wait"])
@@ -28,9 +29,7 @@ import Testing
         #expect(try held.line() == "still here")
 
         held.close()
-        let closed = ContinuousClock.now
         let end = try drain.end()
-        #expect(ContinuousClock.now - closed < .seconds(1))
         #expect(end.status == 0, "\(end)")
         let report = try balancer.backend("web-1")
         #expect(report.availability == .drained)
@@ -87,7 +86,7 @@ import Testing
         let end = try drain.end()
         let took = ContinuousClock.now - started
         #expect(end.status == 3, "\(end)")
-        #expect(took > .milliseconds(1900) && took < .milliseconds(3500), "took \(took.spoken)")
+        #expect(took > .milliseconds(1900) && took < .seconds(2) + Scale.lateness, "took \(took.spoken)")
         let report = try balancer.backend("web-1")
         #expect(report.availability == .draining)
         #expect(report.wish == .drain)
@@ -141,7 +140,7 @@ import Testing
         #expect(client.isQuiet(for: .milliseconds(500)))
         #expect(try drain.isRunning(), "a half-closed connection was not counted")
         goOn.put(())
-        #expect(try drain.end(within: .seconds(2)).status == 0)
+        #expect(try drain.end().status == 0)
     }
 
     @Test("a drain belongs to its owner: another's undrain and drain are refused with 4, --force is not")

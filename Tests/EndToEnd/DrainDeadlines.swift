@@ -174,7 +174,7 @@ import Testing
         } else {
             #expect(until < .now, "the lease was forgotten")
         }
-        try second.backend("web-1", within: .seconds(4)) { $0.wish == .ready }
+        try second.backend("web-1", within: .seconds(10)) { $0.wish == .ready }
         #expect(until < .now, "it ended too early")
     }
 

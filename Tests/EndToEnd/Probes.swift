@@ -7,7 +7,7 @@ import Testing
 @Suite(.lab) struct Probes {
     let lab = Lab.current
     private static let banner =
-        "health: { check: banner, expect: \"HELLO\", interval: 200ms, timeout: 200ms, rise: 2, fall: 2 }"
+        "health: { check: banner, expect: \"HELLO\", interval: 200ms, timeout: 2s, rise: 2, fall: 2 }"
 
     /// Says HELLO, then its name, then echoes: passes a banner probe.
     private func polite(_ name: String) throws -> TestServer {
@@ -62,15 +62,15 @@ import Testing
     func wrongBanner() throws {
         let wrong = try TestServer(lab) { try $0.send("GOODBYE\n") }
         let balancer = try Balancer(lab, ConfigurationText([("web-1", wrong)], [Probes.banner]))
-        let report = try balancer.backend("web-1") { $0.probe == .down }
-        #expect(report.probeFailure?.contains("GOODBYE") == true, "\(report.probeFailure ?? "no reason")")
+        // A probe of a busy machine may have timed out as well.
+        try balancer.backend("web-1") { $0.probe == .down && $0.probeFailure?.contains("GOODBYE") == true }
     }
 
     @Test("the first probe starts within min(interval, 1 s), however long the interval")
     func firstProbe() throws {
         let balancer = try Balancer(lab, ConfigurationText(
             [("web-1", try polite("web-1"))], ["health: { check: connect, interval: 1h, timeout: 1s, rise: 2, fall: 3 }"]))
-        let report = try balancer.backend("web-1", within: .milliseconds(1500)) { $0.probe == .up }
+        let report = try balancer.backend("web-1", within: .seconds(1) + Scale.lateness) { $0.probe == .up }
         #expect(report.probeSequence == 1)
     }
 
@@ -125,13 +125,13 @@ import Testing
         try balancer.becomesAvailable()
         let follower = try EventFollower(balancer, lab)
         _ = try redis.kill()
-        let down = try follower.change("probe", of: "web/web-1", to: "down", within: .seconds(2))
+        let down = try follower.change("probe", of: "web/web-1", to: "down")
         #expect(down.from == "up")
         #expect(down.reason?.isEmpty == false)
         #expect(try balancer.backend("web-1").availability == .down)
         let failed = try balancer.backend("web-1").probeSequence
         try redis.start()
-        try follower.change("probe", of: "web/web-1", to: "up", after: down, within: .seconds(3))
+        try follower.change("probe", of: "web/web-1", to: "up", after: down)
         #expect(try balancer.backend("web-1").probeSequence >= failed + 3, "up after fewer than rise probes")
         let report = try balancer.backend("web-1") { $0.availability == .available }
         #expect(report.probeFailure == nil)
@@ -151,7 +151,7 @@ import Testing
         #expect(reply.status == .ok, "\(reply)")
         let record = try JSONDecoder().decode(ProbeRecord.self, from: Data(reply.data.joined().utf8))
         #expect(record.probe == .up)
-        try eventually(within: .seconds(2), "two fresh probes to arrive") { server.accepted == before + 2 }
+        try eventually(within: .seconds(10), "two fresh probes to arrive") { server.accepted == before + 2 }
         server.stop()
         let second = try balancer.command("probe web/web-1 timeout=1s output=json")
         let after = try JSONDecoder().decode(ProbeRecord.self, from: Data(second.data.joined().utf8))

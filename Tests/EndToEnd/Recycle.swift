@@ -35,13 +35,20 @@ import Testing
         configuration.workers = 1
         let balancer = try Balancer(lab, configuration)
         let atRest = try socketsAtRest(balancer)
-        let client = try balancer.connect()
-        try talk(client)
-        client.reset()
-        try balancer.backend("web-1") { $0.connections == 0 }
-        try eventually(within: .milliseconds(900), "both sockets to be closed: parked ones stay for a second") {
-            try ProcessTable.sockets(balancer.process) == atRest
+        // Parked ones stay for a second. A machine that is busy elsewhere may be too late to see that, but not each time.
+        let isClosedInTime = try (0..<5).contains { _ in
+            let client = try balancer.connect()
+            try talk(client)
+            client.reset()
+            let reset = ContinuousClock.now
+            try balancer.backend("web-1") { $0.connections == 0 }
+            while ContinuousClock.now - reset < .milliseconds(900) {
+                if try ProcessTable.sockets(balancer.process) == atRest { return ContinuousClock.now - reset < .milliseconds(900) }
+                observe(for: .milliseconds(5))
+            }
+            return false
         }
+        #expect(isClosedInTime, "a socket stays open as one that is parked does")
     }
 
     /// Taken for connected, it would keep the client's bytes from every other backend.

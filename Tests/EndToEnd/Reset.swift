@@ -96,7 +96,7 @@ import Testing
             try gone.take()
             client.reset()
         }
-        try balancer.backend("web-1", within: .seconds(3)) { $0.connections == 0 }
+        try balancer.backend("web-1", within: .seconds(10)) { $0.connections == 0 }
     }
 
     /// Class 3: a close with unread data is a reset; it must not overtake the answer.

@@ -59,7 +59,7 @@ import Testing
         let started = ContinuousClock.now
         let end = try balancer.lbctl("rollout", "run", "web")
         #expect(end.status == 1, "\(end)")
-        #expect(ContinuousClock.now - started < .seconds(10))
+        #expect(ContinuousClock.now - started < .seconds(10) + Scale.lateness * 4)
         expectNames(end, "web-1", step: ["restart"])
         #expect(end.text.contains("1s") || end.text.contains("1.0 s"), "the timeout is not told: \(end)")
         try expectOut("web-1", balancer)

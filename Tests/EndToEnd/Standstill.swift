@@ -22,14 +22,15 @@ import Testing
         ])
         configuration.workers = workers
         let balancer = try Balancer(lab, configuration)
+        let endpoint = try balancer.endpoint()
         let talkers = try (0..<100).map { _ in
-            let talker = try balancer.connect()
+            let talker = try Peer(connecting: endpoint)
             try talker.send("ex")
             #expect(try talker.receive(exactly: 1) == Array("x".utf8))
             return talker
         }
         let readers = try (0..<10).map { _ in
-            let reader = try balancer.connect()
+            let reader = try Peer(connecting: endpoint)
             try reader.send("s")
             _ = try reader.receive(exactly: 1 << 20)
             return reader
@@ -59,8 +60,9 @@ import Testing
         try balancer.becomesAvailable()
         let follower = try EventFollower(balancer, lab)
         #expect(try balancer.lbctl("drain", "web/web-2", "--lease", "1m").status == 0)
+        let endpoint = try balancer.endpoint()
         let clients = try (0..<110).map { _ in
-            let client = try balancer.connect()
+            let client = try Peer(connecting: endpoint)
             _ = try client.line()
             return client
         }
@@ -74,7 +76,7 @@ import Testing
         for client in speaking { #expect(try client.line() == "spoken meanwhile") }
         for client in silent { #expect(try client.toEnd().ending == .end) }
         // A client may see its end a moment before it is counted.
-        try eventually(within: .seconds(2), "\(speaking.count) connections") {
+        try eventually(within: .seconds(10), "\(speaking.count) connections") {
             try balancer.status().listeners[0].connections == speaking.count
         }
         let status = try balancer.status()

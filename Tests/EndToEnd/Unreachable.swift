@@ -25,7 +25,7 @@ import Testing
         if manner != .swallows { for client in clients { #expect(try client.toEnd().ending == .reset) } }
         let connections = manner == .swallows ? 20 : 0
         try eventually(within: .seconds(5), "\(connections) connections") { try balancer.status().listeners[0].connections == connections }
-        try balancer.rests(max: 2, for: Scale.of(.seconds(1), full: .seconds(10)))
+        try balancer.rests(max: 8, for: Scale.of(.seconds(1), full: .seconds(10)))
         let share = try balancer.processorShare(over: Scale.of(.seconds(2), full: .seconds(10)))
         #expect(share <= 0.01 * Double(Scale.patience), "\(share) of a processor")
         guard manner != .swallows else { return }

@@ -13,6 +13,9 @@ enum Scale {
 
     static func of<Size>(_ short: Size, full: Size) -> Size { isFull ? full : short }
 
+    /// How late a busy machine may show what has happened in time: less than any other timeout of these tests takes.
+    static let lateness = Duration.seconds(5) * patience
+
     /// How much longer lbd may take for the same where it was built for debugging: nothing is inlined.
     static let slowness: Int = {
         #if DEBUG
