@@ -34,7 +34,7 @@ struct JournalPromises {
     private var contradicted: [String: String] = [:]
     /// Of ours, empty, and what each look that is on its way may not see otherwise.
     private var emptyWhenAsked: [String: Set<String>] = [:]
-    /// Ordered to come back: it may have connections by now.
+    /// Ordered to come back, or left alone by a process that was killed: until its next drain it may have connections.
     private var returning: Set<String> = []
     private let owner: String
     private(set) var restarts = 0
@@ -95,6 +95,8 @@ struct JournalPromises {
     mutating func take(input event: JournalEvent) -> [String] {
         if event.name == "resumed" {
             open = []
+            // A lease may have ended meanwhile, and clients have come.
+            returning.formUnion(standing.keys.filter(isEmpty))
             // Nobody renewed: what was empty need not be so now.
             for (backend, now) in standing where now == .empty || now == .confirmed { standing[backend] = .draining }
             return []

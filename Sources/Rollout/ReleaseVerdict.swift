@@ -205,8 +205,11 @@ package struct ReleaseWatch: Equatable, Sendable {
 
     package init() {}
 
-    /// All traffic has gone elsewhere: what was judged is what others are compared with.
-    package init(after watch: ReleaseWatch) { before = watch.restarted.isEmpty ? watch.before : watch.own }
+    /// All traffic has gone elsewhere: what was judged is what others are compared with. At first all that its balancers have
+    /// counted: a standby is switched to within a second, in which too few come to compare with.
+    package init(after watch: ReleaseWatch) {
+        before = watch.restarted.isEmpty ? watch.last.values.reduce(ConnectionOutcomes(), +) : watch.own
+    }
 
     /// It is back in rotation, and warm: what comes from now on is the new release's.
     package mutating func note(restarted backend: BackendReference, at now: MonotonicTime) {

@@ -84,7 +84,7 @@ struct ReleaseWatchTests {
         watch = ReleaseWatch(after: watch)
         watch.note(restarted: idle, at: MonotonicTime(nanoseconds: 0))
         for count: UInt64 in [500, 507] { watch.read(idle, outcomes(count)) }
-        #expect(watch.before.connections == 30 && watch.own.connections == 7)
+        #expect(watch.before.connections == 40 && watch.own.connections == 7)
         watch = ReleaseWatch(after: watch)
         #expect(watch.before.connections == 7 && watch.own.connections == 0)
     }

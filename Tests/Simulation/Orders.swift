@@ -219,7 +219,7 @@ extension Process {
         guard verdict.cause != nil || verdict.restarted == order.plan.steps.count else { throw Broken("done, but not all") }
         guard verdict.cause != nil || runners.count == order.plan.steps.count else { throw Broken("done, with \(runners.count) restarts") }
         let finding = JournalVerifier.verify(lines)
-        guard finding.holds else { throw Broken("its journal does not hold: \(finding.breaches.first?.description ?? "no end")") }
+        guard finding.holds else { throw Broken("its journal does not hold: \((finding.breaches + finding.contradictions).first?.description ?? "no end")") }
         guard finding.mostOut <= finding.outMax, finding.restarts == runners.count || kills > 0 else {
             throw Broken("its journal tells of \(finding.restarts) restarts, and there were \(runners.count)")
         }
