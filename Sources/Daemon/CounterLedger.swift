@@ -20,8 +20,13 @@ struct CounterLedger<Name: Hashable> {
     private var turn: UInt64 = 0
     /// So many are kept, some 300 bytes each of a backend; who comes back after that begins at 0, as after a restart.
     private let idleMax: Int
+    /// So many of each.
+    private let counters: Int
 
-    init(idleMax: Int = 65_536) { self.idleMax = idleMax }
+    init(counters: Int, idleMax: Int = 65_536) {
+        self.counters = counters
+        self.idleMax = idleMax
+    }
 
     /// From now on the number counts for the name.
     mutating func open(_ number: Int, for name: Name, at counts: [UInt64]) {
@@ -71,11 +76,11 @@ struct CounterLedger<Name: Hashable> {
 
     /// Since the name first had a number. `read`: what a number stands at now.
     func total(of name: Name, _ read: (Int) -> [UInt64]) -> [UInt64] {
-        guard let account = accounts[name] else { return [] }
-        var total = account.rest
-        for number in account.numbers {
-            if total.isEmpty { total = read(number) } else { total.add(read(number)) }
-        }
+        // Also of one that has gone while somebody reads on: nothing counted is as good as zeros, but there are as many of them.
+        var total = [UInt64](repeating: 0, count: counters)
+        guard let account = accounts[name] else { return total }
+        total.add(account.rest)
+        for number in account.numbers { total.add(read(number)) }
         return total
     }
 }

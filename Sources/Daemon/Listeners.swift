@@ -45,7 +45,7 @@ struct PreparedListeners {
     private var numbers: Numbers
     /// Those that were open when lbd stopped.
     private var stopped: [OpenListener] = []
-    private var counters = CounterLedger<ListenerName>(idleMax: 4096)
+    private var counters = CounterLedger<ListenerName>(counters: ListenerCounter.endings.rawValue + Ending.all.count, idleMax: 4096)
     /// Of listeners that are gone, until the generation is settled.
     private var leaving: [(listener: OpenListener, generation: UInt64)] = []
     /// Workers that have found a listener full, by its index.

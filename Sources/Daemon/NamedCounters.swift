@@ -6,10 +6,10 @@ import Statistics
 
 @ControlPlane final class NamedCounters {
     private let plane: DataPlane
-    private var backends = CounterLedger<BackendReference>()
-    private var pools = CounterLedger<PoolName>(idleMax: poolsIdleMax)
+    private var backends = CounterLedger<BackendReference>(counters: BackendCounter.count)
+    private var pools = CounterLedger<PoolName>(counters: 4, idleMax: poolsIdleMax)
     /// By kind.
-    private var times = PoolTimes.allCases.map { _ in CounterLedger<PoolName>(idleMax: poolsIdleMax) }
+    private var times = PoolTimes.allCases.map { _ in CounterLedger<PoolName>(counters: TimeBuckets.count + 1, idleMax: poolsIdleMax) }
     /// A pool's times are 3.5 kB.
     private static let poolsIdleMax = 4096
 

@@ -81,6 +81,7 @@ package final class DataPlane {
 
     /// Ends the threads and frees what they had. Connections that are still open are cut.
     package func end() {
+        for queue in queues.values { queue.close() }
         for mailbox in mailboxes.prefix(threads.count) {
             mailbox.post(.closeListeners(generation: generation))
             if let ownListener { mailbox.post(.closeListener(ownListener, generation: generation)) }
@@ -161,6 +162,7 @@ package final class DataPlane {
 
     /// Ends every open connection cleanly (FIN).
     package func closeConnections() {
+        for queue in queues.values { queue.close() }
         post(.closeConnections)
     }
 

@@ -29,6 +29,8 @@ final class PoolQueue: Sendable {
         /// Of those that were held.
         var holdPacing = ReportPacing<Void>()
         var holdTimeouts = 0
+        /// All connections are about to be ended, those in line too.
+        var isClosed = false
         /// Backends whose connect has failed of late, by slot: when.
         var failedAt: [Int: Int64] = [:]
 
@@ -69,7 +71,7 @@ final class PoolQueue: Sendable {
             guard state.line.count < lengthMax else { return nil }
             let place = state.line.join(waiter)
             if waiter.isHeld { noteHeld(1) }
-            awaited.store(true, ordering: .sequentiallyConsistent)
+            tellAwaited(state)
             return place
         }
     }
@@ -79,7 +81,7 @@ final class PoolQueue: Sendable {
         state.withLock { state in
             let place = state.line.joinAtHead(waiter)
             if waiter.isHeld { noteHeld(1) }
-            awaited.store(true, ordering: .sequentiallyConsistent)
+            tellAwaited(state)
             return place
         }
     }
@@ -87,16 +89,28 @@ final class PoolQueue: Sendable {
     func leave(_ place: WaitingPlace, isHeld: Bool) {
         state.withLock { state in
             if state.line.leave(place), isHeld { noteHeld(-1) }
-            awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent)
+            tellAwaited(state)
         }
     }
+
+    /// From now on nobody is handed anything: where one worker ends its connections before another, those in line at the
+    /// other would be connected for the moment until they are ended too.
+    func close() {
+        state.withLock { state in
+            state.isClosed = true
+            tellAwaited(state)
+        }
+    }
+
+    /// Under the lock, after every change.
+    private func tellAwaited(_ state: borrowing State) { awaited.store(!state.isClosed && !state.line.isEmpty, ordering: .sequentiallyConsistent) }
 
     /// Hands a taken ticket to the first in line who has not tried that backend; false: nobody waits, or the backend is
     /// left alone for now. Nobody is told within the lock of anything that takes it again.
     func hand(slot: Int, pool: Int, now: Int64, to mailboxes: [Mailbox]) -> Bool {
         let served = state.withLock { state -> (waiter: Waiter, place: WaitingPlace)? in
-            guard !state.isLeftAlone(slot, now: now) else { return nil }
-            defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
+            guard !state.isClosed, !state.isLeftAlone(slot, now: now) else { return nil }
+            defer { tellAwaited(state) }
             let served = state.line.serve(looksMax: PoolQueue.looksMax) { !$0.tried.holds(Int16(slot)) }
             if let served {
                 state.pace.begin()
@@ -112,7 +126,7 @@ final class PoolQueue: Sendable {
     /// The first of one worker's, in line no longer.
     func remove(of worker: Int, countMax: Int) -> [Waiter] {
         state.withLock { state in
-            defer { awaited.store(!state.line.isEmpty, ordering: .sequentiallyConsistent) }
+            defer { tellAwaited(state) }
             let removed = state.line.remove(countMax: countMax) { $0.worker == worker }
             noteHeld(-removed.count { $0.isHeld })
             return removed

@@ -7,7 +7,7 @@ import Testing
 /// Counters that count on, of numbers that names have in turn.
 private struct Book {
     var standing: [Int: UInt64] = [:]
-    var ledger = CounterLedger<String>(idleMax: 2)
+    var ledger = CounterLedger<String>(counters: 2, idleMax: 2)
 
     private func read(_ number: Int) -> [UInt64] { [standing[number] ?? 0, 7] }
     func total(_ name: String) -> UInt64 { ledger.total(of: name, read).first ?? 0 }
@@ -52,6 +52,16 @@ struct CounterLedgerTests {
         #expect(book.total("a") == 20)
     }
 
+    /// Fault: a scrape that was under way when a pool without any traffic went ended lbd.
+    @Test("of whoever counted nothing, has gone or never was, there are zeros")
+    func nothing() {
+        var ledger = CounterLedger<String>(counters: 2)
+        ledger.open(1, for: "a", at: [0, 0])
+        ledger.close(1, for: "a", at: [0, 0])
+        #expect(ledger.total(of: "a") { _ in [9, 9] } == [0, 0])
+        #expect(ledger.total(of: "b") { _ in [9, 9] } == [0, 0])
+    }
+
     @Test("names that are gone are kept up to a bound, those in use beyond it")
     func bounded() {
         var book = Book()
@@ -77,7 +87,7 @@ struct CounterLedgerTests {
     /// As where backends are called by their containers: each name once, some of them again.
     @Test("10,000 names that come and go: no total goes down, whoever comes back, and memory is bounded by those that went")
     func manyNames() {
-        var ledger = CounterLedger<String>()
+        var ledger = CounterLedger<String>(counters: 2)
         var standing: UInt64 = 0
         func read(_: Int) -> [UInt64] { [standing, 7] }
         for round in 1...3 {
@@ -88,7 +98,7 @@ struct CounterLedgerTests {
                 ledger.close(5, for: "b\(name)", at: read(5))
             }
         }
-        var few = CounterLedger<String>(idleMax: 10)
+        var few = CounterLedger<String>(counters: 2, idleMax: 10)
         for turn in 0..<10_000 {
             few.open(1, for: "b\(turn % 5)", at: [UInt64(turn), 0])
             few.close(1, for: "b\(turn % 5)", at: [UInt64(turn + 1), 0])

@@ -377,7 +377,8 @@ struct QueueTests {
         }
     }
 
-    /// Ending the plane with connections in line frees everything and does not hang.
+    /// Ending the plane with connections in line frees everything and does not hang. Fault: where one worker ended its
+    /// connections first, somebody in line at the other was connected, and cut at once.
     @Test(arguments: [1, 2])
     func thePlaneEndsWithConnectionsInLine(_ workers: Int) async throws {
         try await onThread {
@@ -386,7 +387,7 @@ struct QueueTests {
             let line = try (0..<6).map { _ in try pool.queued() }
             try pool.plane.waitUntilFollowed(pool.plane.plane.closeListeners())
             pool.plane.plane.closeConnections()
-            for client in line { #expect(client.receiveAll().bytes.allSatisfy { $0 == UInt8(ascii: "!") }) }
+            for client in line { #expect(client.receiveAll().bytes.isEmpty) }
             _ = holder.receiveAll()
             try pool.expectNothingHeld()
         }
