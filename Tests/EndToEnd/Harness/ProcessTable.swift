@@ -90,6 +90,14 @@ enum ProcessTable {
         return .milliseconds(ticks * 1000 / sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// How long its first thread, which is the control plane's, was ready to run and had no processor, since it began.
+    static func waitedForProcessor(_ process: pid_t) throws -> Duration {
+        let path = "/proc/\(process)/task/\(process)/schedstat"
+        let fields = String(decoding: content(path) ?? [], as: UTF8.self).split(whereSeparator: \.isWhitespace)
+        guard fields.count == 3, let waited = Int64(fields[1]) else { throw HarnessError("\(path) does not tell") }
+        return .nanoseconds(waited)
+    }
+
     /// Sockets of the process whose peer has ended and that it has not closed (CLOSE_WAIT).
     static func closeWaits(_ process: pid_t) throws -> Int {
         let own = Set(try FileManager.default.contentsOfDirectory(atPath: "/proc/\(process)/fd").compactMap {
