@@ -10,6 +10,7 @@ import SystemCalls
     private static let lastingMax = 24
     /// Accepted at a time, before the loop does something else.
     private static let acceptsInARow = 16
+    private static let passingMax = Duration.microseconds(500)
 
     private let path: String
     /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
@@ -18,6 +19,7 @@ import SystemCalls
     private let logger: Logger
     private let turns: Turns
     private let departed: DepartedOrders
+    private var arrivals = 0
     private var conversations: [ObjectIdentifier: Conversation] = [:]
     /// Announced when one of them has gone.
     private let left = Broadcast()
@@ -68,10 +70,12 @@ import SystemCalls
                 let arrived = try await listener.accept(countMax: ControlServer.acceptsInARow)
                 // There may be thousands of them a second: of somebody who has gone by now only orders are kept.
                 let gone = Sockets.hungUp(among: arrived.map(\.number))
+                if !gone.isEmpty { takeOrdersOfGone() }
                 for socket in arrived {
-                    let peer = Conversation(socket: socket)
+                    arrivals += 1
+                    let peer = Conversation(socket: socket, number: arrivals)
                     guard !gone.contains(socket.number) else {
-                        takeOrders(peer.lastLines(), of: peer)
+                        await takeInPassing(peer)
                         continue
                     }
                     guard await hasRoom() else { return }
@@ -94,15 +98,32 @@ import SystemCalls
         peer.run { peer in
             await self.converse(with: peer)
             self.leave(peer)
-            if peer.socket.isHungUp { self.takeOrders(peer.lastLines(), of: peer) }
+            if peer.socket.isHungUp { self.takeOrders(of: peer) }
         }
     }
 
     /// Of a peer that has gone: whatever it ordered before is carried out.
-    private func takeOrders(_ lines: [[UInt8]], of peer: Conversation) {
+    private func takeOrders(of peer: Conversation) {
+        let (lines, isMore) = peer.lastLines()
         let orders = lines.filter(Request.mayOrder)
         guard !orders.isEmpty, let user = user(of: peer) else { return }
-        departed.add(orders, of: user)
+        departed.add(orders, isMore: isMore, of: user)
+    }
+
+    /// Others have their turns where there is much to read.
+    private func takeInPassing(_ peer: Conversation) async {
+        let began = Clocks.threadTime()
+        takeOrders(of: peer)
+        if Clocks.threadTime() - began > ControlServer.passingMax { await Task.yield() }
+    }
+
+    /// Of those who were here before whoever is heard next: in the order of their arrival.
+    private func takeOrdersOfGone() {
+        let gone = Sockets.hungUp(among: conversations.values.map(\.socket.number))
+        guard !gone.isEmpty else { return }
+        for peer in conversations.values.sorted(by: { $0.number < $1.number }) where gone.contains(peer.socket.number) && !peer.isWorking {
+            takeOrders(of: peer)
+        }
     }
 
     private func leave(_ peer: Conversation) {
@@ -162,24 +183,37 @@ import SystemCalls
         switch await peer.request() {
         case nil, .end: return false
         case .tooLong:
+            guard await turns.next(for: peer.taker) else { return false }
+            defer { turns.end(of: peer.taker) }
             return await peer.say(.failure(Failure(.badUsage, "a line has at most \(RequestLine.bytesMax) bytes")))
+        case .line(let line) where line.isEmpty:
+            // It costs a turn as any other: whoever sends nothing else would have all of them.
+            guard await turns.next(for: peer.taker) else { return false }
+            turns.end(of: peer.taker)
+            return true
         case .line(let line):
-            return line.isEmpty ? true : await answer(line, peer)
+            peer.take(line)
+            return await answer(line, peer)
         }
     }
 
+    /// Where it ends unanswered the line is still in hand, and goes with what the peer has left.
     private func answer(_ line: [UInt8], _ peer: Conversation) async -> Bool {
-        guard await turns.next(for: peer.taker) else { return leaveUnanswered(line, peer) }
+        guard await turns.next(for: peer.taker) else { return false }
         defer { turns.end(of: peer.taker) }
+        guard peer.holds() else { return false }
         let request: Request
         do throws(LineError) { request = try Request(line: line) } catch {
             return await peer.say(.failure(Failure(.badUsage, error.description)))
         }
         // Else those who send and go would keep those waiting who wait.
-        guard !peer.socket.isHungUp else { return leaveUnanswered(line, peer) }
-        if !request.command.onlyAsks, departed.isWaiting {
-            turns.end(of: peer.taker)
-            guard await departed.areBegun(), await turns.next(for: peer.taker) else { return leaveUnanswered(line, peer) }
+        guard !peer.socket.isHungUp else { return false }
+        if !request.command.onlyAsks {
+            takeOrdersOfGone()
+            if departed.isWaiting {
+                turns.end(of: peer.taker)
+                guard await departed.areDone(), await turns.next(for: peer.taker), peer.holds() else { return false }
+            }
         }
         guard let user = user(of: peer) else { return false }
         peer.beginWork()
@@ -187,12 +221,6 @@ import SystemCalls
         let outcome = await carryOut(request, peer, user)
         peer.endWork()
         return await peer.send(outcome)
-    }
-
-    /// An order of somebody who has gone meanwhile is one like those that he left unread.
-    private func leaveUnanswered(_ line: [UInt8], _ peer: Conversation) -> Bool {
-        if peer.socket.isHungUp { takeOrders([line], of: peer) }
-        return false
     }
 
     /// The peer's going away ends whatever is waited for on its behalf. Looked for once a second, as long as there is

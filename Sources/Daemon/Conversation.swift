@@ -6,6 +6,7 @@ import SystemCalls
 
 @ControlPlane final class Conversation {
     let socket: AsyncSocket
+    let number: Int
     let taker = TurnTaker()
     /// What it does now, and since when.
     private(set) var phase: Phase
@@ -15,6 +16,7 @@ import SystemCalls
     private(set) var isWaiting = false
     /// A request of its is being carried out.
     private(set) var isWorking = false
+    private var inHand: [UInt8]?
     private var task: Task<Void, Never>?
 
     enum Phase: Equatable {
@@ -62,8 +64,12 @@ import SystemCalls
     /// A peer that asks nothing, or takes nothing of an answer, for so long is left.
     private static let patience = Duration.seconds(60)
 
-    init(socket: AsyncSocket) {
+    private static let linesLeftMax = 1024
+
+    /// `number`: of its arrival.
+    init(socket: AsyncSocket, number: Int) {
         self.socket = socket
+        self.number = number
         busySince = LoopClock().now
         phase = .silent(since: busySince)
     }
@@ -89,29 +95,38 @@ import SystemCalls
         }
     }
 
-    /// Those that were not read yet of a peer that has gone; nothing is waited for.
-    func lastLines() -> [[UInt8]] {
-        var lines: [[UInt8]] = []
-        while true {
+    /// Of a peer that has gone: the line in hand and those that were not read yet, which are nobody else's from now on.
+    /// Nothing is waited for. `isMore`: it left more than anybody means.
+    func lastLines() -> (lines: [[UInt8]], isMore: Bool) {
+        var lines = inHand.map { [$0] } ?? []
+        inHand = nil
+        for _ in 0..<Conversation.linesLeftMax {
             let line: AsyncSocket.Line?
             do throws(SocketFailure) { line = try socket.lineAtHand(bytesMax: RequestLine.bytesMax) } catch {
                 // The connection failed: no more of it can be read.
-                return lines
+                return (lines, false)
             }
             switch line {
-            case nil, .end: return lines
+            case nil, .end: return (lines, false)
             case .tooLong: continue
-            case .line(let line): if !line.isEmpty { lines.append(line) }
+            case .line(let line): lines.append(line)
             }
         }
+        return (lines, true)
     }
+
+    /// Read, and waiting for its turn.
+    func take(_ line: [UInt8]) { inHand = line }
+
+    /// False: it was taken away meanwhile, as the peer has gone.
+    func holds() -> Bool { inHand != nil }
 
     /// One that may take long is carried out, until `endWait`.
     func wait() { (phase, isWaiting) = (.waiting, true) }
 
     func endWait() { isWaiting = false }
 
-    func beginWork() { isWorking = true }
+    func beginWork() { (isWorking, inHand) = (true, nil) }
 
     func endWork() { isWorking = false }
 
@@ -120,6 +135,7 @@ import SystemCalls
     func say(_ line: ReplyLine) async -> Bool {
         var bytes: [UInt8] = []
         line.append(to: &bytes)
+        inHand = nil
         return await send(bytes)
     }
 

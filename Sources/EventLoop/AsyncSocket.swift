@@ -117,9 +117,9 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
         }
     }
 
-    /// The same without waiting; nil: it is not there yet. Of a peer that has gone all lines are there, and then the end.
+    /// The same without waiting; nil: it is not there yet, or a peer that never stops has sent as much as is read at a time.
     package func lineAtHand(bytesMax: Int) throws(SocketFailure) -> Line? {
-        while true {
+        for _ in 0..<AsyncSocket.readsAtATime {
             if let newline = newline() {
                 defer { (taken, searched, isTooLong) = (newline + 1, newline + 1, false) }
                 guard !isTooLong, newline - taken <= bytesMax else { return .tooLong }
@@ -134,11 +134,16 @@ package enum SocketFailure: Error, Equatable, CustomStringConvertible {
                 defer { isTooLong = false }
                 return isTooLong ? .tooLong : .end
             }
-            guard let more = try receiveAtHand(bytesMax: 16 * 1024) else { return nil }
+            guard let more = try receiveAtHand(bytesMax: AsyncSocket.readMax) else { return nil }
             receivedEnd = more.isEmpty
             keep(more)
         }
+        return nil
     }
+
+    private static let readMax = 16 * 1024
+    /// More than what a peer that has gone can have left.
+    private static let readsAtATime = 64
 
     private func keep(_ more: [UInt8]) {
         if taken > 0 { received.removeFirst(taken) }

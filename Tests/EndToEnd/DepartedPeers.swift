@@ -3,6 +3,7 @@
 import ControlProtocol
 import Foundation
 import Model
+import SystemCalls
 import Testing
 
 @Suite(.lab) struct DepartedPeers {
@@ -81,5 +82,74 @@ import Testing
             conversation.close()
             try eventually(within: .seconds(20), "\(verb) of both") { try wishes() == ["web-1": wish, "web-2": wish] }
         }
+    }
+
+    @Test("a drain of somebody who was there before, and is gone, comes before the undrain of one who came later and is gone too")
+    func acceptedBefore() throws {
+        for _ in 0..<10 {
+            let first = try ControlConversation(balancer.control)
+            try first.send("status web\n")
+            #expect(try first.reply().code == .done)
+            try balancer.program.signal(SIGSTOP)
+            try first.send("drain web/web-1 owner=ann\n")
+            first.close()
+            try sendAndGo("undrain web/web-1 owner=ann\n")
+            try balancer.program.signal(SIGCONT)
+            // Carried out after both.
+            #expect(try balancer.command("ready web/web-2").code == .done)
+            #expect(try wishes()["web-1"] == .ready)
+        }
+    }
+
+    @Test("of the orders of one who has gone each waits for the one before, though that takes its time")
+    func oneAfterTheOther() throws {
+        let slow = try TestServer(lab) { peer in
+            _ = try peer.receive()
+            observe(for: .milliseconds(500))
+            try peer.send("HTTP/1.0 200 OK\r\n\r\n")
+        }
+        #expect(try balancer.command("pool add slow backends.a=\(slow.endpoint) health.check=none").code == .done)
+        try sendAndGo("pool set slow health.check=http health.path=/ health.timeout=5s health.interval=10s\npool set slow health.check=none\npool add last\n")
+        try eventually(within: .seconds(20), "the last of three orders") { try balancer.command("status last").code == .done }
+        let shown = try balancer.command("config show").data
+        #expect(!shown.contains { $0.contains("http") }, "the first order outlived the second: \(shown)")
+    }
+
+    @Test("empty lines without end keep nobody waiting")
+    func emptyLines() throws {
+        let stop = StopFlag()
+        let pump = try Peer(connecting: .unix(path: balancer.control))
+        let pumping = Background {
+            let lines = [UInt8](repeating: 0x0A, count: 256 * 1024)
+            // lbd may hang up on it.
+            do { while !stop.isRaised { try pump.send(lines) } } catch is SystemError {}
+        }
+        for _ in 0..<5 { #expect(try balancer.status().pid == balancer.process) }
+        #expect(!pumping.isFinished, "it was not there meanwhile")
+        stop.raise()
+        pump.interrupt()
+        try pumping.result()
+        pump.close()
+    }
+
+    @Test("what is not carried out is told, all of it, also where too much is sent at once")
+    func told() throws {
+        let lines = try Regex<(Substring, Substring?)>("was not carried out: .*?(?:; neither were ([0-9]+) before it)?$")
+        func count() -> Int {
+            balancer.program.errors.split(separator: "\n").reduce(0) { sum, line in
+                guard line.contains("was not carried out: ") else { return sum }
+                return sum + 1 + (line.firstMatch(of: lines).flatMap { $0.1 }.flatMap { Int($0) } ?? 0)
+            }
+        }
+        for number in 0..<3 { try sendAndGo("drain web/none-\(number)\n") }
+        try eventually(within: .seconds(20), "three refused orders in the log") { count() == 3 }
+        // As much as a socket holds: more than a thousand lines of one who has gone are not looked at.
+        let many = try Peer(connecting: .unix(path: balancer.control))
+        try balancer.program.signal(SIGSTOP)
+        try many.send(Array(String(repeating: "ready web/web-1\n", count: 5_000).utf8))
+        many.close()
+        try balancer.program.signal(SIGCONT)
+        #expect(try balancer.command("ready web/web-2").code == .done)
+        try eventually(within: .seconds(20), "that there was more") { balancer.program.errors.contains("more lines were left than are looked at") }
     }
 }
