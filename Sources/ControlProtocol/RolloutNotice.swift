@@ -88,11 +88,21 @@ extension Arguments {
         guard let id = try text("id"), let owner = try text("owner"), let state, let began = try timestamp("began"), let lease = try time("lease") else {
             throw LineError(description: "'rollout report' needs id, owner, state, began and lease: \(verb.usage)")
         }
-        let most = 1...1_000_000
+        let (steps, done) = try progress(nodes)
         return RolloutNotice(
-            id: id, owner: owner, state: state, began: began, nodes: nodes, steps: try count("steps", in: most) ?? nodes.count,
-            stepsDone: try count("done", in: 0...1_000_000) ?? nodes.count { $0.step == .done }, end: try timestamp("end"),
+            id: id, owner: owner, state: state, began: began, nodes: nodes, steps: steps, stepsDone: done, end: try timestamp("end"),
             endAtMost: try timestamp("end-at-most"), lease: lease)
+    }
+
+    /// Steps, and those that are done: what does not add up is refused, for it would be shown.
+    private mutating func progress(_ nodes: [RolloutNotice.Node]) throws(LineError) -> (steps: Int, done: Int) {
+        var seen: Set<BackendReference> = []
+        for node in nodes where !seen.insert(node.backend).inserted { throw LineError(description: "'\(node.backend)' stands twice") }
+        let steps = try count("steps", in: 1...1_000_000) ?? nodes.count
+        guard steps >= nodes.count else { throw LineError(description: "steps=\(steps) is less than the \(nodes.count) backends that are named") }
+        let done = try count("done", in: 0...1_000_000) ?? nodes.count { $0.step == .done }
+        guard done <= steps else { throw LineError(description: "done=\(done) is more than the \(counted(steps, "step")) of the rollout") }
+        return (steps, done)
     }
 
     private mutating func timestamp(_ key: String) throws(LineError) -> Timestamp? {

@@ -26,9 +26,20 @@ package enum StatusTable {
     }
 
     package static func lines(_ pool: PoolReport, wide: Bool = false) -> [String] {
-        ["", "pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool))]
-            + table([header(wide)] + pool.backends.map { row($0, pool, wide) })
+        var head = ["", "pool \(pool.name) (\(pool.balance))" + (pool.removing ? ", being removed" : fullness(pool))]
+        if let standing = pool.rollout, let words = line(of: standing) { head.append(words) }
+        return head + table([header(wide)] + pool.backends.map { row($0, pool, wide) })
             + pool.leaving.map { "  \(pool.name)/\($0.name) leaves \($0.address): \(counted($0.connections, "connection")) left" }
+    }
+
+    /// One that runs, or that somebody is to look after.
+    private static func line(of standing: RolloutStanding) -> String? {
+        let progress = "rollout \(standing.id) \(standing.state.rawValue), \(standing.stepsDone) of \(standing.steps) done"
+        switch standing.state {
+        case .running, .paused, .stopping: return progress
+        case .abandoned: return "\(progress), last heard of at \(standing.reportedAt)" + (standing.resume.map { ": \($0)" } ?? "")
+        case .done, .stopped: return nil
+        }
     }
 
     private static func header(_ wide: Bool) -> [String] {

@@ -65,7 +65,7 @@ package struct DaemonError: Error, CustomStringConvertible {
             logger: logger, descriptorsBefore: descriptors)
         let status = StatusReports(table: table, listeners: listeners, plane: plane, events: events, startedAt: startedAt, rollouts: Rollouts(events))
         access = AccessLog(plane.access, table: table, listeners: listeners, log: log, turns: turns)
-        running = RunningConfiguration(file, content, reconfiguration)
+        running = RunningConfiguration(file, content, reconfiguration, logger)
         handler = CommandHandler(
             table: table, drains: drains, events: events, status: status, explanations: explanations, running: running,
             reconfiguration: reconfiguration)
@@ -141,7 +141,9 @@ package struct DaemonError: Error, CustomStringConvertible {
             try control.close()
             throw error
         }
+        log.noteStarted()
         events.record(.started(version: sluiceVersion, process: Processes.own))
+        if ignoresHangUp { logger.info("SIGHUP is ignored, as whoever started lbd asked (nohup): use lbctl config reload") }
         reconfiguration.tellUnclaimed()
         if let shortfall = plane.budget.shortfall { logger.warning("\(shortfall.words(carried: plane.connectionsMax))") }
         logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
@@ -156,6 +158,18 @@ package struct DaemonError: Error, CustomStringConvertible {
     }
 
     // MARK: Signals
+
+    /// `Signals` leaves it so. The kernel lists what a process ignores as bits, the lowest of which is signal 1.
+    private var ignoresHangUp: Bool {
+        do throws(SystemError) {
+            let status = String(decoding: try Files.read("/proc/self/status", bytesMax: 64 * 1024), as: UTF8.self)
+            guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigIgn:") }), let last = line.last?.hexDigitValue else { return false }
+            return last & 1 != 0
+        } catch {
+            // Without /proc it is not known: then nothing is said of it.
+            return false
+        }
+    }
 
     private func serve(_ signals: SignalSource) async throws {
         while let signal = try await signals.next() {
@@ -189,14 +203,14 @@ package struct DaemonError: Error, CustomStringConvertible {
         }
     }
 
-    /// `config reload` without anybody to answer to: what is wrong goes to the log.
+    /// `config reload` without anybody to answer to.
     private func reload() {
         do throws(RunningConfiguration.ReloadFailure) {
             let changes = try running.reload(by: "SIGHUP")
             logger.info("config reload: \(changes.isEmpty ? "no change" : counted(changes.count, "change"))")
         } catch {
-            for line in error.lines { logger.error("\(line)") }
-            logger.error("config reload: nothing has changed; mend the file and reload again")
+            // What is wrong is in the log already.
+            return
         }
     }
 

@@ -18,6 +18,8 @@ package final class Log: Sendable {
         var buffer = LogBuffer(capacity: Log.bufferMax)
         /// When the output refused last, and why; nil: it takes what it can.
         var failure: (at: MonotonicTime, errorNumber: Int32)?
+        /// Whoever starts lbd looks at standard error.
+        var isStarting = true
         /// A task waits until it takes more.
         var isPumping = false
 
@@ -66,11 +68,22 @@ package final class Log: Sendable {
     func write(_ lines: [LogLine]) {
         state.withLock { state in
             for line in lines {
+                if state.isStarting, line.level == .critical, state.output.path != nil { Log.complain(line) }
                 // Not even made where there is no room for it.
                 if state.buffer.isFull { state.buffer.lose(1) } else { state.buffer.append(state.form.bytes(line)) }
             }
             flush(&state)
         }
+    }
+
+    /// From here on what goes wrong is for the log alone.
+    func noteStarted() { state.withLock { $0.isStarting = false } }
+
+    /// What keeps lbd from starting, besides the log file.
+    private static func complain(_ line: LogLine) {
+        let output = LineOutput.standardError()
+        // Where standard error is gone nobody can be told there; the exit status and the log say it too.
+        _ = output.write(LogForm(format: .text, isForJournal: output.isJournal).bytes(line), from: 0)
     }
 
     /// Lines that were lost on the way here; told by whoever has lost them.

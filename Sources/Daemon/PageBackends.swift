@@ -12,6 +12,8 @@ struct PageBackends {
     /// Shown of a pool among others.
     private static let rowsMax = 24
     private let rowsMax: Int
+    /// Bytes of the rows of one pool's page: with its graphs, the listeners and the events it stays below 100 kB.
+    private static let sizeMax = 44 * 1024
     /// A failure's text may hold what a backend said.
     private static let failureMax = 200
 
@@ -27,30 +29,48 @@ struct PageBackends {
 
     var html: HTML {
         guard !report.backends.isEmpty else { return "<p class=\"soft\">It has no backend: lbctl backend add \(report.name)/NAME ADDRESS</p>" }
-        let shown = shown
+        let (rows, places) = rendered
         return """
-            <table class="rows backends"><thead><tr><th scope="col">Backend</th><th scope="col">Address</th><th scope="col">State</th><th scope="col" class="n">Connections</th><th scope="col" class="n">Connects/s</th><th scope="col" class="n">Bytes/s</th><th scope="col" class="n">Failed/s</th></tr></thead><tbody>\(shown.map(row))</tbody></table>\(rest(after: shown.count))
+            <table class="rows backends"><thead><tr><th scope="col">Backend</th><th scope="col">Address</th><th scope="col">State</th><th scope="col" class="n">Connections</th><th scope="col" class="n">Connects/s</th><th scope="col" class="n">Bytes/s</th><th scope="col" class="n">Failed/s</th></tr></thead><tbody>\(rows)</tbody></table>\(rest(after: rows.count, places))
             """
     }
 
     // MARK: Which
 
-    private var shown: [BackendReport] {
+    /// The rows, and whose they are by their places in the pool; nil: those that matter most.
+    private var rendered: (rows: [HTML], places: Range<Int>?) {
         let all = report.backends
-        // Of several pages each keeps its own.
-        if let window, window.count < all.count { return Array(all[window]) }
-        // By the kind of trouble and not by numbers: what is looked at must not move about.
-        let ordered = all.enumerated().sorted { ($0.element.availability.rank, $0.offset) < ($1.element.availability.rank, $1.offset) }.map(\.element)
-        return window == nil ? Array(ordered.prefix(rowsMax)) : ordered
+        guard let window else { return (byTrouble.prefix(rowsMax).map(row), nil) }
+        if window.count == all.count {
+            let rows = byTrouble.map(row)
+            if rows.reduce(0, { $0 + $1.size }) <= PageBackends.sizeMax { return (rows, window) }
+        }
+        // Of several pages each keeps its own, as many as there is room for.
+        var (rows, size) = ([HTML](), 0)
+        for backend in all[window] {
+            let next = row(backend)
+            size += next.size
+            guard rows.isEmpty || size <= PageBackends.sizeMax else { break }
+            rows.append(next)
+        }
+        return (rows, window.lowerBound..<window.lowerBound + rows.count)
     }
 
-    private func rest(after count: Int) -> HTML {
+    /// By the kind of trouble and not by numbers: what is looked at must not move about.
+    private var byTrouble: [BackendReport] {
+        report.backends.enumerated().sorted { ($0.element.availability.rank, $0.offset) < ($1.element.availability.rank, $1.offset) }.map(\.element)
+    }
+
+    private func rest(after count: Int, _ places: Range<Int>?) -> HTML {
         let all = report.backends.count
         guard all > count else { return "" }
-        guard let window else { return "<p class=\"soft\">and \(all - count) more, <a href=\"/?pool=\(report.name)\">all of pool \(report.name)</a></p>" }
-        let before: HTML = window.lowerBound > 0 ? " <a href=\"/?pool=\(report.name)&amp;from=\(max(0, window.lowerBound - StatusPage.backendsMax))\">those before</a>" : ""
-        let after: HTML = window.upperBound < all ? " <a href=\"/?pool=\(report.name)&amp;from=\(window.upperBound)\">those after</a>" : ""
-        return "<p class=\"soft\">\(window.lowerBound + 1) to \(window.upperBound) of \(all) backends;\(before)\(after)</p>"
+        guard let places else { return "<p class=\"soft\">and \(all - count) more, <a href=\"/?pool=\(report.name)\">all of pool \(report.name)</a></p>" }
+        // Where a page has no room for all of its window, the one before is taken to be like it.
+        let isCut = places.upperBound < window?.upperBound ?? 0
+        let back = max(0, places.lowerBound - (isCut ? places.count : StatusPage.backendsMax))
+        let before: HTML = places.lowerBound > 0 ? " <a href=\"/?pool=\(report.name)&amp;from=\(back)\">those before</a>" : ""
+        let after: HTML = places.upperBound < all ? " <a href=\"/?pool=\(report.name)&amp;from=\(places.upperBound)\">those after</a>" : ""
+        return "<p class=\"soft\">\(places.lowerBound + 1) to \(places.upperBound) of \(all) backends;\(before)\(after)</p>"
     }
 
     // MARK: One
@@ -102,8 +122,8 @@ struct PageBackends {
             parts.append("\(backend.wish.rawValue)")
         }
         guard let drain = backend.drain else { return "\(parts)\(backend.removing ? "" : ", from the file")" }
-        let reason: HTML = drain.reason.map { ": <bdi>\($0)</bdi>" } ?? ""
-        parts.append(" by <bdi>\(drain.owner)</bdi> since \(PageParts.time(drain.since))\(PageParts.age(drain.since, now).map { ", for \($0)" } ?? "")\(reason)")
+        let reason: HTML = drain.reason.map { ": <bdi>\(PageParts.cut($0))</bdi>" } ?? ""
+        parts.append(" by <bdi>\(PageParts.cut(drain.owner))</bdi> since \(PageParts.time(drain.since))\(PageParts.age(drain.since, now).map { ", for \($0)" } ?? "")\(reason)")
         if let until = drain.leaseUntil {
             let rest = PageParts.until(until, now).map { $0 > 0 ? ", in \(PageNumbers.span(seconds: $0))" : ", it is over" } ?? ""
             parts.append("; lease until \(PageParts.time(until))\(rest)")

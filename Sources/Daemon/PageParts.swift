@@ -61,6 +61,9 @@ enum PageParts {
 
     static func time(_ rfc3339: String) -> HTML { "<time datetime=\"\(rfc3339)\">\(PageNumbers.time(rfc3339))</time>" }
 
+    /// Of what others wrote as much as the page has room for; `explain` has it whole.
+    static func cut(_ text: String, to most: Int = 80) -> String { text.count > most ? text.prefix(most - 1) + "…" : text }
+
     // MARK: Listeners
 
     static func listeners(_ listeners: [ListenerReport], more: Int) -> HTML {
@@ -85,6 +88,9 @@ enum PageParts {
 
     // MARK: Events
 
+    /// Characters of one event's text: an owner and a reason at their longest would fill the page.
+    private static let eventMax = 240
+
     static func events(_ events: [EventRecord]) -> HTML {
         guard !events.isEmpty else { return "<section aria-labelledby=\"h-events\"><h2 id=\"h-events\">Last events</h2><p class=\"soft\">none yet</p></section>" }
         let items = events.map { event -> HTML in
@@ -93,7 +99,7 @@ enum PageParts {
             case "warning": "\(state(.leaving, "warn", event.level)) "
             default: ""
             }
-            return "<li>\(time(event.time))\(level)<b>\(event.subject)</b> \(event.text.replacing("->", with: "\u{2192}"))</li>"
+            return "<li>\(time(event.time))\(level)<b>\(event.subject)</b> \(cut(event.text, to: eventMax).replacing("->", with: "\u{2192}"))</li>"
         }
         return "<section aria-labelledby=\"h-events\"><h2 id=\"h-events\">Last events <span class=\"soft\">UTC</span></h2><ol class=\"events\">\(items)</ol></section>"
     }

@@ -35,12 +35,12 @@ struct PageRollout {
         case .stopping: PageParts.state(.leaving, "warn", "stopping")
         case .done: PageParts.state(.good, "good", "done")
         case .stopped: PageParts.state(.bad, "bad", "stopped")
-        case .abandoned: PageParts.state(.bad, "bad", "silent")
+        case .abandoned: PageParts.state(.bad, "bad", "abandoned")
         }
     }
 
     private var words: HTML {
-        let progress: HTML = "by <bdi>\(standing.owner)</bdi>, \(standing.stepsDone) of \(standing.steps) done"
+        let progress: HTML = "by <bdi>\(PageParts.cut(standing.owner))</bdi>, \(standing.stepsDone) of \(standing.steps) done"
         guard !standing.state.hasEnded, let end = standing.endsAt else { return progress }
         let left = PageParts.until(end, now).map { $0 > 0 ? ", in \(PageNumbers.span(seconds: $0))" : ", which is over" } ?? ""
         let most: HTML = standing.endsAtMost.map { "; nine times of ten by \(PageParts.time($0))" } ?? ""

@@ -53,7 +53,8 @@ struct RolloutBars {
         guard left > 0 else { return standing.nodes.map { _ in nil } }
         let inHand = zip(standing.nodes, done).filter { $0.0.step.place == .now }.compactMap(\.1)
         let together = max(1, inHand.count)
-        let waiting = max(0, standing.steps - standing.stepsDone - inHand.count)
+        // At least those that are here: what was told need not add up, and each of them is drawn.
+        let waiting = max(standing.nodes.count { $0.step.place == .next }, standing.steps - standing.stepsDone - inHand.count)
         let rounds = Int64((waiting + together - 1) / together)
         let spent = inHand.map { $0.upperBound - $0.lowerBound }.max() ?? 0
         let ofThese = inHand.isEmpty ? 0 : rounds == 0 ? left : min(left, max(0, (left + spent) / (rounds + 1) - spent))
@@ -64,7 +65,7 @@ struct RolloutBars {
             case .past, .wrong: return nil
             case .now: return now..<now + ofThese
             case .next:
-                let from = now + ofThese + place / Int64(together) * each
+                let from = min(end, now + ofThese + place / Int64(together) * each)
                 place += 1
                 return from..<min(end, from + each)
             }

@@ -2,6 +2,7 @@
 import Configuration
 import ControlProtocol
 import EventLoop
+import Logging
 import Model
 import SystemCalls
 
@@ -20,14 +21,16 @@ import SystemCalls
     /// Counted when somebody asks; nil: something has changed since.
     private var unsavedKnown: Int?
     private let reconfiguration: Reconfiguration
+    private let logger: Logger
 
-    init(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ reconfiguration: Reconfiguration) {
+    init(_ file: ConfigurationFile, _ content: ConfigurationFile.Content, _ reconfiguration: Reconfiguration, _ logger: Logger) {
         self.file = file
         wanted = content.loaded
         started = content.loaded
         bytes = content.bytes
         documentInFile = content.loaded.document
         self.reconfiguration = reconfiguration
+        self.logger = logger
     }
 
     /// All of the edits, or none.
@@ -45,7 +48,8 @@ import SystemCalls
         do throws(ConfigurationEditError) { return try wanted.edited(by: [edit]).configuration.pools.first { $0.name == name } } catch { return nil }
     }
 
-    /// Takes up the file as it is on disk, all of it but what waits for the next start, or nothing.
+    /// Takes up the file as it is on disk, all of it but what waits for the next start, or nothing: then the log says why,
+    /// whoever asked.
     func reload(by user: String) throws(ReloadFailure) -> [ConfigurationChange] {
         do throws(ReloadFailure) {
             let changes = try takeUpFile(by: user)
@@ -53,6 +57,8 @@ import SystemCalls
             return changes
         } catch {
             reloadFailure = ReloadFailureReport(at: Clocks.calendar(), by: user, errors: error.lines)
+            for line in error.lines { logger.error("\(line)") }
+            logger.error("config reload by \(user): nothing has changed; mend the file and reload again")
             throw error
         }
     }

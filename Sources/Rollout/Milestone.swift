@@ -6,6 +6,7 @@ package enum Milestone: Equatable, Sendable {
     case drained(after: Duration)
     case restarting(RestartWay)
     case restarted(after: Duration)
+    case rolledBack(after: Duration)
     case probing
     case up(after: Duration)
     /// By the node's own word.
@@ -45,6 +46,7 @@ package enum Milestone: Equatable, Sendable {
         case .drained(let after): "drained after \(after.spoken)"
         case .restarting(let way): "restarting: \(way.text)"
         case .restarted(let after): "restarted in \(after.spoken)"
+        case .rolledBack(let after): "rolled back in \(after.spoken)"
         case .probing: "waiting until its probes say up"
         case .up(let after): "up again after \(after.spoken)"
         case .changed(let old, let new): "runs \(new.escapedForOneLine) now, \(old.escapedForOneLine) before"

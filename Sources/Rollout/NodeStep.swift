@@ -201,11 +201,14 @@ extension NodeStep {
         if let lost { return restartOutlived(end, lost) }
         switch end {
         case .restarted where !isAbandoned:
-            let told = [tell(.restarted(after: waiting.duration(to: now))), tell(.probing)]
-            return told + probe(now)
+            let took = waiting.duration(to: now)
+            return [tell(direction == .forward ? .restarted(after: took) : .rolledBack(after: took)), tell(.probing)] + probe(now)
         case .restarted: return hold(.abandoned(backend, .restarting), now)
         // It is as it was before.
-        case .notBegun(let reason): return putBack(.undone(.restartNotBegun(backend, reason: reason)), now)
+        case .notBegun(let reason):
+            // A way back that could not begin leaves a broken one broken.
+            if failure != nil { return hold(notBroughtBack(failed(.restarting, "it could not begin: \(reason)", output: "")), now) }
+            return putBack(.undone(.restartNotBegun(backend, reason: reason)), now)
         case .unknown(let reason, let output): return hold(.restartUnknown(backend, reason: reason, output: output), now)
         case .failed where isAbandoned && isByHand:
             return hold(.restartUnknown(backend, reason: "stopped before anybody said that it was done", output: ""), now)
@@ -259,10 +262,20 @@ extension NodeStep {
 
     /// With an earlier release at hand the node goes back to it; else it stays out.
     private mutating func broken(_ cause: Cause, _ now: MonotonicTime) -> [Action] {
-        guard direction == .forward, step.rollback != nil else { return hold(failure ?? cause, now) }
+        guard direction == .forward else { return hold(notBroughtBack(cause), now) }
+        guard step.rollback != nil else { return hold(cause, now) }
         failure = cause
         direction = .rollback
         return [tell(.failed(cause))] + confirm(now)
+    }
+
+    /// Both what was wrong with the new release and what with the way back.
+    private func notBroughtBack(_ cause: Cause) -> Cause {
+        guard case .failed(_, let phase, let reason, let output) = cause else { return failure ?? cause }
+        let text = phase == .probing ? "rolled back, but not up\(failure == nil ? "" : " either"): \(reason)" : "rollback failed: \(reason)"
+        let first = failure.map { "\($0.short); " } ?? ""
+        let printed = [failure?.output ?? "", output].filter { !$0.isEmpty }
+        return failed(.rollingBack, first + text, output: printed.joined(separator: "\n"))
     }
 
     mutating func hold(_ cause: Cause, _ now: MonotonicTime) -> [Action] {

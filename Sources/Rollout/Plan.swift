@@ -78,14 +78,18 @@ package struct Plan: Equatable, Sendable {
 /// Why one backend must not be taken out now. Asked for every step before the rollout, and again before each drain.
 package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
     package let description: String
+    /// Whose drain is in the way; nil: it is none that anybody signed.
+    package let owner: String?
 
     package init?(to backend: BackendReference, in pool: PoolSnapshot) {
         guard let reason = Obstacle.reason(against: backend, in: pool) else { return nil }
         description = reason
+        owner = pool[backend]?.drainOwner
     }
 
     /// The same for a step that was planned earlier: the backend must still be the one it was.
     package init?(to step: Plan.Step, in pool: PoolSnapshot) {
+        owner = pool[step.backend]?.drainOwner
         if let now = pool[step.backend], now.address != step.address {
             description = "\(step.backend) has moved from \(step.address) to \(now.address) since the rollout began"
         } else if let reason = Obstacle.reason(against: step.backend, in: pool) {
@@ -98,6 +102,7 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
     /// The same where the pool serves nobody: only what belongs to somebody else is in the way.
     package init?(toIdle step: Plan.Step, in pool: PoolSnapshot) {
         guard let now = pool[step.backend] else { return nil }
+        owner = now.drainOwner
         if now.address != step.address {
             description = "\(step.backend) has moved from \(step.address) to \(now.address) since the rollout began"
         } else if let owner = now.drainOwner {
@@ -111,6 +116,7 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
 
     /// Where no backend is to be restarted.
     fileprivate init(toAnyOf pool: PoolSnapshot) {
+        owner = nil
         description = pool.backends.isEmpty
             ? "pool \(pool.name) has no backends: there is nothing to restart"
             : pool.backends.contains { $0.wish != .maintenance }
@@ -128,8 +134,14 @@ package struct Obstacle: Equatable, Sendable, CustomStringConvertible {
         case .maintenance: return "\(backend) is in maintenance; to end that: lbctl ready \(backend)"
         case .ready:
             guard !pool.isServed(without: backend) else { return nil }
-            return "without \(backend) nobody would serve pool \(pool.name): \(pool.describeOthers(than: backend))"
+            return "without \(backend) nobody would serve pool \(pool.name): \(pool.describeOthers(than: backend))" + byHand(backend, in: pool)
         }
+    }
+
+    /// Empty where another backend could serve: that one is to be mended first.
+    private static func byHand(_ backend: BackendReference, in pool: PoolSnapshot) -> String {
+        guard pool.others(than: backend).isEmpty else { return "" }
+        return "; by hand, with an outage: lbctl drain \(backend) --wait, then its restart, then lbctl probe \(backend), then lbctl undrain \(backend)"
     }
 }
 

@@ -16,7 +16,8 @@ extension RolloutMachine {
             phase = .switching(to: standby.pool)
             return [.tell(nil, .switching(to: standby.pool)), .switchTraffic(to: standby.pool)]
         }
-        if phase != .rollingBack, stopsAsked < 2, case .badRelease = cause {
+        // What was restarted is not what is bad where the standby is.
+        if phase != .rollingBack, stopsAsked < 2, case .badRelease = cause, !isBadStandby {
             backwards = restartedOrder.reversed().filter { plan.steps[$0].rollback != nil && nodes[$0].fate != .rolledBack }
             phase = .rollingBack
             return rollBackNext(now)
@@ -36,10 +37,14 @@ extension RolloutMachine {
         }
     }
 
+    private var isBadStandby: Bool { isOnStandby && badPool == standby?.pool }
+
     /// To the pool that was restarted: as asked for, or because none of it has the new release after all.
     private var wayHome: PoolName? {
         guard isOnStandby, let standby else { return nil }
         if cause == nil { return standby.switchesBack ? plan.pool : nil }
+        // Away from a bad one to whatever can serve.
+        if isBadStandby { return nodes.contains { [.untouched, .undone, .rolledBack, .restarted].contains($0.fate) } ? plan.pool : nil }
         return nodes.allSatisfy { $0.fate == .untouched || $0.fate == .undone || $0.fate == .rolledBack } ? plan.pool : nil
     }
 }

@@ -87,7 +87,8 @@ extension RolloutMachine {
         let others = pool.others(than: backend).filter { other in
             let reference = BackendReference(pool: pool.name, backend: other.name)
             guard !ours.contains(reference), !other.availability.isUsable else { return false }
-            return restarted.contains(reference) || !plan.out.contains(reference)
+            // Those that were not chosen stay so.
+            return restarted.contains(reference) || !plan.out.contains(reference) || plan.notChosen.contains(reference)
         }
         let count = others.count + ours.count + 1
         guard let first = others.first, count > policy.unavailableMax else { return nil }

@@ -40,6 +40,8 @@ package struct RolloutMachine: Sendable {
     var isLookedAfterAll = false
     /// Why nothing new is begun.
     var cause: Verdict.Cause?
+    /// Which pool was judged bad: on a standby it is the standby, and not what was restarted.
+    var badPool: PoolName?
     /// A stop was asked for: once more is 'now'.
     var stopsAsked = 0
     package internal(set) var isPaused = false
@@ -52,7 +54,8 @@ package struct RolloutMachine: Sendable {
 
     /// `order`: with a plan without obstacles.
     package init(_ order: RolloutOrder) {
-        precondition(order.plan.obstacles.isEmpty && !order.plan.steps.isEmpty, "a plan that must not begin")
+        // A pool that serves nobody may lose any of its backends.
+        precondition(!order.plan.steps.isEmpty && (order.policy.strategy != .rolling || order.plan.obstacles.isEmpty), "a plan that must not begin")
         self.order = order
         rest = Array(order.plan.steps.indices)
         nodes = order.plan.steps.map { Verdict.Node(backend: $0.backend, fate: .untouched, times: StepTimes()) }
@@ -299,6 +302,7 @@ extension RolloutMachine {
         guard cause == nil, !restartedOrder.isEmpty || isOnStandby, phase != .rollingBack else { return [] }
         // What is judged has no traffic any more.
         if case .switching = phase { return [] }
+        badPool = serving
         return [.tell(nil, .judged(reason))] + halt(.badRelease(reason: reason), now)
     }
 

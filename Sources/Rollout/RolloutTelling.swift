@@ -172,12 +172,13 @@ extension RolloutHistory {
             tell(record, event.backend, "empty\(waited)")
         case "restart", "findRestart":
             guard event.result == "restarted" else { return tell(record, event.backend, "its restart was never started") }
+            let isBack = nodes.first { $0.backend == event.backend }?.openSpan?.phase == .rollback
             change(event.backend) {
-                if $0.openSpan?.phase == .rollback { $0.isRolledBack = true }
+                if isBack { $0.isRolledBack = true }
                 $0.isRestarted = true
                 $0.close(.well, at: time)
             }
-            tell(record, event.backend, "restarted\(waited)")
+            tell(record, event.backend, (isBack ? "rolled back" : "restarted") + waited)
         case "probe":
             change(event.backend) { $0.close(.well, at: time) }
             tell(record, event.backend, "up\(waited)")
@@ -204,6 +205,7 @@ extension RolloutHistory {
 
     private func failure(_ event: JournalEvent, _ waited: String) -> String {
         let reason = event.reason ?? ""
+        let isRolledBack = nodes.contains { $0.backend == event.backend && $0.isRolledBack }
         let text: String = switch (event.name, event.result) {
         case ("drain", "deadlinePassed"): "not empty\(waited): its deadline has passed"
         case ("drain", "refused"): "its drain was refused: \(reason)"
@@ -211,7 +213,7 @@ extension RolloutHistory {
         case ("restart", "notBegun"), ("findRestart", "notBegun"): "its restart could not begin, so nothing was done to it: \(reason)"
         case ("restart", "unknown"), ("findRestart", "unknown"): "what became of its restart is not known: \(reason)"
         case ("restart", _), ("findRestart", _): "restart failed\(waited): \(reason)"
-        case ("probe", _): "not up\(waited): \(reason)"
+        case ("probe", _): (isRolledBack ? "rolled back, but not up" : "not up") + "\(waited): \(reason)"
         case ("undrain", _): "undrain failed: \(reason)"
         case ("hold", _): "the order to keep it out failed: \(reason)"
         case ("version", _): "its release cannot be asked for: \(reason)"

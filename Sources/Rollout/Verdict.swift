@@ -4,6 +4,8 @@ import Model
 package struct Verdict: Equatable, Sendable {
     package enum Phase: String, Equatable, Sendable {
         case looking, versioning, draining, restarting, probing, returning
+        /// To the release before.
+        case rollingBack
         /// After its step, in rotation.
         case serving
     }
@@ -43,6 +45,7 @@ package struct Verdict: Equatable, Sendable {
             case .failed(_, .restarting, let reason, _): "restart failed: \(reason)"
             case .failed(_, .probing, let reason, _): "restarted, but not up: \(reason)"
             case .failed(_, .returning, let reason, _): "undrain failed: \(reason)"
+            case .failed(_, .rollingBack, let reason, _): reason
             case .restartNotBegun(_, let reason): "its restart could not begin: \(reason)"
             case .restartUnknown(_, let reason, _): "what became of its restart is not known: \(reason)"
             case .failed(let backend, .serving, let reason, _): "\(backend) was restarted and up, but \(reason)"
@@ -125,13 +128,13 @@ package struct Wording: Equatable, Sendable {
     var again: String { commandLine.map(\.shellQuoted).joined(separator: " ") }
 
     /// The same with another value for one option.
-    func again(with option: String, _ value: String, instead others: [String] = []) -> String {
+    func with(_ option: String, _ value: String, instead others: [String] = []) -> Wording {
         var words = commandLine
         for option in [option] + others { words = Wording.words(words, without: option) }
-        return (words + [option, value]).map(\.shellQuoted).joined(separator: " ")
+        return Wording(program: program, commandLine: words + [option, value], owner: owner, lease: lease)
     }
 
-    func again(only names: [String]) -> String { again(with: "--only", names.joined(separator: ","), instead: ["--from", "--skip"]) }
+    func only(_ names: [String]) -> Wording { with("--only", names.joined(separator: ","), instead: ["--from", "--skip"]) }
 
     private static func words(_ all: [String], without option: String) -> [String] {
         var words: [String] = []
@@ -193,7 +196,7 @@ extension Verdict {
         case .deadlinePassed(let backend, let limit):
             return [
                 "see who holds it:          \(wording.program) explain \(backend)",
-                "wait longer:               \(wording.again(with: "--drain-deadline", (limit * 4).written))",
+                "wait longer:               \((left.map(wording.only) ?? wording).with("--drain-deadline", (limit * 4).written).again)",
             ]
         case .switching(let from, let to, let listeners, _):
             let order = "\(wording.program) listener set \(listeners.map(\.text).joined(separator: " "))"
@@ -211,8 +214,13 @@ extension Verdict {
     /// Empty where none has the new release, where that is bad, and where nobody is left.
     private func rest(_ title: String, _ cause: Cause, _ wording: Wording) -> [String] {
         if case .badRelease = cause { return [] }
-        let rest = nodes.filter { $0.fate.isToBeRestarted }.map(\.backend.backend.text)
-        return rest.isEmpty || rest.count == nodes.count ? [] : [title + wording.again(only: rest)]
+        return left.map { [title + wording.only($0).again] } ?? []
+    }
+
+    /// Those without the new release; nil where that is none, or all.
+    private var left: [String]? {
+        let left = nodes.filter { $0.fate.isToBeRestarted }.map(\.backend.backend.text)
+        return left.isEmpty || left.count == nodes.count ? nil : left
     }
 }
 

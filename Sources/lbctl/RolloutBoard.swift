@@ -59,7 +59,7 @@ import Rollout
         switch news {
         case .milestone(.draining): .announced
         case .connections, .milestone(.restarting), .milestone(.rollingBack), .milestone(.probing), .milestone(.drained), .milestone(.restarted),
-            .milestone(.up), .milestone(.provingStandby), .milestone(.switching): .passing
+            .milestone(.rolledBack), .milestone(.up), .milestone(.provingStandby), .milestone(.switching): .passing
         case .milestone(.back), .milestone(.stopping), .milestone(.undoing), .milestone(.undone), .milestone(.holding), .milestone(.drainLost),
             .milestone(.changed), .milestone(.waitingForCapacity), .milestone(.postponing), .milestone(.failed),
             .milestone(.notRolledBack), .milestone(.paused), .milestone(.continued), .milestone(.resuming), .milestone(.watching), .milestone(.watchingPool),

@@ -4,6 +4,7 @@ import ControlProtocol
 import EventLoop
 import Model
 import Orchestrator
+import Rollout
 import SystemCalls
 
 struct RolloutListCommand: Verb {
@@ -18,29 +19,31 @@ struct RolloutListCommand: Verb {
             let store = try stored.store()
             let folders: [RolloutFolder]
             do throws(SystemError) { folders = try store.folders() } catch { throw Failure(.failed, "\(error)") }
-            var reports: [RolloutReport] = []
+            var readings: [RolloutReading] = []
             var status = ExitStatus.done
             for folder in folders {
                 // One that is damaged does not hide the others.
-                do throws(Failure) { reports.append(try RolloutReading(folder).report) } catch {
+                do throws(Failure) { readings.append(try RolloutReading(folder)) } catch {
                     console.message("lbctl: \(folder.id): \(error)")
                     status = .failed
                 }
             }
-            show(reports, store, console)
+            show(readings, store, console)
             return status
         }
     }
 
-    @ControlPlane private func show(_ reports: [RolloutReport], _ store: RolloutStore, _ console: Console) {
-        if global.isJSON { return reports.forEach { console.data(JSONText.line($0)) } }
-        guard !reports.isEmpty else { return console.message("no rollouts in \(store.path)") }
-        let rows = reports.map { report in
-            [
+    @ControlPlane private func show(_ readings: [RolloutReading], _ store: RolloutStore, _ console: Console) {
+        if global.isJSON { return readings.forEach { console.data(JSONText.line($0.report)) } }
+        guard !readings.isEmpty else { return console.message("no rollouts in \(store.path)") }
+        let rows = readings.map { reading -> [String] in
+            let report = reading.report
+            return [
                 report.id, report.pool, report.state.rawValue, "\(report.stepsDone)/\(report.steps)", report.startedAt,
-                Duration.milliseconds(Int64(report.elapsed * 1000)).spoken, report.reason ?? "",
+                Duration.milliseconds(Int64(report.elapsed * 1000)).spoken, reading.history.begin.balancers.joined(separator: ","),
+                report.reason ?? "",
             ]
         }
-        StatusTable.table([["ID", "POOL", "STATE", "DONE", "BEGAN", "TOOK", "REASON"]] + rows).forEach(console.data)
+        StatusTable.table([["ID", "POOL", "STATE", "DONE", "BEGAN", "TOOK", "CONTROL", "REASON"]] + rows).forEach(console.data)
     }
 }

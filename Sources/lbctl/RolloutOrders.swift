@@ -18,7 +18,7 @@ extension RolloutOrderVerb {
 
     func perform(_ console: Console) async -> ExitStatus {
         await about(console) { () throws(Failure) in
-            let folder = try choice.folder()
+            let folder = try choice.folder(global)
             let request = RolloutRequest(Self.word, output: global.isJSON ? .json : .text)
             guard let lines = try await RolloutPeer.ask(request, of: folder) else { throw nobody(folder) }
             for line in lines { console.data(global.isJSON ? line : "\(folder.id): \(line)") }

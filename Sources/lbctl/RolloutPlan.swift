@@ -17,7 +17,10 @@ struct RolloutPlanCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            var prepared = try await PreparedRollout(options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: try stored.store()))
+            let store = try stored.store()
+            var prepared = try await PreparedRollout(
+                options, at: global.balancers, earlier: EarlierTimes(of: options.pool, in: store), store: store)
+            try prepared.checkPrograms()
             await prepared.askReleases()
             if global.isJSON {
                 console.data(JSONText.line(PlanReport(prepared)))

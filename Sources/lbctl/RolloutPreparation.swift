@@ -18,10 +18,10 @@ struct PreparedRollout: Sendable {
     /// What each answered that was asked for its release.
     private(set) var releases: [BackendReference: RolloutMachine.VersionEnd] = [:]
     private let requiresProof: Bool
-    /// Why another rollout of the pool is in the way; nil: none is.
-    private let rival: String?
+    /// What speaks against it in the pool itself, other rollouts first.
+    private let hindrances: [String]
 
-    @ControlPlane init(_ options: RolloutOptions, at balancers: [Balancer], earlier: EarlierTimes) async throws(Failure) {
+    @ControlPlane init(_ options: RolloutOptions, at balancers: [Balancer], earlier: EarlierTimes, store: RolloutStore) async throws(Failure) {
         self.balancers = balancers
         let statuses = try await PreparedRollout.statuses(balancers)
         let pools = try statuses.map { status throws(Failure) in try PreparedRollout.pool(options.pool, in: status) }
@@ -42,9 +42,10 @@ struct PreparedRollout: Sendable {
             byHand: options.restartTimeout, atDeadline: options.atDeadline.end)
         policy = try PreparedRollout.policy(options, plan, statuses[0])
         requiresProof = options.requireProof
-        rival = pools.lazy.compactMap(\.shares).first { $0.owner.hasPrefix(Orchestrator.ownerPrefix) }.map {
-            "pool \(options.pool) is being restarted by '\($0.owner)', whose lease lasts until \($0.leaseUntil) unless it is renewed"
-        }
+        let share = pools.compactMap(\.shares).first { $0.owner.hasPrefix(Orchestrator.ownerPrefix) }
+        // A pool that serves nobody may lose any of its backends.
+        let idle = plan.steps.isEmpty ? plan.obstacles : plan.steps.compactMap { Obstacle(toIdle: $0, in: snapshot) }
+        hindrances = RolloutRival.obstacles(options.standby == nil ? plan.obstacles : idle, to: options.pool, share: share, in: store)
         forecast = await RolloutForecast(
             plan, policy, limits, at: balancers, connections: snapshot.connections, earlier: earlier)
     }
@@ -96,15 +97,23 @@ struct PreparedRollout: Sendable {
 
     /// Why it must not begin now; empty when it may.
     var obstacles: [String] {
-        let rivals = (rival.map { [$0] } ?? []) + untold
         switch policy.strategy {
-        case .hotStandby: return rivals + unproved
+        case .hotStandby: return hindrances + untold + unproved
         case .rolling:
             let count = plan.poolSize
             let tooMany = policy.unavailableMax >= count && count > 1
                 ? ["\(policy.unavailableMax) may be out at once, and pool \(plan.pool) has \(count) backends: nobody would be left to serve"] : []
-            return rivals + plan.obstacles.map(\.description) + tooMany + unproved
+            return hindrances + untold + tooMany + crowded + unproved
         }
+    }
+
+    /// Whoever is out and not chosen stays out, and counts.
+    private var crowded: [String] {
+        let missing = plan.notChosen.filter(plan.out.contains)
+        let most = missing.count + policy.batch
+        guard !missing.isEmpty, most > policy.unavailableMax else { return [] }
+        let names = missing.map(\.description).joined(separator: ", ")
+        return ["\(names) \(missing.count == 1 ? "is" : "are") out and not chosen: with \(policy.batch) more \(most) would be out at once; --max-unavailable \(most) allows it"]
     }
 
     /// Found now, and not when its turn has come and others are restarted already.
@@ -150,7 +159,7 @@ struct PreparedRollout: Sendable {
     }
 
     /// Whoever resumes may stand in another folder.
-    private static func absolute(_ path: String) -> String {
+    static func absolute(_ path: String) -> String {
         do throws(SystemError) { return Files.resolve(path, in: try Files.workingFolder()) } catch { return path }
     }
 

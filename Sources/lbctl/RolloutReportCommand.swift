@@ -21,7 +21,7 @@ struct RolloutReportCommand: Verb {
     @Flag(help: "Writes a page of HTML into FILE.")
     var html = false
 
-    @Argument(help: ArgumentHelp("Which rollout: its ID, or the beginning of one (default: the one that runs, else the last); with --html then FILE.", valueName: "id] [file"))
+    @Argument(help: ArgumentHelp("Which rollout: its ID, or the beginning of one (default: the one of these balancers that runs, else their last); with --html then FILE.", valueName: "id] [file"))
     var words: [String] = []
 
     private var choice: (id: String?, file: String?) {
@@ -38,7 +38,7 @@ struct RolloutReportCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         await about(console) { () throws(Failure) in
-            let reading = try RolloutReading(try RolloutChoice.folder(choice.id, in: stored))
+            let reading = try RolloutReading(try RolloutChoice.folder(choice.id, in: stored, at: global.controls))
             if let warning = reading.warning { console.message("lbctl: warning: \(warning)") }
             guard html else {
                 if global.isJSON { console.data(JSONText.line(reading.report)) } else { reading.report.lines.forEach(console.data) }

@@ -12,21 +12,22 @@ struct RolloutResumeCommand: Verb {
         commandName: "resume", abstract: "Goes on with a rollout that was killed, where it stood.",
         discussion: """
             What was drained and not restarted is drained anew; a restart that still runs is waited for, and none is begun a second time. \
-            Speaks to the balancers that the rollout began with. Without one to go on with: exit status 0.
+            Speaks to the balancers that the rollout began with. Without ID only what is of the balancers of --control, and the newest of its pool \
+            there; without one to go on with: exit status 0.
             """)
 
     @OptionGroup var global: GlobalOptions
     @OptionGroup var stored: RolloutStoreOptions
 
-    @Argument(help: ArgumentHelp("Which, or the beginning of its name. (default: the last that did not end)", valueName: "id"))
+    @Argument(help: ArgumentHelp("Which, or the beginning of its name. (default: the one of these balancers that did not end)", valueName: "id"))
     var id: String?
+
+    @Flag(help: "Goes on with it although a later rollout of the same pool has begun since.")
+    var force = false
 
     func perform(_ console: Console) async -> ExitStatus {
         do throws(Failure) {
-            guard let (journal, content) = try open(try absoluteStore()) else {
-                console.message("lbctl: no rollout is unfinished")
-                return .done
-            }
+            guard let (journal, content) = try open(try absoluteStore(), console) else { return .done }
             if let warning = content.warning { console.message("lbctl: \(warning)") }
             let lines = try RolloutResumeCommand.read(content, journal)
             if let line = lines.last, case .ended = line.record.content {
@@ -59,28 +60,70 @@ struct RolloutResumeCommand: Verb {
         }
     }
 
-    @ControlPlane private func open(_ store: RolloutStore) throws(Failure) -> (journal: Journal, content: JournalContent)? {
-        if let id { return try Journal.open(try store.folder(id)) }
-        let folders: [RolloutFolder]
-        do throws(SystemError) { folders = try store.folders() } catch { throw Failure(.failed, "\(error)") }
-        for folder in folders.reversed() where try RolloutResumeCommand.isUnfinished(folder) { return try Journal.open(folder) }
-        return nil
-    }
-
-    /// One without a whole line has not begun: nothing was touched by it.
-    private static func isUnfinished(_ folder: RolloutFolder) throws(Failure) -> Bool {
-        do throws(SystemError) {
-            guard let last = try JournalContent(reading: folder.journal).lines.last else { return false }
-            do throws(JournalError) {
-                if case .ended = try JournalText.record(last).content { return false }
-            } catch { return true }
-            return true
-        } catch { throw Failure(.failed, "\(error)") }
+    /// Nil where there is nothing to go on with; that is told then.
+    @ControlPlane private func open(_ store: RolloutStore, _ console: Console) throws(Failure) -> (journal: Journal, content: JournalContent)? {
+        let heads: [RolloutHead]
+        do throws(SystemError) { heads = try store.heads() } catch { throw Failure(.failed, "\(error)") }
+        if let id {
+            let folder = try store.folder(id)
+            if !force, let refusal = ResumeChoice.refusal(of: folder, among: heads) { throw Failure(.refused, refusal) }
+            return try Journal.open(folder)
+        }
+        let choice = ResumeChoice(heads, at: global.controls)
+        guard let chosen = choice.candidates.first else {
+            for line in choice.nothing { console.message("lbctl: \(line)") }
+            return nil
+        }
+        guard choice.candidates.count == 1 else { throw Failure(.badUsage, choice.question) }
+        return try Journal.open(chosen.folder)
     }
 
     private static func read(_ content: JournalContent, _ journal: Journal) throws(Failure) -> [JournalLine] {
         do throws(JournalDamage) { return try content.records() } catch {
             throw Failure(.refused, "nothing is done by a journal that is damaged: \(journal.folder.journal): \(error)")
         }
+    }
+}
+
+/// Which rollout is gone on with where none is named: nobody's but of the balancers that are addressed.
+struct ResumeChoice: Sendable {
+    /// One is taken; several are asked about.
+    let candidates: [RolloutHead]
+    /// Not ended either, but not for these balancers, or overtaken.
+    private let others: [RolloutHead]
+    private let heads: [RolloutHead]
+    private let controls: [String]
+
+    init(_ heads: [RolloutHead], at controls: [String]) {
+        let toGoOn = heads.toGoOn(at: controls)
+        // One that is carried out needs nobody; alone it is told who has it.
+        let idle = toGoOn.filter { $0.process == nil }
+        candidates = idle.isEmpty ? Array(toGoOn.prefix(1)) : idle
+        others = heads.filter { head in !head.hasEnded && head.process == nil && !toGoOn.contains { $0.folder == head.folder } }
+        self.heads = heads
+        self.controls = controls
+    }
+
+    var question: String {
+        let names = candidates.map { "\($0.folder.id) of pool \($0.begin.pool)" }
+        return "\(candidates.count) rollouts are unfinished: say which, \(names.joined(separator: " or "))"
+    }
+
+    /// Lines where there is no candidate.
+    var nothing: [String] {
+        let names = controls.joined(separator: ", ")
+        return ["no rollout is unfinished at \(names)"] + others.map { head -> String in
+            if head.isAt(controls), let later = heads.overtaking(head) {
+                return "left alone: \(head.folder.id) did not end, but \(later.folder.id) of the same pool began after it"
+            }
+            return "of other balancers, \(head.begin.balancers.joined(separator: ", ")): lbctl rollout resume \(head.folder.words)"
+        }
+    }
+
+    /// Nil: it may be gone on with.
+    static func refusal(of folder: RolloutFolder, among heads: [RolloutHead]) -> String? {
+        guard let head = heads.first(where: { $0.folder == folder }), !head.hasEnded, let later = heads.overtaking(head) else { return nil }
+        return "\(later.folder.id) of the same pool began after it: to go on with the older one restarts again what the later one has restarted; "
+            + "all the same: lbctl rollout resume \(folder.words) --force"
     }
 }

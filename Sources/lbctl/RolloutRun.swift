@@ -28,7 +28,7 @@ struct RolloutRunCommand: Verb {
         do throws(Failure) {
             let store = try stored.store()
             let earlier = EarlierTimes(of: options.pool, in: store)
-            var prepared = try await PreparedRollout(options, at: global.balancers, earlier: earlier)
+            var prepared = try await PreparedRollout(options, at: global.balancers, earlier: earlier, store: store)
             guard mayBegin(prepared, console) else { return .refused }
             try prepared.checkPrograms()
             await prepared.askReleases()

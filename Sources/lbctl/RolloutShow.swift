@@ -17,7 +17,7 @@ struct RolloutShowCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         await about(console) { () throws(Failure) in
-            let reading = try RolloutReading(try choice.folder())
+            let reading = try RolloutReading(try choice.folder(global))
             if global.isJSON {
                 try RolloutShowCommand.records(of: reading.folder).forEach(console.data)
             } else {

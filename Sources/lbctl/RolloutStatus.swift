@@ -15,7 +15,7 @@ struct RolloutStatusCommand: Verb {
 
     func perform(_ console: Console) async -> ExitStatus {
         await about(console) { () throws(Failure) in
-            let folder = try choice.folder()
+            let folder = try choice.folder(global)
             let request = RolloutRequest(.status, output: global.isJSON ? .json : .text)
             if let lines = try await RolloutPeer.ask(request, of: folder) {
                 lines.forEach(console.data)

@@ -22,37 +22,34 @@ struct RolloutStoreOptions: ParsableArguments, Sendable {
 struct RolloutChoice: ParsableArguments, Sendable {
     @OptionGroup var stored: RolloutStoreOptions
 
-    @Argument(help: ArgumentHelp("Which rollout: its ID, or the beginning of one. (default: the one that runs, else the last)", valueName: "id"))
+    @Argument(help: ArgumentHelp("Which rollout: its ID, or the beginning of one. (default: the one of these balancers that runs, else their last)", valueName: "id"))
     var id: String?
 
-    /// The named one; without a name the one that runs, else the last.
-    func folder() throws(Failure) -> RolloutFolder { try RolloutChoice.folder(id, in: stored) }
+    func folder(_ global: GlobalOptions) throws(Failure) -> RolloutFolder { try RolloutChoice.folder(id, in: stored, at: global.controls) }
 
-    static func folder(_ id: String?, in stored: RolloutStoreOptions) throws(Failure) -> RolloutFolder {
+    /// The named one; without a name the one of these balancers that runs, else their last.
+    static func folder(_ id: String?, in stored: RolloutStoreOptions, at controls: [String]) throws(Failure) -> RolloutFolder {
         let store = try stored.store()
         if let id { return try store.folder(id) }
-        let all: [RolloutFolder], running: [RolloutFolder]
+        let running: [RolloutHead], newest: RolloutHead?
         do throws(SystemError) {
-            all = try store.folders()
-            running = try all.running()
+            running = try store.running(at: controls)
+            newest = try store.newest(at: controls)
         } catch { throw Failure(.failed, "\(error)") }
         if running.count > 1 {
-            throw Failure(.badUsage, "\(running.count) rollouts run: say which, \(running.map(\.id).joined(separator: " or "))")
+            throw Failure(.badUsage, "\(running.count) rollouts run: say which, \(running.map(\.folder.id).joined(separator: " or "))")
         }
-        guard let chosen = running.first ?? all.last else {
-            throw Failure(.failed, "there is no rollout in \(store.path)")
+        guard let chosen = running.first ?? newest else {
+            throw Failure(
+                .failed, "there is no rollout of \(controls.joined(separator: ", ")) in \(store.path); for those of other balancers: lbctl rollout list")
         }
-        return chosen
+        return chosen.folder
     }
 }
 
-extension [RolloutFolder] {
-    /// Those that a process carries out.
-    fileprivate func running() throws(SystemError) -> [RolloutFolder] {
-        var running: [RolloutFolder] = []
-        for folder in self where try folder.holder() != nil { running.append(folder) }
-        return running
-    }
+extension GlobalOptions {
+    /// The control sockets as journals name them.
+    var controls: [String] { balancers.map { PreparedRollout.absolute($0.control) } }
 }
 
 extension Verb {

@@ -25,6 +25,18 @@ struct RolloutNoticeTests {
         #expect(try Request(line: Array(request.line.utf8)) == request)
     }
 
+    @Test("of a plan some, of which all are done: what lbctl tells of a long one, and of any at its end")
+    func honestNumbers() throws {
+        let line = "rollout report web/a=done web/b=rolledBack id=a owner=b state=done began=2026-11-21T08:33:04.120Z lease=1s"
+        for (more, steps, done) in [("", 2, 1), (" steps=2 done=2", 2, 2), (" steps=300 done=300", 300, 300), (" steps=300 done=0", 300, 0)] {
+            guard case .rolloutReport(let notice) = try Request(line: Array((line + more).utf8)).command else {
+                Issue.record("another command")
+                return
+            }
+            #expect(notice.steps == steps && notice.stepsDone == done)
+        }
+    }
+
     @Test(arguments: [
         ("rollout report id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "is about 1 to"),
         ("rollout report web/a=done x/b=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "of one pool"),
@@ -33,6 +45,10 @@ struct RolloutNoticeTests {
         ("rollout report web/a=done@2026-11-21T08:33:04.120Z,then id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "no good time"),
         ("rollout report web/a=done id=a owner=b state=running lease=1s", "needs id, owner, state, began and lease"),
         ("rollout report web/a=done id=a owner=b state=running began=yesterday lease=1s", "write a time"),
+        ("rollout report web/a=waiting web/a=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s", "'web/a' stands twice"),
+        ("rollout report web/a=done web/b=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s steps=1", "steps=1 is less than the 2 backends"),
+        ("rollout report web/a=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s steps=3 done=4", "done=4 is more than the 3 steps"),
+        ("rollout report web/a=done id=a owner=b state=running began=2026-11-21T08:33:04.120Z lease=1s done=2", "done=2 is more than the 1 step "),
         ("rollout", "write rollout report"),
     ])
     func badLines(line: String, words: String) {

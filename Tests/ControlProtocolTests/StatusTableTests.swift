@@ -70,6 +70,29 @@ struct StatusTableTests {
         #expect(StatusTable.lines(going)[5] == "pool web (round-robin), being removed")
     }
 
+    /// Faults: whoever reads the table drains beside a rollout that it does not name, and one that lies dead is nobody's.
+    @Test func aRolloutUnderWayIsNamed() throws {
+        let node = RolloutNotice.Node(try BackendReference("web/a"), .draining, since: nil)
+        let standing = { (state: RolloutState) in
+            RolloutStanding(RolloutNotice(
+                id: "web-7", owner: "ann", state: state, began: Timestamp(milliseconds: 0), nodes: [node], steps: 3, stepsDone: 1, end: nil,
+                endAtMost: nil, lease: .seconds(30)), at: Timestamp(milliseconds: 52_000))
+        }
+        var one = report([backend("a")])
+        for state in [RolloutState.running, .paused, .stopping] {
+            one.pools[0].rollout = standing(state)
+            #expect(StatusTable.lines(one)[6] == "rollout web-7 \(state.rawValue), 1 of 3 done")
+        }
+        one.pools[0].rollout = standing(.running).silent
+        let lines = StatusTable.lines(one)
+        #expect(lines[6] == "rollout web-7 abandoned, 1 of 3 done, last heard of at 1970-01-01T00:00:52.000Z: lbctl rollout resume web-7")
+        #expect(lines[7].hasPrefix("BACKEND") && lines[8].hasPrefix("web/a"))
+        for state in [RolloutState.done, .stopped] {
+            one.pools[0].rollout = standing(state)
+            #expect(StatusTable.lines(one)[6].hasPrefix("BACKEND"), "it is over")
+        }
+    }
+
     @Test func stoppingIsSaid() {
         #expect(StatusTable.lines(report([], stopping: true))[0].hasSuffix(", stopping"))
     }

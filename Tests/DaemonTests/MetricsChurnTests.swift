@@ -113,7 +113,11 @@ struct MetricsChurnTests {
                 try await lbd.waitUntil("both are up") { try lbd.pool().backends.allSatisfy { $0.availability == .available } }
                 return try lbd.endpoint()
             }
-            for _ in 0..<10 { try connect(endpoint).socket.close() }
+            // Until the second has had one too: where the first is always free again at once it may take a while.
+            for _ in 0..<200 {
+                for _ in 0..<10 { try connect(endpoint).socket.close() }
+                if try await onLoop({ try await lbd.metrics().value("lb_backend_connections_total", labels) ?? 0 > 0 }) { break }
+            }
             try await onLoop {
                 let before = try await lbd.metrics()
                 let (connections, probes) = (try #require(before.value("lb_backend_connections_total", labels)), before.sum("lb_backend_probes_total", where: labels))

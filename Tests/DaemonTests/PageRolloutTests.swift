@@ -2,6 +2,7 @@
 // not seen, a guess that looks like what was, and a rollout whose lbctl is dead shown as running.
 import ControlProtocol
 import Model
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -20,6 +21,12 @@ private func standing(
             end: end.map(at), endAtMost: nil, lease: .seconds(30)), at: at(heard))
     standing.state = state
     return standing
+}
+
+/// Nil: it was not told.
+private func someTime(_ random: inout SeededGenerator) -> Int64? {
+    guard Bool.random(using: &random) else { return nil }
+    return Int64.random(in: -400...800, using: &random)
 }
 
 struct PageRolloutTests {
@@ -55,6 +62,31 @@ struct PageRolloutTests {
         #expect(page.utf8.count < 5000 && page.contains("web-101<") && page.plain.contains("192 more steps"))
     }
 
+    /// Fault: two that wait, and fewer steps left than that: lbd died of its own page.
+    @Test("whatever is told, each bar lies within its axis")
+    func anyNumbers() throws {
+        var random = SeededGenerator(seed: SeededGenerator.seed)
+        for round in 0..<3000 {
+            let count = Int.random(in: 1...9, using: &random)
+            var steps: [(RolloutNotice.Step, since: Int64?, began: Int64?)] = []
+            for _ in 0..<count { steps.append((RolloutNotice.Step.allCases.randomElement(using: &random)!, since: someTime(&random), began: someTime(&random))) }
+            var told = try standing(steps, RolloutState.allCases.randomElement(using: &random)!, end: someTime(&random), heard: Int64.random(in: -400...800, using: &random))
+            told.startedAt = at(Int64.random(in: -400...800, using: &random)).rfc3339
+            told.steps = Int.random(in: 0...12, using: &random)
+            told.stepsDone = Int.random(in: 0...(round.isMultiple(of: 2) ? 12 : 1_000_000), using: &random)
+            let now = at(Int64.random(in: -400...800, using: &random))
+            let bars = RolloutBars(told, now: now)
+            #expect(bars.began <= bars.now && bars.now <= bars.end)
+            let axis = bars.began...bars.end
+            for bar in (0..<count).map(bars.bar) {
+                for span in [bar.done, bar.predicted].compactMap(\.self) {
+                    #expect(axis.contains(span.lowerBound) && axis.contains(span.upperBound), "seed \(SeededGenerator.seed), round \(round): \(told)")
+                }
+            }
+            #expect(!PageRollout(standing: told, now: now).html.text.isEmpty)
+        }
+    }
+
     @Test("when it was heard of last, and what to do where that is long ago", arguments: [
         (RolloutState.running, 203, "last heard 3 s ago"), (.running, 230, "not heard since 00:03:20, for 30 s"),
         (.abandoned, 440, "not heard since 00:03:20, for 4 m 0 s: if no lbctl carries it out any more, lbctl rollout resume web-1"),
@@ -62,5 +94,6 @@ struct PageRolloutTests {
     func heard(state: RolloutState, now: Int64, words: String) throws {
         let text = PageRollout(standing: try standing([(.draining, since: 2, began: 1)], state), now: at(now)).html.text.plain
         #expect(text.contains(words), "\(text)")
+        #expect(text.contains(state.rawValue), "the same word as everywhere: \(text)")
     }
 }

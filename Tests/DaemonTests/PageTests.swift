@@ -46,6 +46,28 @@ struct PageTests {
         #expect(page([]).contains("lbctl backend add web/NAME"))
     }
 
+    /// Fault: 120 backends with the longest texts made a page of 334 kB.
+    @Test("the longest texts: the rows end where their room does, the link goes on there, and every backend is on one of the pages")
+    func longestTexts() {
+        let long = String(repeating: "&", count: 200)
+        let drain = DrainLease(owner: long, reason: long, since: Timestamp(milliseconds: 0), lease: .seconds(60))
+        let all = (1...120).map { backend("web-\($0)", .drained, drain: drain, leaseUntil: Timestamp(milliseconds: 60_000), failure: String(repeating: "'", count: 900)) }
+        var (from, pages, seen) = (0, 0, 0)
+        while from < all.count, pages < all.count {
+            let text = page(all, window: from..<from + StatusPage.backendsMax)
+            pages += 1
+            #expect(text.utf8.count < 60_000, "\(text.utf8.count) bytes from \(from) on")
+            let places = text.plain.firstMatch(of: /(\d+) to (\d+) of 120 backends/)
+            #expect(places.flatMap { Int($0.1) } == from + 1)
+            let to = places.flatMap { Int($0.2) } ?? all.count
+            for number in from + 1...max(from + 1, to) { #expect(text.contains(">web-\(number)<")) }
+            #expect(text.contains("from=\(to)\">those after") == (to < all.count) && text.contains("those before") == (from > 0))
+            (from, seen) = (to, seen + to - from)
+        }
+        #expect(seen == 120 && pages > 2 && pages < 40)
+        #expect(page([all[0]]).contains("<bdi>" + String(repeating: "&amp;", count: 79) + "…</bdi>"))
+    }
+
     @Test("a drain's line says whose it is, why, since when and until when; its estimate never what the deadline forestalls")
     func drainLine() {
         let drain = DrainLease(

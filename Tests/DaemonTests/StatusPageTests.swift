@@ -52,6 +52,26 @@ struct StatusPageTests {
         }
     }
 
+    @Test("the page of 120 backends that are drained with the longest texts is below 100 kB, and leads on where it ends")
+    func longTexts() async throws {
+        try await DaemonUnderTest.with({ folder in
+            try configuration(in: folder, workers: 1, ["a": (1...120).map { .ipv4(0x7F00_0001, port: UInt16(40_000 + $0)) }])
+        }) { lbd in
+            try await onLoop {
+                let long = String(repeating: "&", count: 200)
+                let drain = DrainLease(owner: long, reason: long, since: Clocks.calendar(), lease: nil)
+                for number in 1...120 { lbd.daemon.table.set(.drain, of: try lbd.backend("a/\(number)"), drain: drain, by: long, reason: long) }
+                lbd.daemon.table.publishNow()
+                let page = try await lbd.page("pool=a")
+                #expect(page.utf8.count < 100_000, "\(page.utf8.count) bytes")
+                let end = try #require(page.firstMatch(of: /1 to (\d+) of 120 backends/)?.1)
+                #expect(page.contains("from=\(end)\">those after"))
+                let next = try await lbd.page("pool=a&from=\(end)")
+                #expect(next.contains("\((Int(end) ?? 0) + 1) to ") && next.utf8.count < 100_000, "\(next.utf8.count) bytes")
+            }
+        }
+    }
+
     @Test("what is in trouble comes first: a drained backend's pool before those that are well")
     func troubleFirst() async throws {
         try await DaemonUnderTest.with({ folder in

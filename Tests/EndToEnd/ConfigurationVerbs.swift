@@ -199,6 +199,7 @@ import Testing
         try balancer.program.signal(SIGHUP)
         try eventually(within: .seconds(10), "both errors in the log") {
             balancer.program.errors.contains("lbd.yaml:11:49: ") && balancer.program.errors.contains("lbd.yaml:11:60: ")
+                && balancer.program.errors.contains("config reload by SIGHUP: nothing has changed; mend the file and reload again")
         }
         #expect(try balancer.lbctl("config", "show").output.contains("weight: 5"))
     }
@@ -210,6 +211,12 @@ import Testing
         #expect(end.status == 1 && end.output.contains("lbd.yaml:3:10: ") && end.output.contains("lbd.yaml:11:49: "), "\(end)")
         #expect(end.errors.contains("what runs is unchanged"))
         #expect(try balancer.lbctl("config", "show").output.contains("weight: 2"))
+        // Fault: only whoever had asked for the reload knew of it.
+        let by = try balancer.status().reloadFailure?.by ?? "nobody"
+        try eventually(within: .seconds(10), "the log to say so, or not") {
+            balancer.program.errors.contains("config reload by \(by): nothing has changed; mend the file and reload again") == (verb == "reload")
+                && balancer.program.errors.contains("lbd.yaml:3:10: ") == (verb == "reload")
+        }
     }
 
     @Test("what cannot be changes nothing, and says what would be right", arguments: [

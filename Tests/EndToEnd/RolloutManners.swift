@@ -134,7 +134,7 @@ import Testing
         let new = try servers.map { try $0.process() }
         let second = try balancer.lbctl("rollout", "run", "web", "--restart", try restart())
         #expect(second.status == 4, "\(second)")
-        #expect(second.text.contains("pool web is being restarted by 'rollout-"), "\(second)")
+        #expect(second.text.contains("pool web is being restarted by another rollout: lbctl rollout status "), "\(second)")
         #expect(try servers.map { try $0.process() } == new)
         #expect(try balancer.lbctl("rollout", "abort").status == 0)
         #expect(try first.end().status == 1)

@@ -44,6 +44,26 @@ import Testing
         #expect(try balancer.status().pid == balancer.process)
     }
 
+    /// Fault: exit status 1, and not a word on the terminal or in the journal.
+    @Test("with a log file too: what keeps lbd from starting is on standard error and in the file, and nothing else is on standard error")
+    func saidBesideTheFile() throws {
+        let server = try TestServer.named("web-1", lab)
+        var configuration = ConfigurationText([("web-1", server)])
+        configuration.log = "{ level: info, file: first.log }"
+        let balancer = try Balancer(lab, configuration)
+        configuration.log = "{ level: info, format: json, file: second.log }"
+        let second = try start(configuration, "second")
+        #expect(second.status == 1 && second.errors.contains("critical lbd cannot run: ") && second.errors.contains("run"), "\(second)")
+        #expect(second.errors.split(separator: "\n").count == 1 && !second.errors.contains("{"), "\(second)")
+        #expect(try LogFile.text(lab.path("second.log")).contains("cannot run: "))
+        configuration.stateDirectory = "other"
+        configuration.listeners[0].bind = try "\(balancer.endpoint())"
+        let third = try start(configuration, "third")
+        #expect(try third.status == 1 && third.errors.contains("\(balancer.endpoint())"), "\(third)")
+        #expect(try balancer.stop().status == 0)
+        #expect(balancer.program.errors == "", "the log of one that has started is in its file alone")
+    }
+
     @Test("damaged wishes keep lbd from starting: told with the file and what to do, without the parser's own words")
     func damagedWishes() throws {
         let configuration = ConfigurationText([("web-1", try TestServer.echo(lab))])

@@ -116,6 +116,22 @@ import Testing
         #expect(try balancer.census(5) == ["web-1": 5])
     }
 
+    @Test("SIGHUP that was ignored at the start, as under nohup, stays so, and lbd says so once; else it says nothing of it")
+    func hangUpIgnored() throws {
+        var configuration = ConfigurationText([("web-1", server)])
+        let balancer = try Balancer(lab, configuration, prelude: "trap '' HUP")
+        let words = "SIGHUP is ignored, as whoever started lbd asked (nohup): use lbctl config reload"
+        try eventually(within: .seconds(10), "the words") { balancer.program.errors.contains(words) }
+        try balancer.program.signal(SIGHUP)
+        #expect(try balancer.census(5) == ["web-1": 5])
+        #expect(try balancer.stop().status == 0)
+        #expect(balancer.program.errors.ranges(of: words).count == 1 && !balancer.program.errors.contains("SIGHUP received"))
+        configuration.stateDirectory = "other"
+        let other = try Balancer(lab, configuration, name: "other")
+        #expect(try other.stop().status == 0)
+        #expect(!other.program.errors.contains("SIGHUP is ignored"))
+    }
+
     @Test("saved wishes survive a restart and a crash, and win over the file's", arguments: [SIGTERM, SIGKILL])
     func savedWishes(signal: Int32) throws {
         let second = try TestServer.named("web-2", lab)

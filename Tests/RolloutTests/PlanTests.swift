@@ -32,7 +32,8 @@ import Testing
 
     @Test func refusesTheOnlyBackend() throws {
         #expect(try obstacles(healthyPool(1))
-            == ["without web/web-1 nobody would serve pool web: it is the only backend of the pool"])
+            == ["without web/web-1 nobody would serve pool web: it is the only backend of the pool; by hand, with an outage: "
+                + "lbctl drain web/web-1 --wait, then its restart, then lbctl probe web/web-1, then lbctl undrain web/web-1"])
     }
 
     @Test func refusesWhereOneIsTheLastThatServes() throws {
@@ -45,6 +46,7 @@ import Testing
         let plan = try plan(pool([backend(1), backend(2), backend(3, .drained, wish: .drain, owner: "alice")]))
         #expect(plan.obstacles.count == 1)
         #expect(plan.obstacles.last?.description.hasPrefix("web/web-3 is drained by 'alice'") == true)
+        #expect(plan.obstacles.last?.owner == "alice")
     }
 
     private func chosen(_ pool: PoolSnapshot, _ change: (inout Selection) -> Void) throws -> Plan {

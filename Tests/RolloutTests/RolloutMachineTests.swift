@@ -42,6 +42,16 @@ import Testing
         #expect(verdict.explanation(longWording).last == "  wait longer:               lbctl rollout run web --restart 'a b' --drain-deadline 4m")
     }
 
+    /// Fault: whoever waited longer restarted again what was restarted already.
+    @Test func aDeadlineAfterOthersWereRestartedAsksForTheRestOnly() throws {
+        var driven = try Driven(pool)
+        _ = driven.give([.begin] + step + [.looked(.pool(pool)), .drainEnded(.deadlinePassed)])
+        let verdict = try verdict(driven.give(.undrained(.done)))
+        #expect(fates(verdict) == [.restarted, .undone, .untouched])
+        #expect(verdict.explanation(longWording).last
+            == "  wait longer:               lbctl rollout run web --restart 'a b' --only web-2,web-3 --drain-deadline 4m")
+    }
+
     @Test func aFailedRestartStaysOut() throws {
         var driven = try Driven(pool)
         let failed = RolloutMachine.RestartEnd.failed(reason: "exit status 7", output: "no such unit\n\u{1B}[2J")
@@ -396,6 +406,18 @@ import Testing
         let verdict = try verdict(driven.give([.restartEnded(.restarted), .probed(.up), .undrained(.done)]))
         #expect(verdict.cause == .failed(reference("web-1"), .probing, reason: "no", output: ""))
         #expect(fates(verdict) == [.rolledBack, .untouched, .untouched, .untouched])
+    }
+
+    /// Fault: the end said 'restarted, but not up', and nothing of the way back.
+    @Test func aWayBackThatFailsTooIsTold() throws {
+        var driven = try Driven(pool, rollback: .command(["back"]))
+        let drained: [Said] = [.begin, .looked(.pool(pool)), .drainEnded(.drained), .looked(.pool(pool)), .confirmed(.drained)]
+        _ = driven.give(drained + [.restartEnded(.restarted), .probed(.failed(reason: "no")), .confirmed(.drained), .restartEnded(.restarted)])
+        #expect(driven.told.contains(.rolledBack(after: .seconds(1))))
+        let reason = "restarted, but not up: no; rolled back, but not up either: never"
+        #expect(driven.give(.probed(.failed(reason: "never"))) == [.hold(reference("web-1"), reason: reason)])
+        let text = try verdict(driven.give(.held(.done))).explanation(wording)
+        #expect(text.first?.hasSuffix(reason) == true, "\(text)")
     }
 
     /// The newest first, and nobody who still has the release before.
