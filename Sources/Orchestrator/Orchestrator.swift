@@ -112,7 +112,7 @@ import SystemCalls
         }
         if !isResumed { try await recorder.append([.begun(JournalBegin(order, version: sluiceVersion))], at: recorder.elapsed) }
         for backend in machine.restarted { observer.note(back: backend, isNew: true) }
-        observer.note(serving: machine.serving)
+        if isResumed, machine.isJudgingSwitch { await observer.recall(serving: machine.serving) }
         observer.begin()
         news.begin()
         put(isResumed ? .resumed : .begin)

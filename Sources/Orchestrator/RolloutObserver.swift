@@ -91,6 +91,15 @@ import Rollout
         for backend in restarted { watch.note(restarted: backend, at: clock.now) }
     }
 
+    /// The same after a kill: what the other pool's balancers have counted is what it is compared with.
+    func recall(serving pool: PoolName) async {
+        guard let standby else { return }
+        let other = pool == standby.pool ? order.plan.pool : standby.pool
+        for (backend, outcomes) in await fleet.measured(other)?.outcomes ?? [:] { watch.read(backend, outcomes) }
+        serving = other
+        note(serving: pool)
+    }
+
     private var sides: ReleaseVerdict.Sides {
         guard let standby, !restarted.isEmpty else { return .rolling }
         let before = serving == standby.pool ? order.plan.pool : standby.pool

@@ -74,6 +74,8 @@ package struct RolloutMachine: Sendable {
     var isOver: Bool { phase == .ended }
     /// Where the traffic goes, as far as this rollout has sent it.
     package var serving: PoolName { (isOnStandby ? standby?.pool : nil) ?? plan.pool }
+    /// The pool that all traffic goes to is compared with the one that it came from.
+    package var isJudgingSwitch: Bool { standby != nil && (isOnStandby || phase == .watchingSwitch) }
     package var isStopAsked: Bool { stopsAsked > 0 }
 
     /// An answer to what nobody waits for any more changes nothing.

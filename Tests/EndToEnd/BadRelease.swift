@@ -37,23 +37,51 @@ import Testing
     /// Guards against a standby that nobody judges: all traffic went to the bad release, and then the good pool was restarted.
     @Test("a standby that runs the bad release: the traffic goes back to the pool, none of which was restarted")
     func badStandby() throws {
+        let (servers, balancer, script) = try standby()
+        #expect(try lab.run([script, "idle-1", "bad"]).status == 0)
+        let before = try servers.map { try $0.process() }
+        let wrk = try Wrk(lab, balancer.endpoint(), connections: 20)
+        try balancer.backend("web-1", within: .seconds(20)) { $0.connectionsTotal > 100 }
+        let end = try balancer.startLbctl(switching(script)).end(within: .seconds(120))
+        _ = try wrk.stop()
+        try expectLeft(end, balancer)
+        #expect(end.text.firstMatch(of: /of[ ]pool[ ]idle,[ ][0-9]+[ ]of[ ][0-9]+.*of[ ]pool[ ]web[ ]before/) != nil, "\(end)")
+        #expect(try servers.map { try $0.process() } == before, "a good one was restarted")
+    }
+
+    /// Guards against a resumed rollout that has nothing to compare the standby with, and restarts the good pool behind it.
+    @Test("a standby that turns bad while lbctl is dead: whoever resumes finds out too")
+    func badStandbyAfterAKill() throws {
+        let (servers, balancer, script) = try standby()
+        let before = try servers.map { try $0.process() }
+        let wrk = try Wrk(lab, balancer.endpoint(), connections: 20)
+        try balancer.backend("web-1", within: .seconds(20)) { $0.connectionsTotal > 100 }
+        let first = try balancer.startLbctl(switching(script))
+        try eventually(within: .seconds(60), "all traffic on the standby") { (first.output + first.errors).contains("watching pool idle") }
+        try first.signal(SIGKILL)
+        _ = try first.end()
+        #expect(try lab.run([script, "idle-1", "bad"]).status == 0)
+        let end = try balancer.lbctl("rollout", "resume", within: .seconds(120))
+        _ = try wrk.stop()
+        try expectLeft(end, balancer)
+        #expect(try servers.map { try $0.process() } == before, "a good one was restarted")
+    }
+
+    private func standby() throws -> (servers: [Nginx], balancer: Balancer, script: String) {
         let servers = try ["web-1", "web-2"].map { try Nginx(lab, $0) }, spare = try Nginx(lab, "idle-1")
         var configuration = ConfigurationText(backends: servers.map { ($0.name, "\($0.endpoint)") }, [BadRelease.health])
         configuration.pools.append(ConfigurationText.Pool(name: "idle", settings: [BadRelease.health], backends: [(spare.name, "\(spare.endpoint)")]))
         let balancer = try Balancer(lab, configuration)
         try balancer.becomesAvailable()
-        let script = try Nginx.releaseScript(lab)
-        #expect(try lab.run([script, "idle-1", "bad"]).status == 0)
-        let before = try servers.map { try $0.process() }
-        let wrk = try Wrk(lab, balancer.endpoint(), connections: 20)
-        try balancer.backend("web-1", within: .seconds(20)) { $0.connectionsTotal > 100 }
-        let end = try balancer.lbctl(
-            "rollout", "run", "web", "--restart", "\(script) {backend} bad", "--strategy", "hot-standby", "--standby", "idle", "--bake", "60s",
-            within: .seconds(120))
-        _ = try wrk.stop()
+        return (servers, balancer, try Nginx.releaseScript(lab))
+    }
+
+    private func switching(_ script: String) -> [String] {
+        ["rollout", "run", "web", "--restart", "\(script) {backend} bad", "--strategy", "hot-standby", "--standby", "idle", "--bake", "60s"]
+    }
+
+    private func expectLeft(_ end: ProgramEnd, _ balancer: Balancer) throws {
         #expect(end.status == 1 && end.text.contains("the release is bad: resets by the backend: "), "\(end)")
-        #expect(end.text.firstMatch(of: /of[ ]pool[ ]idle,[ ][0-9]+[ ]of[ ][0-9]+.*of[ ]pool[ ]web[ ]before/) != nil, "\(end)")
-        #expect(try servers.map { try $0.process() } == before, "a good one was restarted")
         #expect(try balancer.status().listeners.allSatisfy { $0.pool == "web" })
         #expect(try balancer.verifyLastRollout().status == 0)
     }

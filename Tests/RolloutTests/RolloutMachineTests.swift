@@ -90,7 +90,7 @@ import Testing
         var driven = try Driven(pool, rollback: .command(["back"]))
         _ = driven.give(drained + [.restartEnded(.failed(reason: "exit status 7", output: "")), .confirmed(.drained)])
         let actions = driven.give(.restartEnded(.notBegun(reason: "no space left")))
-        #expect(actions == [.hold(reference("web-1"), reason: "its restart could not begin: no space left")])
+        #expect(actions == [.hold(reference("web-1"), reason: "restart failed: exit status 7; rollback failed: it could not begin: no space left")])
     }
 
     /// A healthy one with the bad release goes on serving with it, and is not said to have the one before.
