@@ -141,7 +141,10 @@ import Testing
                 return sum + 1 + (line.firstMatch(of: lines).flatMap { $0.1 }.flatMap { Int($0) } ?? 0)
             }
         }
+        // Gone before they are heard: else one of them may have had its answer.
+        try balancer.program.signal(SIGSTOP)
         for number in 0..<3 { try sendAndGo("drain web/none-\(number)\n") }
+        try balancer.program.signal(SIGCONT)
         try eventually(within: .seconds(20), "three refused orders in the log") { count() == 3 }
         // As much as a socket holds: more than a thousand lines of one who has gone are not looked at.
         let many = try Peer(connecting: .unix(path: balancer.control))
