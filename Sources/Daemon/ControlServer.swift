@@ -10,7 +10,8 @@ import SystemCalls
     private static let lastingMax = 24
     /// Accepted at a time, before the loop does something else.
     private static let acceptsInARow = 16
-    private static let passingMax = Duration.microseconds(500)
+    /// So long the loop reads what peers have left before others have a turn.
+    private static let passingMax = Duration.microseconds(100)
 
     private let path: String
     /// More at once need somebody else's place: conversations live on the descriptors kept back for control.
@@ -70,7 +71,7 @@ import SystemCalls
                 let arrived = try await listener.accept(countMax: ControlServer.acceptsInARow)
                 // There may be thousands of them a second: of somebody who has gone by now only orders are kept.
                 let gone = Sockets.hungUp(among: arrived.map(\.number))
-                if !gone.isEmpty { takeOrdersOfGone() }
+                if !gone.isEmpty { await takeOrdersOfGone() }
                 for socket in arrived {
                     arrivals += 1
                     let peer = Conversation(socket: socket, number: arrivals)
@@ -118,11 +119,11 @@ import SystemCalls
     }
 
     /// Of those who were here before whoever is heard next: in the order of their arrival.
-    private func takeOrdersOfGone() {
+    private func takeOrdersOfGone() async {
         let gone = Sockets.hungUp(among: conversations.values.map(\.socket.number))
         guard !gone.isEmpty else { return }
         for peer in conversations.values.sorted(by: { $0.number < $1.number }) where gone.contains(peer.socket.number) && !peer.isWorking {
-            takeOrders(of: peer)
+            await takeInPassing(peer)
         }
     }
 
@@ -209,11 +210,13 @@ import SystemCalls
         // Else those who send and go would keep those waiting who wait.
         guard !peer.socket.isHungUp else { return false }
         if !request.command.onlyAsks {
-            takeOrdersOfGone()
+            await takeOrdersOfGone()
             if departed.isWaiting {
                 turns.end(of: peer.taker)
-                guard await departed.areDone(), await turns.next(for: peer.taker), peer.holds() else { return false }
+                guard await departed.areDone(), await turns.next(for: peer.taker) else { return false }
             }
+            // It may have gone meanwhile, and its order with what the others have left.
+            guard peer.holds() else { return false }
         }
         guard let user = user(of: peer) else { return false }
         peer.beginWork()

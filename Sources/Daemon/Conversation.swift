@@ -6,6 +6,7 @@ import SystemCalls
 
 @ControlPlane final class Conversation {
     let socket: AsyncSocket
+    /// Of its arrival.
     let number: Int
     let taker = TurnTaker()
     /// What it does now, and since when.
@@ -16,6 +17,7 @@ import SystemCalls
     private(set) var isWaiting = false
     /// A request of its is being carried out.
     private(set) var isWorking = false
+    /// The line that was read last, until it is answered or carried out.
     private var inHand: [UInt8]?
     private var task: Task<Void, Never>?
 
@@ -66,7 +68,6 @@ import SystemCalls
 
     private static let linesLeftMax = 1024
 
-    /// `number`: of its arrival.
     init(socket: AsyncSocket, number: Int) {
         self.socket = socket
         self.number = number

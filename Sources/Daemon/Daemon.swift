@@ -143,7 +143,7 @@ package struct DaemonError: Error, CustomStringConvertible {
         }
         log.noteStarted()
         events.record(.started(version: sluiceVersion, process: Processes.own))
-        if ignoresHangUp { logger.info("SIGHUP is ignored, as whoever started lbd asked (nohup): use lbctl config reload") }
+        if Signals.ignoresHangUp { logger.info("SIGHUP is ignored, as whoever started lbd asked (nohup): use lbctl config reload") }
         reconfiguration.tellUnclaimed()
         if let shortfall = plane.budget.shortfall { logger.warning("\(shortfall.words(carried: plane.connectionsMax))") }
         logger.info("up to \(plane.connectionsMax) connections with \(plane.workerCount) workers; control socket \(configuration.control)")
@@ -158,18 +158,6 @@ package struct DaemonError: Error, CustomStringConvertible {
     }
 
     // MARK: Signals
-
-    /// `Signals` leaves it so. The kernel lists what a process ignores as bits, the lowest of which is signal 1.
-    private var ignoresHangUp: Bool {
-        do throws(SystemError) {
-            let status = String(decoding: try Files.read("/proc/self/status", bytesMax: 64 * 1024), as: UTF8.self)
-            guard let line = status.split(separator: "\n").first(where: { $0.hasPrefix("SigIgn:") }), let last = line.last?.hexDigitValue else { return false }
-            return last & 1 != 0
-        } catch {
-            // Without /proc it is not known: then nothing is said of it.
-            return false
-        }
-    }
 
     private func serve(_ signals: SignalSource) async throws {
         while let signal = try await signals.next() {

@@ -29,6 +29,9 @@ package enum Signals {
         return Descriptor(owning: try checked("signalfd") { signalfd(-1, &set, Int32(SFD_NONBLOCK | SFD_CLOEXEC)) })
     }
 
+    /// As whoever started us asked.
+    package static var ignoresHangUp: Bool { isIgnored(SIGHUP) }
+
     private static func isIgnored(_ number: Int32) -> Bool {
         var now = sigaction()
         let result = sigaction(number, nil, &now)

@@ -45,7 +45,7 @@ struct PreparedRollout: Sendable {
         let share = pools.compactMap(\.shares).first { $0.owner.hasPrefix(Orchestrator.ownerPrefix) }
         // A pool that serves nobody may lose any of its backends.
         let idle = plan.steps.isEmpty ? plan.obstacles : plan.steps.compactMap { Obstacle(toIdle: $0, in: snapshot) }
-        hindrances = RolloutRival.obstacles(options.standby == nil ? plan.obstacles : idle, to: options.pool, share: share, in: store)
+        hindrances = try RolloutRival.obstacles(options.standby == nil ? plan.obstacles : idle, to: options.pool, share: share, in: store)
         forecast = await RolloutForecast(
             plan, policy, limits, at: balancers, connections: snapshot.connections, earlier: earlier)
     }

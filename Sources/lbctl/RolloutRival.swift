@@ -42,10 +42,10 @@ struct RolloutRival: Sendable, Equatable {
     }
 
     /// Those that are in the way. `share`: of the pool's shares.
-    static func obstacles(_ obstacles: [Obstacle], to pool: PoolName, share: SharesReport?, in store: RolloutStore) -> [String] {
+    static func obstacles(_ obstacles: [Obstacle], to pool: PoolName, share: SharesReport?, in store: RolloutStore) throws(Failure) -> [String] {
         let owners = obstacles.compactMap(\.owner) + (share.map { [$0.owner] } ?? [])
         // Journals are only read where there is one to be found in them.
-        let heads = owners.contains { $0.hasPrefix(Orchestrator.ownerPrefix) } ? stored(store) : []
+        let heads = owners.contains { $0.hasPrefix(Orchestrator.ownerPrefix) } ? try stored(store) : []
         var lines: [String] = []
         if let share, let rival = RolloutRival(share.owner, among: heads) {
             lines.append("\(rival.text(of: pool)); its lease lasts until \(share.leaseUntil) unless it is renewed")
@@ -61,8 +61,7 @@ struct RolloutRival: Sendable, Equatable {
     /// Nil: its drain is to be ended as a person's is.
     private func line(of pool: PoolName) -> String? { standing == .ended ? nil : text(of: pool) }
 
-    /// Without a store that can be read it is one of elsewhere.
-    private static func stored(_ store: RolloutStore) -> [RolloutHead] {
-        do throws(SystemError) { return try store.heads() } catch { return [] }
+    private static func stored(_ store: RolloutStore) throws(Failure) -> [RolloutHead] {
+        do throws(SystemError) { return try store.heads() } catch { throw Failure(.failed, "the rollouts in \(store.path): \(error)") }
     }
 }
